@@ -1,0 +1,65 @@
+package schema
+
+import "strconv"
+
+// Kafka topics.
+const (
+	TopicInteractions = "softrec.interactions" // key = user id; value = Event; no value = forget this user
+	TopicItems        = "softrec.items"        // compacted; key = item id; value = Item; no value = withdraw this item
+	TopicDeadLetter   = "softrec.deadletter"   // raw bytes; reason, topic, partition and offset as headers
+	TopicRounds       = "softrec.rounds"       // compacted; key = round number; value = Round
+)
+
+// DefaultPrefix starts every Redis key of softrec.
+const DefaultPrefix = "softrec"
+
+// Keys names everything softrec stores in Redis. All keys of one user share a hash tag, and so do all keys of the
+// catalogue and all keys of the model registry, so that each script touches one slot of a cluster.
+type Keys struct{ Prefix string }
+
+// NewKeys returns the layout under prefix, or under DefaultPrefix when it is empty.
+func NewKeys(prefix string) Keys {
+	if prefix == "" {
+		prefix = DefaultPrefix
+	}
+	return Keys{Prefix: prefix}
+}
+
+// User is the hash of one user: the window "w", its version "n" and the applied offsets "o:<partition>".
+func (k Keys) User(user string) string { return k.Prefix + ":u:{" + user + "}" }
+
+// UserScan matches every User key.
+func (k Keys) UserScan() string { return k.Prefix + ":u:{*}" }
+
+// OffsetField is the field of a User hash that holds the last applied offset of a partition.
+func OffsetField(partition int) string { return "o:" + strconv.Itoa(partition) }
+
+// Items is the hash item id -> stored item.
+func (k Keys) Items() string { return k.Prefix + ":{items}:data" }
+
+// ItemsLog is the sorted set of item ids by the catalogue version that last changed them.
+func (k Keys) ItemsLog() string { return k.Prefix + ":{items}:log" }
+
+// ItemsVersion counts changes of the catalogue.
+func (k Keys) ItemsVersion() string { return k.Prefix + ":{items}:version" }
+
+// ModelCurrent holds the version of the live snapshot.
+func (k Keys) ModelCurrent() string { return k.Prefix + ":{models}:current" }
+
+// ModelHistory is the list of versions that were live, newest first.
+func (k Keys) ModelHistory() string { return k.Prefix + ":{models}:history" }
+
+// Rounds is the hash round number -> Round, the newest of them, for the page.
+func (k Keys) Rounds() string { return k.Prefix + ":{models}:rounds" }
+
+// Prequential is the string with the trainer's newest Prequential record.
+func (k Keys) Prequential() string { return k.Prefix + ":{models}:prequential" }
+
+// RecentEvents is the list of the newest ingested events, for the page; it is bounded and may miss events.
+func (k Keys) RecentEvents() string { return k.Prefix + ":{page}:recent" }
+
+// IngestStatus is the hash instance -> IngestStatus, refreshed every second by every ingest process.
+func (k Keys) IngestStatus() string { return k.Prefix + ":{page}:ingest" }
+
+// PartitionKey is the name of a partition in JSON maps of offsets.
+func PartitionKey(partition int) string { return strconv.Itoa(partition) }

@@ -1,0 +1,70 @@
+package schema
+
+import (
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// ManifestSchema is the version of the Manifest document this code writes.
+const ManifestSchema = 1
+
+// File is one file of a snapshot.
+type File struct {
+	Name   string `json:"name"`   // slash-separated path inside the snapshot
+	Bytes  int64  `json:"bytes"`  // size
+	SHA256 string `json:"sha256"` // lower-case hex
+}
+
+// Manifest describes an immutable snapshot. It is written last: a snapshot without a manifest does not exist.
+type Manifest struct {
+	Schema    int                `json:"schema"`
+	Version   string             `json:"version"` // "r000012-3fa9c1d2": round and start of the content hash
+	Parent    string             `json:"parent,omitempty"`
+	Round     int                `json:"round"`
+	Learner   string             `json:"learner"`    // "counts" or "sequence"
+	CreatedAt time.Time          `json:"created_at"` // not part of the hash
+	Seed      uint64             `json:"seed"`
+	Backend   string             `json:"backend"` // what trained it, for example "go" or "xla"
+	Offsets   map[string]int64   `json:"offsets"` // next Kafka offset by partition: everything below is learnt
+	Metrics   map[string]float64 `json:"metrics"` // figures of the round that made it
+	Config    json.RawMessage    `json:"config,omitempty"`
+	Files     []File             `json:"files"`
+	Hash      string             `json:"hash"` // SHA-256 over the files' names and hashes, hex
+}
+
+// DecodeManifest reads and validates a manifest.
+func DecodeManifest(b []byte) (Manifest, error) {
+	var m Manifest
+	if err := decodeObject("manifest", b, &m); err != nil {
+		return Manifest{}, err
+	}
+	if err := m.Validate(); err != nil {
+		return Manifest{}, err
+	}
+	return m, nil
+}
+
+// Validate reports every fault of m, each as a *FieldError, joined.
+func (m Manifest) Validate() error {
+	var errs []error
+	if m.Schema < 1 || m.Schema > ManifestSchema {
+		errs = append(errs, fieldError("schema", fmt.Sprint(m.Schema), "is not known, this build reads 1 to %d", ManifestSchema))
+	}
+	errs = append(errs, checkID("version", m.Version), checkID("learner", m.Learner))
+	if len(m.Files) == 0 {
+		errs = append(errs, fieldError("files", "", "is empty"))
+	}
+	for i, f := range m.Files {
+		errs = append(errs, checkID(fmt.Sprintf("files[%d].name", i), f.Name))
+		if b, err := hex.DecodeString(f.SHA256); err != nil || len(b) != 32 {
+			errs = append(errs, fieldError(fmt.Sprintf("files[%d].sha256", i), f.SHA256, "is not a SHA-256 in hex"))
+		}
+		if f.Bytes < 0 {
+			errs = append(errs, fieldError(fmt.Sprintf("files[%d].bytes", i), fmt.Sprint(f.Bytes), "is negative"))
+		}
+	}
+	return errors.Join(errs...)
+}
