@@ -1,7 +1,6 @@
 package schema
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"math"
@@ -93,23 +92,6 @@ func (e Event) CheckFuture(now time.Time, ahead time.Duration) error {
 		return fieldError("timestamp", e.Timestamp.Format(time.RFC3339Nano), "lies %s ahead of the clock, at most %s is allowed", d.Round(time.Second), ahead)
 	}
 	return nil
-}
-
-// decodeObject reads exactly one JSON object into v and turns every JSON fault into a *FieldError.
-func decodeObject(what string, b []byte, v any) error {
-	if t := bytes.TrimLeft(b, " \t\r\n"); len(t) == 0 || t[0] != '{' {
-		return fieldError(what, string(b), "is not a JSON object")
-	}
-	err := json.Unmarshal(b, v)
-	var typ *json.UnmarshalTypeError
-	switch {
-	case err == nil:
-		return nil
-	case errors.As(err, &typ):
-		return fieldError(typ.Field, typ.Value, "has the wrong JSON type, want %s", typ.Type)
-	default:
-		return fieldError(what, string(b), "is not valid JSON: %v", err)
-	}
 }
 
 // parseTimestamp reads RFC 3339 text, Unix seconds (fractions allowed) or Unix milliseconds, as a number or as text.

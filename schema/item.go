@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"time"
 )
@@ -38,7 +39,13 @@ func DecodeItem(key string, b []byte) (Item, error) {
 	if err := decodeObject("item", b, &w); err != nil {
 		return Item{}, err
 	}
-	it := Item{ID: w.ID, Title: w.Title, Categories: w.Categories, Attributes: w.Attributes}
+	it := Item{ID: w.ID, Title: w.Title}
+	if len(w.Categories) > 0 { // empty and absent are the same, and are written the same
+		it.Categories = w.Categories
+	}
+	if len(w.Attributes) > 0 {
+		it.Attributes = w.Attributes
+	}
 	if len(w.CreatedAt) > 0 && string(w.CreatedAt) != "null" {
 		t, err := parseTimestamp("created_at", w.CreatedAt)
 		if err != nil {
@@ -73,18 +80,86 @@ func (it Item) Validate() error {
 	for _, k := range slices.Sorted(maps.Keys(it.Attributes)) {
 		errs = append(errs, checkID("attributes", k), checkAttribute("attributes."+k, it.Attributes[k]))
 	}
-	return errors.Join(errs...)
+	if ms := it.CreatedAt.UnixMilli(); !it.CreatedAt.IsZero() && (ms < 0 || ms > maxUnixMilli) {
+		errs = append(errs, fieldError("created_at", it.CreatedAt.String(), "lies outside 1970 to %d ms", int64(maxUnixMilli)))
+	}
+	if err := errors.Join(errs...); err != nil {
+		return err
+	}
+	return it.checkSize()
+}
+
+// checkSize holds the limit for what is written, too: escapes make JSON up to six times as long as it came.
+func (it Item) checkSize() error {
+	if it.sizeBound() <= MaxItemBytes {
+		return nil
+	}
+	b, err := json.Marshal(it)
+	if err != nil {
+		return fieldError("item", it.ID, "cannot be written as JSON: %v", err)
+	}
+	if len(b) > MaxItemBytes {
+		return fieldError("item", it.ID, "is %d bytes long as JSON, at most %d are allowed", len(b), MaxItemBytes)
+	}
+	return nil
+}
+
+// sizeBound is at least the length of it as JSON, found without writing it.
+func (it Item) sizeBound() int {
+	const frame = 128 // names, quotes, brackets and the time
+	const scalar = 32 // a number or a boolean, quotes and commas
+	const escape = 6  // bytes a byte can become
+	n := frame + escape*(len(it.ID)+len(it.Title))
+	for _, c := range it.Categories {
+		n += escape*len(c) + scalar
+	}
+	for k, v := range it.Attributes {
+		n += escape*len(k) + scalar
+		switch v := v.(type) {
+		case string:
+			n += escape * len(v)
+		case []string:
+			for _, e := range v {
+				n += escape*len(e) + scalar
+			}
+		case []any:
+			for _, e := range v {
+				s, _ := e.(string)
+				n += escape*len(s) + scalar
+			}
+		}
+	}
+	return n
 }
 
 // checkAttribute allows what a filter expression can compare: text, numbers, booleans and lists of text.
 func checkAttribute(field string, v any) error {
 	switch v := v.(type) {
-	case string, float64, int, int64, bool, []string:
+	case int, int64, bool:
+		return nil
+	case float64:
+		if math.IsNaN(v) || math.IsInf(v, 0) {
+			return fieldError(field, fmt.Sprint(v), "is not a finite number")
+		}
+		return nil
+	case string:
+		return checkUnicode(field, v)
+	case []string:
+		for i, e := range v {
+			if err := checkUnicode(fmt.Sprintf("%s[%d]", field, i), e); err != nil {
+				return err
+			}
+		}
 		return nil
 	case []any:
 		for i, e := range v {
-			if _, ok := e.(string); !ok {
-				return fieldError(fmt.Sprintf("%s[%d]", field, i), fmt.Sprint(e), "is not text")
+			at := fmt.Sprintf("%s[%d]", field, i)
+			s, ok := e.(string)
+			if !ok {
+				return fieldError(at, fmt.Sprint(e), "is not text")
+			}
+			if err := checkUnicode(at, s); err != nil {
+				return err
 			}
 		}
 		return nil

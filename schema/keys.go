@@ -25,7 +25,8 @@ func NewKeys(prefix string) Keys {
 	return Keys{Prefix: prefix}
 }
 
-// User is the hash of one user: the window "w", its version "n" and the applied offsets "o:<partition>".
+// User is the hash of one user: the window "w", its version "n", its size and newest time "c" (a shortcut of the script
+// that writes it) and the applied offsets "o:<partition>".
 func (k Keys) User(user string) string { return k.Prefix + ":u:{" + user + "}" }
 
 // UserScan matches every User key.

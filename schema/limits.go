@@ -20,7 +20,7 @@ const (
 	MaxAnswerItems  = 1_000           // items one answer may hold
 	MaxSessionItems = 1_000           // items one session request may name
 	MaxWindowLen    = 10_000          // interactions a window may be configured to keep
-	maxUnixMilli    = 1e15 - 1        // the last timestamp accepted, in Unix milliseconds (the year 33658)
+	maxUnixMilli    = 253402300799999 // the last timestamp accepted, in Unix milliseconds: RFC 3339 ends with the year 9999
 	secondsBelow    = 100_000_000_000 // a bare number below this is Unix seconds, from here on milliseconds
 )
 
@@ -40,17 +40,38 @@ func checkText(field, s string, max int) error {
 	if len(s) > max {
 		return fieldError(field, s, "is %d bytes long, at most %d are allowed", len(s), max)
 	}
+	if err := checkUnicode(field, s); err != nil {
+		return err
+	}
 	for i, r := range s {
-		if r == utf8.RuneError {
-			if _, size := utf8.DecodeRuneInString(s[i:]); size == 1 {
-				return fieldError(field, s, "is not valid UTF-8 at byte %d", i)
-			}
-		}
 		if r < 0x20 || r == 0x7f {
 			return fieldError(field, s, "holds the control character %U at byte %d", r, i)
 		}
 	}
 	return nil
+}
+
+// checkUnicode reports whether s is valid UTF-8; any character may stand in it.
+func checkUnicode(field, s string) error {
+	if i := invalidUTF8(s); i >= 0 {
+		return fieldError(field, s, "is not valid UTF-8 at byte %d", i)
+	}
+	return nil
+}
+
+// invalidUTF8 returns the first byte of s that is not valid UTF-8, -1 when there is none.
+func invalidUTF8(s string) int {
+	if utf8.ValidString(s) {
+		return -1
+	}
+	for i := 0; i < len(s); {
+		r, size := utf8.DecodeRuneInString(s[i:])
+		if r == utf8.RuneError && size == 1 {
+			return i
+		}
+		i += size
+	}
+	return -1
 }
 
 // CheckUserID reports whether id can name a user.

@@ -5,6 +5,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
+	"maps"
+	"math"
+	"slices"
+	"strconv"
 	"time"
 )
 
@@ -41,10 +46,20 @@ func DecodeManifest(b []byte) (Manifest, error) {
 	if err := decodeObject("manifest", b, &m); err != nil {
 		return Manifest{}, err
 	}
+	m.Config = canonical(m.Config)
 	if err := m.Validate(); err != nil {
 		return Manifest{}, err
 	}
 	return m, nil
+}
+
+// canonical is raw as json.Marshal writes it again, so that a manifest that was read and written does not change.
+func canonical(raw json.RawMessage) json.RawMessage {
+	b, err := json.Marshal(raw)
+	if err != nil || string(b) == "null" {
+		return nil
+	}
+	return b
 }
 
 // Validate reports every fault of m, each as a *FieldError, joined.
@@ -53,12 +68,35 @@ func (m Manifest) Validate() error {
 	if m.Schema < 1 || m.Schema > ManifestSchema {
 		errs = append(errs, fieldError("schema", fmt.Sprint(m.Schema), "is not known, this build reads 1 to %d", ManifestSchema))
 	}
-	errs = append(errs, checkID("version", m.Version), checkID("learner", m.Learner))
+	errs = append(errs, checkID("version", m.Version), checkID("learner", m.Learner),
+		checkText("parent", m.Parent, MaxIDLen), checkText("backend", m.Backend, MaxIDLen), checkText("hash", m.Hash, MaxIDLen))
+	if m.Round < 0 {
+		errs = append(errs, fieldError("round", fmt.Sprint(m.Round), "is negative"))
+	}
+	if y := m.CreatedAt.Year(); y < 1 || y > 9999 {
+		errs = append(errs, fieldError("created_at", m.CreatedAt.String(), "lies outside the years 1 to 9999"))
+	}
+	for _, p := range slices.Sorted(maps.Keys(m.Offsets)) {
+		if n, err := strconv.Atoi(p); err != nil || n < 0 || m.Offsets[p] < 0 {
+			errs = append(errs, fieldError("offsets", fmt.Sprintf("%s: %d", p, m.Offsets[p]), "is not a partition and its next offset"))
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(m.Metrics)) {
+		if v := m.Metrics[name]; math.IsNaN(v) || math.IsInf(v, 0) {
+			errs = append(errs, fieldError("metrics."+name, fmt.Sprint(v), "is not a finite number"))
+		}
+		errs = append(errs, checkUnicode("metrics", name))
+	}
 	if len(m.Files) == 0 {
 		errs = append(errs, fieldError("files", "", "is empty"))
 	}
 	for i, f := range m.Files {
-		errs = append(errs, checkID(fmt.Sprintf("files[%d].name", i), f.Name))
+		if err := checkID(fmt.Sprintf("files[%d].name", i), f.Name); err != nil {
+			errs = append(errs, err)
+		} else if !fs.ValidPath(f.Name) || f.Name == "." {
+			// Whoever reads a snapshot joins the name to a folder: it must not lead out of it.
+			errs = append(errs, fieldError(fmt.Sprintf("files[%d].name", i), f.Name, "is not a path inside the snapshot"))
+		}
 		if b, err := hex.DecodeString(f.SHA256); err != nil || len(b) != 32 {
 			errs = append(errs, fieldError(fmt.Sprintf("files[%d].sha256", i), f.SHA256, "is not a SHA-256 in hex"))
 		}
