@@ -1,0 +1,232 @@
+package broker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+)
+
+// ErrNotMember says that a commit found the process outside the group, in the middle of a rebalance: try again, or leave
+// it, and whoever gets the partitions reads the uncommitted records again.
+var ErrNotMember = errors.New("not a member of the group at the moment")
+
+// GroupSource reads a topic as a member of a consumer group. Each partition has one reader in the group; after a
+// rebalance its new owner starts at the committed offset, so records that were fetched but not committed come again.
+//
+// It is built on kafka-go's ConsumerGroup rather than on its group Reader, because that shows when an assignment ends:
+// records of an assignment that is over are dropped instead of delivered late, and a commit never moves the offset of a
+// partition that meanwhile belongs to somebody else.
+//
+// Fetch and Commit may be called from different goroutines; Fetch from one at a time.
+type GroupSource struct {
+	cfg       Config
+	topic     string
+	opts      options
+	metrics   *sourceMetrics
+	group     *kafka.ConsumerGroup
+	transport *kafka.Transport
+	client    *kafka.Client
+	inbox     *inbox
+	cancel    context.CancelFunc
+	done      chan struct{}
+	closeOnce sync.Once
+
+	mu      sync.Mutex
+	current *assignment // nil between two generations
+	last    int64       // number of the newest assignment
+}
+
+// assignment is what one generation of the group gave this member. Guarded by GroupSource.mu.
+type assignment struct {
+	number    int64
+	gen       *kafka.Generation
+	committed map[int]int64 // next offset the group has, by partition
+	position  map[int]int64 // next offset Fetch will return, once its pump knows it
+}
+
+// NewGroupSource joins group for topic. The topic must exist (EnsureTopics); a partition without a committed offset is
+// read from its first record on.
+func NewGroupSource(cfg Config, topic, group string, opts ...Option) (*GroupSource, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	o := newOptions(opts)
+	o.log = o.log.With("topic", topic, "group", group)
+	cg, err := kafka.NewConsumerGroup(kafka.ConsumerGroupConfig{
+		ID: group, Brokers: cfg.Brokers, Topics: []string{topic}, Dialer: cfg.dialer(),
+		HeartbeatInterval: cfg.HeartbeatInterval, SessionTimeout: cfg.SessionTimeout, RebalanceTimeout: cfg.RebalanceTimeout,
+		JoinGroupBackoff: 200 * time.Millisecond, // the default of 5 s is what a fresh cluster would cost
+		StartOffset:      kafka.FirstOffset,
+		Timeout:          cfg.RequestTimeout,
+		ErrorLogger:      libraryLog(o.log),
+
+		WatchPartitionChanges: true, PartitionWatchInterval: cfg.MetadataInterval,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("join group %q: %w", group, err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	s := &GroupSource{
+		cfg: cfg, topic: topic, opts: o, group: cg, transport: cfg.transport(), inbox: newInbox(cfg.QueueCapacity),
+		cancel: cancel, done: make(chan struct{}),
+	}
+	s.client = cfg.client(s.transport)
+	s.metrics = newSourceMetrics(o.reg, topic, func() float64 { return float64(len(s.inbox.queue)) })
+	go s.run(ctx)
+	return s, nil
+}
+
+// run follows the group from generation to generation until Close.
+func (s *GroupSource) run(ctx context.Context) {
+	defer close(s.done)
+	for {
+		gen, err := s.group.Next(ctx)
+		switch {
+		case ctx.Err() != nil || errors.Is(err, kafka.ErrGroupClosed):
+			return
+		case err != nil: // ConsumerGroup goes on by itself after a pause
+			s.metrics.errors.Inc()
+			s.opts.log.Warn("join group again", "error", err)
+			continue
+		}
+		s.metrics.joins.Inc()
+		a := s.begin(gen)
+		gen.Start(func(ctx context.Context) { s.serve(ctx, a) })
+	}
+}
+
+// begin makes gen the current assignment.
+func (s *GroupSource) begin(gen *kafka.Generation) *assignment {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.last++
+	a := &assignment{number: s.last, gen: gen, committed: map[int]int64{}, position: map[int]int64{}}
+	for _, p := range gen.Assignments[s.topic] {
+		a.committed[p.ID] = p.Offset
+	}
+	s.current = a
+	s.opts.log.Info("joined group", "generation", gen.ID, "partitions", len(a.committed))
+	return a
+}
+
+// serve pumps every partition of a until the generation ends, then waits for all pumps: no partition is read under two
+// generations at once.
+func (s *GroupSource) serve(ctx context.Context, a *assignment) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var pumps sync.WaitGroup
+	for _, as := range a.gen.Assignments[s.topic] {
+		p := &pump{cfg: s.cfg, client: s.client, opts: s.opts, metrics: s.metrics, topic: s.topic, partition: as.ID}
+		pumps.Go(func() {
+			p.run(ctx, as.Offset, func(next int64) { s.moved(a, as.ID, next) },
+				func(ctx context.Context, r Record) bool { return s.inbox.put(ctx, delivery{r, a.number}) })
+		})
+	}
+	<-ctx.Done() // also without a partition: a function that returns early would end the generation
+	s.mu.Lock()
+	if s.current == a {
+		s.current = nil
+	}
+	s.mu.Unlock()
+	pumps.Wait()
+}
+
+func (s *GroupSource) moved(a *assignment, partition int, next int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	a.position[partition] = next
+}
+
+// Fetch blocks until there is a record, then returns up to max of them, waiting at most wait for more. Records of one
+// partition are in offset order. The error is that of ctx, or ErrClosed.
+func (s *GroupSource) Fetch(ctx context.Context, max int, wait time.Duration) ([]Record, error) {
+	return s.inbox.take(ctx, max, wait, s.accept)
+}
+
+// accept drops what an assignment that is over had read ahead, and notes the position of the rest.
+func (s *GroupSource) accept(d delivery) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.current == nil || d.generation != s.current.number {
+		return false
+	}
+	s.current.position[d.rec.Partition] = d.rec.Offset + 1
+	return true
+}
+
+// Commit tells the group that everything up to and including recs is done with; of each partition only the highest
+// offset matters. Partitions that belong to another member by now, and offsets below what the group has, are passed over.
+// A failed commit is harmless to a consumer whose work may be repeated.
+func (s *GroupSource) Commit(ctx context.Context, recs []Record) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	a := s.current
+	if a == nil {
+		s.mu.Unlock()
+		return fmt.Errorf("commit offsets of %q: %w", s.topic, ErrNotMember)
+	}
+	next := map[int]int64{}
+	for _, r := range recs {
+		have, mine := a.committed[r.Partition]
+		if mine && r.Offset+1 > max(have, next[r.Partition]) {
+			next[r.Partition] = r.Offset + 1
+		}
+	}
+	s.mu.Unlock()
+	if len(next) == 0 {
+		return nil
+	}
+	if err := a.gen.CommitOffsets(map[string]map[int]int64{s.topic: next}); err != nil {
+		return fmt.Errorf("commit offsets of %q: %w", s.topic, err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for p, off := range next {
+		a.committed[p] = max(a.committed[p], off)
+	}
+	return nil
+}
+
+// Lag returns, for each partition this member owns now, how many records Fetch has not returned yet.
+func (s *GroupSource) Lag(ctx context.Context) (map[int]int64, error) {
+	s.mu.Lock()
+	var partitions []int
+	position := map[int]int64{}
+	if s.current != nil {
+		for p, off := range s.current.position {
+			partitions = append(partitions, p)
+			position[p] = off
+		}
+	}
+	s.mu.Unlock()
+	spans, err := spansOf(ctx, s.client, s.topic, partitions)
+	if err != nil {
+		return nil, err
+	}
+	lag := make(map[int]int64, len(spans))
+	for p, sp := range spans {
+		lag[p] = max(0, sp.end-position[p])
+	}
+	return lag, nil
+}
+
+// Close leaves the group, so that others get its partitions at once, and waits for its goroutines. Commit first.
+func (s *GroupSource) Close() error {
+	s.closeOnce.Do(func() {
+		close(s.inbox.closed)
+		s.cancel()
+		err := s.group.Close()
+		<-s.done
+		s.transport.CloseIdleConnections()
+		if err != nil {
+			s.opts.log.Warn("leave group", "error", err)
+		}
+	})
+	return nil
+}

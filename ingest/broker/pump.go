@@ -1,0 +1,151 @@
+package broker
+
+import (
+	"context"
+	"errors"
+	"io"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+
+	"github.com/softrec/softrec/ingest/retry"
+)
+
+// pump reads one partition from an offset on and hands its records to a function, until its context ends. Whatever goes
+// wrong on the way is retried.
+type pump struct {
+	cfg       Config
+	client    *kafka.Client
+	opts      options
+	metrics   *sourceMetrics
+	topic     string
+	partition int
+	checked   time.Time // when a gap was last compared with the partition's first offset
+}
+
+// run starts at next (kafka.FirstOffset for the first record there is). started is told the offset the first record
+// may have; out takes each record in order and returns false when it will take no more.
+func (p *pump) run(ctx context.Context, next int64, started func(int64), out func(context.Context, Record) bool) {
+	next, err := p.resolve(ctx, next)
+	if err != nil {
+		return // only ctx ends it
+	}
+	started(next)
+	rc := kafka.ReaderConfig{
+		Brokers: p.cfg.Brokers, Topic: p.topic, Partition: p.partition, Dialer: p.cfg.dialer(),
+		MinBytes: 1, MaxBytes: 4 << 20,
+		MaxWait:          p.cfg.MaxWait, // kafka-go's default of 10 s would also be the time a stop takes
+		QueueCapacity:    min(1000, p.cfg.QueueCapacity),
+		ReadLagInterval:  -1,
+		ReadBackoffMin:   50 * time.Millisecond,
+		ErrorLogger:      libraryLog(p.opts.log),
+		ReadBatchTimeout: p.cfg.RequestTimeout,
+	}
+	if err := rc.Validate(); err != nil { // NewReader would panic; Config.Validate leaves nothing to find here
+		p.opts.log.Error("partition reader", "topic", p.topic, "partition", p.partition, "error", err)
+		return
+	}
+	r := kafka.NewReader(rc)
+	defer r.Close()
+	if err := r.SetOffset(next); err != nil {
+		return // closed: cannot be, it was opened above
+	}
+	p.copy(ctx, r, next, out)
+}
+
+// copy is the loop of run.
+func (p *pump) copy(ctx context.Context, r *kafka.Reader, next int64, out func(context.Context, Record) bool) {
+	for {
+		m, err := r.FetchMessage(ctx)
+		switch {
+		case ctx.Err() != nil || errors.Is(err, io.EOF):
+			return
+		case err != nil:
+			// The reader goes on by itself, with a backoff of its own: the broker is away or the leader moved.
+			p.metrics.errors.Inc()
+			p.opts.log.Warn("fetch again", "topic", p.topic, "partition", p.partition, "offset", next, "error", err)
+			continue
+		}
+		if m.Offset < next {
+			continue
+		}
+		if m.Offset > next {
+			p.explainGap(ctx, next, m.Offset)
+		}
+		next = m.Offset + 1
+		if !out(ctx, fromMessage(m)) {
+			return
+		}
+	}
+}
+
+// resolve turns next into an offset that exists or will exist. Below the first one (retention was faster) and past the
+// end (the topic was made anew, or its tail was lost with a broker) it restarts at the first: reading again what is
+// there is harmless to softrec's consumers, skipping it is not.
+func (p *pump) resolve(ctx context.Context, next int64) (int64, error) {
+	var s span
+	err := retry.Do(ctx, forever(), p.notify("offsets"), func(ctx context.Context) error {
+		spans, err := spansOf(ctx, p.client, p.topic, []int{p.partition})
+		s = spans[p.partition]
+		return retryAlways(ctx, err)
+	})
+	switch {
+	case err != nil:
+		return 0, err
+	case next == kafka.FirstOffset:
+		return s.first, nil
+	case next < s.first:
+		p.metrics.lost.Add(float64(s.first - next))
+		p.opts.log.Error("records were deleted before they were read: reset to the first there is",
+			"topic", p.topic, "partition", p.partition, "wanted", next, "first", s.first, "lost", s.first-next)
+		return s.first, nil
+	case next > s.end:
+		p.metrics.lost.Add(float64(next - s.end))
+		p.opts.log.Error("the partition ends before the offset wanted, was the topic made anew? Reset to the first there is",
+			"topic", p.topic, "partition", p.partition, "wanted", next, "first", s.first, "end", s.end)
+		return s.first, nil
+	}
+	return next, nil
+}
+
+// explainGap tells compaction and transaction markers, which leave gaps as a matter of course, from retention that
+// overtook the reader. It asks the broker at most once a second.
+func (p *pump) explainGap(ctx context.Context, want, got int64) {
+	if time.Since(p.checked) < time.Second {
+		return
+	}
+	p.checked = time.Now()
+	spans, err := spansOf(ctx, p.client, p.topic, []int{p.partition})
+	if err != nil {
+		return
+	}
+	if first := spans[p.partition].first; first > want {
+		p.metrics.lost.Add(float64(min(first, got) - want))
+		p.opts.log.Error("retention deleted records before they were read",
+			"topic", p.topic, "partition", p.partition, "wanted", want, "next", got, "lost", min(first, got)-want)
+	}
+}
+
+func (p *pump) notify(what string) func(error, time.Duration) {
+	return func(err error, wait time.Duration) {
+		p.metrics.errors.Inc()
+		p.opts.log.Warn("ask again", "what", what, "topic", p.topic, "partition", p.partition, "wait", wait, "error", err)
+	}
+}
+
+// retryAlways makes every error retryable but the end of ctx: a source has no caller that could do better than to wait.
+func retryAlways(ctx context.Context, err error) error {
+	if err == nil || ctx.Err() != nil || retry.Retryable(err) {
+		return err
+	}
+	return &temporaryError{err}
+}
+
+// temporaryError is an error that retry.Retryable takes for one that may pass.
+type temporaryError struct{ error }
+
+// Temporary is what retry.Retryable asks for.
+func (*temporaryError) Temporary() bool { return true }
+
+// Unwrap gives the error itself.
+func (e *temporaryError) Unwrap() error { return e.error }

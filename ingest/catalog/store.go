@@ -1,0 +1,150 @@
+package catalog
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/softrec/softrec/schema"
+)
+
+// Change is one record of the items topic.
+type Change struct {
+	Partition int
+	Offset    int64
+	ID        string
+	Item      *schema.Item // nil = withdrawn
+}
+
+// changesPerCall bounds how long one script call keeps Redis from answering others (about 1 ms).
+const changesPerCall = 256
+
+// maxOffset is the last offset the script can tell from its neighbours: Lua counts in float64.
+const maxOffset = 1 << 53
+
+// Store is the catalogue in Redis, version 6.2 or later, cluster included. It is safe for concurrent use.
+type Store struct {
+	rdb    redis.UniversalClient
+	keys   schema.Keys
+	script *redis.Script
+}
+
+// New returns the catalogue under keys. It does not talk to Redis yet.
+func New(rdb redis.UniversalClient, keys schema.Keys) (*Store, error) {
+	if rdb == nil {
+		return nil, errors.New("catalog: no redis client")
+	}
+	return &Store{rdb: rdb, keys: keys, script: newScript()}, nil
+}
+
+// CorruptError says that a stored item is not what the script writes.
+type CorruptError struct {
+	ID  string // of the item
+	Err error  // what is wrong
+}
+
+// Error reads `stored item "a": ...`.
+func (e *CorruptError) Error() string { return fmt.Sprintf("stored item %q: %v", e.ID, e.Err) }
+
+// Unwrap returns what is wrong.
+func (e *CorruptError) Unwrap() error { return e.Err }
+
+// Apply applies changes in order and returns how many were new; the others had been applied before. On an error any
+// first part may have been applied (and is counted); the caller may send all of them again.
+func (s *Store) Apply(ctx context.Context, changes []Change) (applied int, err error) {
+	for part := range slices.Chunk(changes, changesPerCall) {
+		args := make([]any, 0, valuesPerChange*len(part))
+		for _, c := range part {
+			doc, err := encodeChange(c)
+			if err != nil {
+				return applied, fmt.Errorf("change item %q: %w", c.ID, err)
+			}
+			args = append(args, c.ID, c.Partition, strconv.FormatInt(c.Offset, 10), doc)
+		}
+		keys := []string{s.keys.Items(), s.keys.ItemsLog(), s.keys.ItemsVersion()}
+		reply, err := s.script.Run(ctx, s.rdb, keys, args...).Int64Slice()
+		if err == nil && len(reply) != 2 {
+			err = fmt.Errorf("script answered %d numbers, want 2", len(reply))
+		}
+		if err != nil {
+			return applied, fmt.Errorf("change %d items from %q on: %w", len(part), part[0].ID, err)
+		}
+		applied += int(reply[0])
+	}
+	return applied, nil
+}
+
+func encodeChange(c Change) ([]byte, error) {
+	if err := schema.CheckItemID(c.ID); err != nil {
+		return nil, err
+	}
+	if c.Partition < 0 || c.Offset < 0 || c.Offset > maxOffset {
+		return nil, fmt.Errorf("place %d:%d: want a partition of at least 0 and an offset of 0 to %d", c.Partition, c.Offset, int64(maxOffset))
+	}
+	if c.Item == nil {
+		return nil, nil
+	}
+	if c.Item.ID != c.ID {
+		return nil, fmt.Errorf("id %q: differs from the change's", c.Item.ID)
+	}
+	if err := c.Item.Validate(); err != nil {
+		return nil, err
+	}
+	return json.Marshal(c.Item)
+}
+
+// Get reads one item as it is now. A withdrawn item is found, withdrawn, and has nothing but its id.
+func (s *Store) Get(ctx context.Context, id string) (it schema.Item, withdrawn, found bool, err error) {
+	stored, err := s.rdb.HGet(ctx, s.keys.Items(), id).Result()
+	switch {
+	case errors.Is(err, redis.Nil):
+		return schema.Item{}, false, false, nil
+	case err != nil:
+		return schema.Item{}, false, false, fmt.Errorf("read item %q: %w", id, err)
+	}
+	it, withdrawn, err = decodeStored(id, stored)
+	return it, withdrawn, err == nil, err
+}
+
+// Version counts the changes ever applied; 0 before the first.
+func (s *Store) Version(ctx context.Context) (int64, error) {
+	return readVersion(s.rdb.MGet(ctx, s.keys.ItemsVersion()))
+}
+
+// readVersion takes MGET, since an absent key is no error there: GET would make the whole pipeline it stands in fail
+// with redis.Nil.
+func readVersion(cmd *redis.SliceCmd) (int64, error) {
+	values, err := cmd.Result()
+	if err != nil {
+		return 0, fmt.Errorf("read catalogue version: %w", err)
+	}
+	text, ok := values[0].(string)
+	if !ok {
+		return 0, nil
+	}
+	v, err := strconv.ParseInt(text, 10, 64)
+	if err != nil {
+		return 0, fmt.Errorf("read catalogue version: %w", err)
+	}
+	return v, nil
+}
+
+func decodeStored(id, stored string) (it schema.Item, withdrawn bool, err error) {
+	_, doc, ok := strings.Cut(stored, "\n")
+	if !ok {
+		return schema.Item{}, false, &CorruptError{id, errors.New("has no line end after its offsets")}
+	}
+	if doc == "" {
+		return schema.Item{ID: id}, true, nil
+	}
+	if it, err = schema.DecodeItem(id, []byte(doc)); err != nil {
+		return schema.Item{}, false, &CorruptError{id, err}
+	}
+	return it, false, nil
+}

@@ -1,0 +1,142 @@
+package ingest
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/softrec/softrec/ingest/broker"
+)
+
+// commitAgain is the wait after a commit that failed.
+const commitAgain = 300 * time.Millisecond
+
+// committer commits what was applied, off the consumer's path. It keeps only the highest offset of each partition.
+type committer struct {
+	src      Source
+	durable  Durable // nil: what is applied is safe
+	interval time.Duration
+	log      *slog.Logger
+	metrics  *metrics
+	wake     chan struct{}
+
+	mu      sync.Mutex
+	pending map[int]broker.Record // by partition: applied, not committed
+}
+
+func newCommitter(src Source, cfg Config, o options, m *metrics) *committer {
+	return &committer{
+		src: src, durable: o.durable, interval: cfg.SyncInterval, log: o.log, metrics: m,
+		wake: make(chan struct{}, 1), pending: map[int]broker.Record{},
+	}
+}
+
+// applied notes that recs are in the store.
+func (c *committer) applied(recs []broker.Record) {
+	c.mu.Lock()
+	for _, r := range recs {
+		if have, ok := c.pending[r.Partition]; !ok || r.Offset > have.Offset {
+			c.pending[r.Partition] = broker.Record{Topic: r.Topic, Partition: r.Partition, Offset: r.Offset}
+		}
+	}
+	c.metrics.pending.Set(float64(len(c.pending)))
+	c.mu.Unlock()
+	select {
+	case c.wake <- struct{}{}:
+	default:
+	}
+}
+
+// run commits until ctx ends: at once where the store is safe by itself, every interval where it must be synced.
+func (c *committer) run(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-c.wake:
+		}
+		for pause := c.pause(0); ; {
+			if !sleep(ctx, pause) {
+				return
+			}
+			start := time.Now()
+			if c.flush(ctx) {
+				if c.durable != nil {
+					// The next pause starts here: a sync that takes long makes commits rarer, not the store slower.
+					if !sleep(ctx, c.pause(time.Since(start))-c.interval) {
+						return
+					}
+				}
+				break
+			}
+			pause = commitAgain
+		}
+	}
+}
+
+// pause is the time before a commit whose predecessor took some.
+func (c *committer) pause(took time.Duration) time.Duration {
+	if c.durable == nil {
+		return 0
+	}
+	return max(c.interval, 9*took)
+}
+
+// flush commits what is pending now; false means that something is left.
+func (c *committer) flush(ctx context.Context) bool {
+	c.mu.Lock()
+	recs := make([]broker.Record, 0, len(c.pending))
+	for _, r := range c.pending {
+		recs = append(recs, r)
+	}
+	c.mu.Unlock()
+	if len(recs) == 0 {
+		return true
+	}
+	if c.durable != nil { // recs were taken before the sync begins: that is what it covers
+		start := time.Now()
+		if err := c.durable.Sync(ctx); err != nil {
+			c.failed(ctx, "sync_error", "sync the store again, nothing is committed meanwhile", err)
+			return false
+		}
+		c.metrics.sync.Observe(time.Since(start).Seconds())
+	}
+	if err := c.src.Commit(ctx, recs); err != nil {
+		c.failed(ctx, "error", "commit again", err)
+		return false
+	}
+	c.metrics.commits.WithLabelValues("ok").Inc()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, r := range recs {
+		if c.pending[r.Partition].Offset == r.Offset {
+			delete(c.pending, r.Partition)
+		}
+	}
+	c.metrics.pending.Set(float64(len(c.pending)))
+	return true
+}
+
+func (c *committer) failed(ctx context.Context, result, message string, err error) {
+	if ctx.Err() != nil {
+		return
+	}
+	c.metrics.commits.WithLabelValues(result).Inc()
+	c.log.Warn(message, "error", err)
+}
+
+// sleep waits for d; false means that ctx ended first.
+func sleep(ctx context.Context, d time.Duration) bool {
+	if d <= 0 {
+		return ctx.Err() == nil
+	}
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-t.C:
+		return true
+	}
+}

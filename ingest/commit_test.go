@@ -1,0 +1,146 @@
+package ingest
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/softrec/softrec/ingest/broker"
+)
+
+// ledger is a Source that only takes commits, and a Durable.
+type ledger struct {
+	mu        sync.Mutex
+	applied   int64 // newest offset in the store
+	safe      int64 // newest offset a finished sync covers
+	committed int64
+	syncs     int
+	syncTakes time.Duration
+	syncErr   error
+	commitErr error
+	broken    string // a rule that was broken
+}
+
+func (l *ledger) Fetch(ctx context.Context, _ int, _ time.Duration) ([]broker.Record, error) {
+	<-ctx.Done()
+	return nil, ctx.Err()
+}
+
+func (l *ledger) Sync(context.Context) error {
+	l.mu.Lock()
+	covers, err := l.applied, l.syncErr
+	l.syncs++
+	l.mu.Unlock()
+	time.Sleep(l.syncTakes)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if err == nil {
+		l.safe = covers
+	}
+	return err
+}
+
+func (l *ledger) Commit(_ context.Context, recs []broker.Record) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.commitErr != nil {
+		return l.commitErr
+	}
+	for _, r := range recs {
+		if r.Offset > l.safe {
+			l.broken = "committed what no finished sync covers"
+		}
+		l.committed = max(l.committed, r.Offset)
+	}
+	return nil
+}
+
+func (l *ledger) apply(c *committer, offset int64) {
+	l.mu.Lock()
+	l.applied = offset
+	l.mu.Unlock()
+	c.applied([]broker.Record{{Offset: offset}})
+}
+
+// bubble runs a committer over l in a synctest bubble.
+func bubble(t *testing.T, l *ledger, durable Durable, test func(c *committer)) {
+	synctest.Test(t, func(t *testing.T) {
+		m, err := newMetrics(nil, "t")
+		if err != nil {
+			t.Fatal(err)
+		}
+		o := newOptions(nil)
+		o.durable = durable
+		c := newCommitter(l, DefaultConfig(), o, m)
+		ctx, stop := context.WithCancel(t.Context())
+		done := make(chan struct{})
+		go func() { defer close(done); c.run(ctx) }()
+		test(c)
+		stop()
+		<-done
+		if l.broken != "" {
+			t.Error(l.broken)
+		}
+	})
+}
+
+func TestCommitter_durable(t *testing.T) {
+	l := &ledger{syncTakes: 300 * time.Millisecond}
+	bubble(t, l, l, func(c *committer) {
+		for off := int64(1); off <= 2000; off++ { // 20 s
+			l.apply(c, off)
+			time.Sleep(10 * time.Millisecond)
+		}
+		if l.committed == 0 {
+			t.Error("nothing was committed")
+		}
+		if busy := time.Duration(l.syncs) * l.syncTakes; busy > 3*time.Second {
+			t.Errorf("syncs took %s of 20s", busy)
+		}
+		time.Sleep(10 * time.Second)
+		if l.committed != 2000 {
+			t.Errorf("committed %d of 2000 when all was quiet", l.committed)
+		}
+		syncs := l.syncs
+		time.Sleep(time.Minute)
+		if l.syncs != syncs {
+			t.Errorf("%d syncs with nothing to commit", l.syncs-syncs)
+		}
+	})
+}
+
+func TestCommitter_failures(t *testing.T) {
+	l := &ledger{syncErr: errors.New("disk full")}
+	bubble(t, l, l, func(c *committer) {
+		l.apply(c, 7)
+		time.Sleep(5 * time.Second)
+		l.mu.Lock()
+		if l.committed != 0 || l.syncs < 2 {
+			t.Errorf("committed %d after %d failed syncs", l.committed, l.syncs)
+		}
+		l.syncErr, l.commitErr = nil, errors.New("rebalance")
+		l.mu.Unlock()
+		time.Sleep(5 * time.Second)
+		l.mu.Lock()
+		l.commitErr = nil
+		l.mu.Unlock()
+		time.Sleep(5 * time.Second)
+		if l.committed != 7 {
+			t.Errorf("committed %d, want 7", l.committed)
+		}
+	})
+}
+
+func TestCommitter_atOnceWithoutDurable(t *testing.T) {
+	l := &ledger{safe: 1 << 60}
+	bubble(t, l, nil, func(c *committer) {
+		l.apply(c, 3)
+		synctest.Wait()
+		if l.committed != 3 {
+			t.Errorf("committed %d, want 3", l.committed)
+		}
+	})
+}

@@ -1,0 +1,81 @@
+package ingest
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/softrec/softrec/ingest/broker"
+	"github.com/softrec/softrec/ingest/retry"
+)
+
+// Headers of a dead letter. Key and value are those of the record, byte for byte, unless HeaderCut is there.
+const (
+	HeaderReason    = "reason"    // why it could not be used
+	HeaderTopic     = "topic"     // where it stood
+	HeaderPartition = "partition" // where it stood
+	HeaderOffset    = "offset"    // where it stood
+	HeaderTime      = "time"      // of the record, RFC 3339
+	HeaderCut       = "cut"       // "key bytes, value bytes" of a record too large to be set aside whole
+)
+
+// Bounds of a dead letter: together with the headers below what a broker accepts by default.
+const (
+	maxDeadKey    = 64 << 10
+	maxDeadValue  = 896 << 10
+	maxDeadReason = 2 << 10
+)
+
+// poison is a record that cannot be used.
+type poison struct {
+	rec    broker.Record
+	reason error
+}
+
+// letter is the record that sets p aside.
+func (p poison) letter() broker.Record {
+	r := broker.Record{
+		Key: p.rec.Key, Value: p.rec.Value,
+		Headers: map[string]string{
+			HeaderReason:    cut(p.reason.Error(), maxDeadReason),
+			HeaderTopic:     p.rec.Topic,
+			HeaderPartition: strconv.Itoa(p.rec.Partition),
+			HeaderOffset:    strconv.FormatInt(p.rec.Offset, 10),
+			HeaderTime:      p.rec.Time.UTC().Format(time.RFC3339Nano),
+		},
+	}
+	if len(r.Key) > maxDeadKey || len(r.Value) > maxDeadValue {
+		r.Headers[HeaderCut] = fmt.Sprintf("%d, %d", len(r.Key), len(r.Value))
+		r.Key, r.Value = cut(r.Key, maxDeadKey), cut(r.Value, maxDeadValue)
+	}
+	return r
+}
+
+func cut[T ~string | ~[]byte](v T, most int) T {
+	if len(v) > most {
+		return v[:most]
+	}
+	return v
+}
+
+// setAside publishes the poison of a batch and returns when the broker has it.
+func (s *stream) setAside(ctx context.Context, bad []poison) error {
+	if len(bad) == 0 {
+		return nil
+	}
+	letters := make([]broker.Record, len(bad))
+	for i, p := range bad {
+		letters[i] = p.letter()
+		s.opts.log.Warn("record set aside", "topic", p.rec.Topic, "partition", p.rec.Partition, "offset", p.rec.Offset, "reason", p.reason)
+	}
+	err := retry.Do(ctx, s.opts.policy, s.waiting("deadletter"), func(ctx context.Context) error {
+		return s.dead.Publish(ctx, s.cfg.DeadLetterTopic, letters...)
+	})
+	if err != nil {
+		return fmt.Errorf("set aside %d records, the first of partition %d at offset %d: %w", len(bad), bad[0].rec.Partition, bad[0].rec.Offset, err)
+	}
+	s.metrics.records.WithLabelValues(outcomeDeadLetter).Add(float64(len(bad)))
+	s.counts.dead.Add(int64(len(bad)))
+	return nil
+}

@@ -1,0 +1,73 @@
+package ingest
+
+import (
+	"fmt"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// metrics are those of one consumer. The label stream tells the interactions from the items.
+type metrics struct {
+	records  *prometheus.CounterVec // by outcome
+	rekeyed  prometheus.Counter
+	apply    prometheus.Histogram
+	batch    prometheus.Histogram
+	lag      prometheus.Gauge
+	delay    prometheus.Gauge
+	inHand   prometheus.Gauge
+	pending  prometheus.Gauge
+	retries  *prometheus.CounterVec // by what is away
+	commits  *prometheus.CounterVec // by result
+	sync     prometheus.Histogram
+	pageLost prometheus.Counter
+}
+
+// Values of the label outcome.
+const (
+	outcomeApplied    = "applied"
+	outcomeDuplicate  = "duplicate"
+	outcomeLate       = "late"
+	outcomeSkipped    = "skipped"
+	outcomeForgotten  = "forgotten"
+	outcomeDeadLetter = "deadletter"
+)
+
+func newMetrics(reg prometheus.Registerer, stream string) (*metrics, error) {
+	if reg == nil {
+		reg = prometheus.NewRegistry()
+	}
+	reg = prometheus.WrapRegistererWith(prometheus.Labels{"stream": stream}, reg)
+	m := &metrics{
+		records: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "softrec_ingest_records_total",
+			Help: "Records taken from Kafka by what became of them: applied, duplicate (event id seen), late (past the lateness bound), skipped (offset seen), forgotten (tombstone), deadletter."}, []string{"outcome"}),
+		rekeyed: prometheus.NewCounter(prometheus.CounterOpts{Name: "softrec_ingest_rekeyed_records_total",
+			Help: "Records whose key differs from the id in their value; the value counts."}),
+		apply: prometheus.NewHistogram(prometheus.HistogramOpts{Name: "softrec_ingest_apply_seconds",
+			Help: "Time to apply one batch to the store, waiting for a store that is away included.", Buckets: prometheus.ExponentialBuckets(0.0005, 2, 16)}),
+		batch: prometheus.NewHistogram(prometheus.HistogramOpts{Name: "softrec_ingest_batch_records",
+			Help: "Records in one batch.", Buckets: prometheus.ExponentialBuckets(1, 2, 13)}),
+		lag: prometheus.NewGauge(prometheus.GaugeOpts{Name: "softrec_ingest_lag_records",
+			Help: "Records of this process's partitions that are not applied yet."}),
+		delay: prometheus.NewGauge(prometheus.GaugeOpts{Name: "softrec_ingest_lag_seconds",
+			Help: "Age of the oldest record of the newest batch when it was applied, in seconds; 0 when nothing waits."}),
+		inHand: prometheus.NewGauge(prometheus.GaugeOpts{Name: "softrec_ingest_in_hand_records",
+			Help: "Records of the batch being applied."}),
+		pending: prometheus.NewGauge(prometheus.GaugeOpts{Name: "softrec_ingest_uncommitted_partitions",
+			Help: "Partitions with applied records whose offsets are not committed yet."}),
+		retries: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "softrec_ingest_retries_total",
+			Help: "Waits for something that was away, by what: store or deadletter."}, []string{"what"}),
+		commits: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "softrec_ingest_commits_total",
+			Help: "Offset commits by result: ok, sync_error (the store was not durable) or error."}, []string{"result"}),
+		sync: prometheus.NewHistogram(prometheus.HistogramOpts{Name: "softrec_ingest_sync_seconds",
+			Help: "Time to make the store durable before a commit.", Buckets: prometheus.ExponentialBuckets(0.001, 2, 14)}),
+		pageLost: prometheus.NewCounter(prometheus.CounterOpts{Name: "softrec_ingest_page_dropped_events_total",
+			Help: "Events that the page's feed of newest events left out; windows have them."}),
+	}
+	for _, c := range []prometheus.Collector{m.records, m.rekeyed, m.apply, m.batch, m.lag, m.delay, m.inHand, m.pending,
+		m.retries, m.commits, m.sync, m.pageLost} {
+		if err := reg.Register(c); err != nil {
+			return nil, fmt.Errorf("register ingest metrics: %w", err)
+		}
+	}
+	return m, nil
+}

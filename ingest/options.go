@@ -1,0 +1,56 @@
+package ingest
+
+import (
+	"log/slog"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/softrec/softrec/ingest/retry"
+)
+
+// Option changes a consumer under construction.
+type Option func(*options)
+
+type options struct {
+	log     *slog.Logger
+	reg     prometheus.Registerer
+	durable Durable
+	page    Page
+	policy  retry.Policy
+}
+
+func newOptions(opts []Option) options {
+	o := options{log: slog.New(slog.DiscardHandler), policy: retry.DefaultPolicy()}
+	for _, opt := range opts {
+		opt(&o)
+	}
+	return o
+}
+
+// WithLogger sets where waits, dead letters and failed commits are told; without it nothing is logged.
+func WithLogger(log *slog.Logger) Option {
+	return func(o *options) {
+		if log != nil {
+			o.log = log
+		}
+	}
+}
+
+// WithRegisterer sets where metrics are registered; without it they are private. One registerer takes one consumer of
+// each kind.
+func WithRegisterer(reg prometheus.Registerer) Option { return func(o *options) { o.reg = reg } }
+
+// WithDurable makes the consumer commit only what was applied before a Sync of d that has finished, every
+// Config.SyncInterval (less often when Sync takes long: it never fills more than a tenth of the time).
+func WithDurable(d Durable) Option { return func(o *options) { o.durable = d } }
+
+// WithPage shows the newest events and a status once a second on p.
+func WithPage(p Page) Option { return func(o *options) { o.page = p } }
+
+// WithRetry sets the waits between tries of a store that is away; MaxElapsed is ignored, a consumer never gives up.
+func WithRetry(p retry.Policy) Option {
+	return func(o *options) {
+		p.MaxElapsed = 0
+		o.policy = p
+	}
+}

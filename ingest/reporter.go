@@ -1,0 +1,162 @@
+package ingest
+
+import (
+	"context"
+	"encoding/json"
+	"sync"
+	"time"
+
+	"github.com/softrec/softrec/schema"
+)
+
+// Pace and sizes of what a reporter shows.
+const (
+	feedEvery    = 250 * time.Millisecond
+	feedEvents   = 50 // most events per feedEvery
+	statusEvery  = time.Second
+	rateOver     = 5 // status intervals over which the rate is taken
+	reportWithin = time.Second
+)
+
+// reporter keeps the lag metrics and shows a stream on the page. The consumer only ever hands it a few events under a
+// short lock.
+type reporter struct {
+	s    *stream
+	page Page // nil: metrics only
+
+	mu     sync.Mutex
+	recent []decodedEvent // newest feedEvents, oldest first
+
+	rates []rateSample // oldest first
+}
+
+type rateSample struct {
+	at      time.Time
+	applied int64
+}
+
+func newReporter(s *stream, page Page) *reporter { return &reporter{s: s, page: page} }
+
+// offer hands over applied events; what does not fit until the next feed is dropped and counted.
+func (r *reporter) offer(events []decodedEvent) {
+	if r.page == nil {
+		return
+	}
+	total := len(events)
+	events = events[max(0, total-feedEvents):]
+	r.mu.Lock()
+	r.recent = append(r.recent, events...)
+	drop := max(0, len(r.recent)-feedEvents)
+	r.recent = append(r.recent[:0], r.recent[drop:]...)
+	r.mu.Unlock()
+	r.s.metrics.pageLost.Add(float64(total - len(events) + drop))
+}
+
+// run reports until ctx ends.
+func (r *reporter) run(ctx context.Context) {
+	feed := time.NewTicker(feedEvery)
+	defer feed.Stop()
+	status := time.NewTicker(statusEvery)
+	defer status.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			r.leave(ctx)
+			return
+		case <-feed.C:
+			r.try(ctx, "feed the page", r.feed)
+		case now := <-status.C:
+			r.try(ctx, "report to the page", func(ctx context.Context) error { return r.status(ctx, now) })
+		}
+	}
+}
+
+func (r *reporter) leave(ctx context.Context) {
+	if r.page == nil {
+		return
+	}
+	ctx = context.WithoutCancel(ctx)
+	r.try(ctx, "feed the page", r.feed)
+	r.try(ctx, "leave the page", func(ctx context.Context) error { return r.page.Leave(ctx, r.s.cfg.Instance) })
+}
+
+// try is best effort: the page may miss something, the windows never wait for it.
+func (r *reporter) try(ctx context.Context, what string, do func(context.Context) error) {
+	short, cancel := context.WithTimeout(ctx, reportWithin)
+	defer cancel()
+	if err := do(short); err != nil && ctx.Err() == nil {
+		r.s.opts.log.Debug(what, "error", err)
+	}
+}
+
+// RecentEvent is one element of the page's list of newest events: the event and the record it came from.
+type RecentEvent struct {
+	schema.Event
+	Partition int   `json:"partition"`
+	Offset    int64 `json:"offset"`
+}
+
+func (r *reporter) feed(ctx context.Context) error {
+	r.mu.Lock()
+	events := r.recent
+	r.recent = nil
+	r.mu.Unlock()
+	docs := make([][]byte, 0, len(events))
+	for _, e := range events {
+		doc, err := json.Marshal(RecentEvent{Event: e.event, Partition: e.partition, Offset: e.offset})
+		if err != nil {
+			return err
+		}
+		docs = append(docs, doc)
+	}
+	if len(docs) == 0 {
+		return nil
+	}
+	return r.page.Recent(ctx, docs)
+}
+
+func (r *reporter) status(ctx context.Context, now time.Time) error {
+	lag := r.lag(ctx)
+	if r.page == nil {
+		return nil
+	}
+	c := &r.s.counts
+	st := schema.IngestStatus{
+		Instance: r.s.cfg.Instance, At: now.UTC(), Events: c.applied.Load(), Duplicates: c.duplicates.Load(),
+		Late: c.late.Load(), DeadLetters: c.dead.Load(), Lag: lag,
+	}
+	st.Rate = r.rate(rateSample{now, st.Events})
+	return r.page.Status(ctx, st)
+}
+
+// lag asks the source, adds the batch in hand and keeps the metrics up to date.
+func (r *reporter) lag(ctx context.Context) int64 {
+	lag := r.s.counts.inHand.Load()
+	if src, ok := r.s.src.(lagger); ok {
+		parts, err := src.Lag(ctx)
+		if err != nil {
+			return lag // the source tells its troubles itself
+		}
+		for _, n := range parts {
+			lag += n
+		}
+	}
+	r.s.metrics.lag.Set(float64(lag))
+	if lag == 0 {
+		r.s.metrics.delay.Set(0)
+	}
+	return lag
+}
+
+// rate is events per second since the oldest sample kept.
+func (r *reporter) rate(now rateSample) float64 {
+	r.rates = append(r.rates, now)
+	if len(r.rates) > rateOver+1 {
+		r.rates = r.rates[1:]
+	}
+	first := r.rates[0]
+	if d := now.at.Sub(first.at).Seconds(); d > 0 {
+		return float64(now.applied-first.applied) / d
+	}
+	return 0
+}

@@ -1,0 +1,58 @@
+package ingest
+
+import (
+	"context"
+	"time"
+
+	"github.com/softrec/softrec/ingest/broker"
+	"github.com/softrec/softrec/ingest/window"
+	"github.com/softrec/softrec/schema"
+)
+
+// Source is where records come from; *broker.GroupSource is one.
+type Source interface {
+	// Fetch blocks until there is a record, then returns up to max, waiting at most wait for more; records of one
+	// partition in order. Its errors are final: what can be retried it retries itself.
+	Fetch(ctx context.Context, max int, wait time.Duration) ([]broker.Record, error)
+	// Commit says that everything up to and including recs is done with. It may fail: the records come again.
+	Commit(ctx context.Context, recs []broker.Record) error
+}
+
+// lagger is a Source that knows how many records wait, by partition.
+type lagger interface {
+	Lag(ctx context.Context) (map[int]int64, error)
+}
+
+// Windows is where interactions go; *window.Store is one. Apply is idempotent: after an error the whole batch is sent again.
+type Windows interface {
+	Apply(ctx context.Context, batch []window.UserBatch) (window.Outcome, error)
+}
+
+// DeadLetters takes what cannot be used; *broker.Producer is one.
+type DeadLetters interface {
+	Publish(ctx context.Context, topic string, recs ...broker.Record) error
+}
+
+// Durable is a store that acknowledges writes before they would survive a crash. Sync returns when everything that was
+// acknowledged before the call would; *embedded.Servers is one.
+type Durable interface {
+	Sync(ctx context.Context) error
+}
+
+// Page is where a consumer shows what it is doing; *RedisPage is one. It is best effort: errors are logged, nothing waits.
+type Page interface {
+	// Recent adds JSON documents of events, oldest first.
+	Recent(ctx context.Context, events [][]byte) error
+	// Status replaces what the page knows about st.Instance.
+	Status(ctx context.Context, st schema.IngestStatus) error
+	// Leave takes an instance off the page.
+	Leave(ctx context.Context, instance string) error
+}
+
+var (
+	_ Source      = (*broker.GroupSource)(nil)
+	_ lagger      = (*broker.GroupSource)(nil)
+	_ DeadLetters = (*broker.Producer)(nil)
+	_ Windows     = (*window.Store)(nil)
+	_ Page        = (*RedisPage)(nil)
+)

@@ -1,0 +1,126 @@
+package ingest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/softrec/softrec/ingest/broker"
+)
+
+// stream is what both consumers share: fetch, apply, commit, report.
+type stream struct {
+	cfg     Config
+	src     Source
+	dead    DeadLetters
+	opts    options
+	metrics *metrics
+	commit  *committer
+	counts  counts
+	running atomic.Bool
+}
+
+// counts are totals since the start, for the page.
+type counts struct{ applied, duplicates, late, dead, inHand atomic.Int64 }
+
+func newStream(cfg Config, src Source, dead DeadLetters, name string, opts []Option) (*stream, error) {
+	if src == nil || dead == nil {
+		return nil, errors.New("ingest: source and dead letters are required")
+	}
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	o := newOptions(opts)
+	o.log = o.log.With("component", "ingest", "stream", name)
+	m, err := newMetrics(o.reg, name)
+	if err != nil {
+		return nil, err
+	}
+	return &stream{cfg: cfg, src: src, dead: dead, opts: o, metrics: m, commit: newCommitter(src, cfg, o, m)}, nil
+}
+
+// run fetches and applies until ctx is done, then finishes the batch in hand and commits a last time. report runs
+// beside it.
+func (s *stream) run(ctx context.Context, apply func(context.Context, []broker.Record) error, report func(context.Context)) error {
+	if !s.running.CompareAndSwap(false, true) {
+		return errors.New("ingest: Run was called before")
+	}
+	side, stop := context.WithCancel(ctx)
+	var beside sync.WaitGroup
+	beside.Go(func() { s.commit.run(side) })
+	beside.Go(func() { report(side) })
+	err := s.consume(ctx, apply)
+	stop()
+	beside.Wait()
+	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.cfg.FlushTimeout)
+	defer cancel()
+	if !s.commit.flush(last) && err == nil {
+		// Not a fault: what was applied is in the store, and comes again to be skipped.
+		s.opts.log.Warn("stopped with offsets not committed")
+	}
+	return err
+}
+
+// consume is the loop of run.
+func (s *stream) consume(ctx context.Context, apply func(context.Context, []broker.Record) error) error {
+	for {
+		recs, err := s.src.Fetch(ctx, s.cfg.MaxRecords, s.cfg.MaxDelay)
+		if len(recs) > 0 {
+			if err := s.batch(ctx, recs, apply); err != nil {
+				return err
+			}
+		}
+		switch {
+		case ctx.Err() != nil:
+			return nil
+		case err != nil:
+			return fmt.Errorf("fetch: %w", err)
+		}
+	}
+}
+
+// batch applies recs. A stop does not interrupt it, but from then on it has FlushTimeout: a store that is away must not
+// hold up the stop for ever.
+func (s *stream) batch(ctx context.Context, recs []broker.Record, apply func(context.Context, []broker.Record) error) error {
+	work, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	defer context.AfterFunc(ctx, func() {
+		t := time.AfterFunc(s.cfg.FlushTimeout, cancel)
+		context.AfterFunc(work, func() { t.Stop() })
+	})()
+	s.counts.inHand.Store(int64(len(recs)))
+	s.metrics.inHand.Set(float64(len(recs)))
+	start := time.Now()
+	err := apply(work, recs)
+	s.metrics.apply.Observe(time.Since(start).Seconds())
+	s.metrics.inHand.Set(0)
+	s.counts.inHand.Store(0)
+	if err != nil {
+		return fmt.Errorf("apply %d records: %w", len(recs), err)
+	}
+	s.metrics.batch.Observe(float64(len(recs)))
+	s.metrics.delay.Set(age(recs, time.Now()).Seconds())
+	s.commit.applied(recs)
+	return nil
+}
+
+// age is how long the oldest of recs took from its record time to now.
+func age(recs []broker.Record, now time.Time) time.Duration {
+	var oldest time.Duration
+	for _, r := range recs {
+		if !r.Time.IsZero() {
+			oldest = max(oldest, now.Sub(r.Time))
+		}
+	}
+	return oldest
+}
+
+func (s *stream) waiting(what string) func(error, time.Duration) {
+	return func(err error, wait time.Duration) {
+		s.metrics.retries.WithLabelValues(what).Inc()
+		s.opts.log.Warn("try again", "what", what, "wait", wait, "error", err)
+	}
+}
