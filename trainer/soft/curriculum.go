@@ -1,0 +1,151 @@
+package soft
+
+import (
+	"context"
+	"fmt"
+)
+
+// paperMaxAlpha is the steepest alpha the paper tries. Past it a per cent of distance, about what a probe set of 256
+// resolves, moves lambda by a factor of e or more: the curriculum is then a switch.
+const paperMaxAlpha = 100
+
+// choose settles the schedule and its alpha once d_0 and d_T are known.
+func (r *round) choose() error {
+	name, alpha := r.cfg.Schedule, r.cfg.Alpha
+	d0, dT := r.rec.StartDistance, r.rec.TeacherDistance
+	if name == ScheduleSelfCalibrated {
+		if calibrated, ok := CalibrateAlpha(r.cfg.EasyTargetWeight, dT, d0); ok {
+			alpha = calibrated
+		} else {
+			name, r.rec.FellBack = r.cfg.Fallback, true
+			r.note("self-calibrated: the teacher's distance %.6g is not below the start's %.6g, so no alpha can be derived: %s ran instead", dT, d0, name)
+		}
+	}
+	r.rec.Schedule = name
+	switch name {
+	case ScheduleAdaptive, ScheduleSelfCalibrated, ScheduleLossRatio:
+		r.rec.Alpha = alpha
+	}
+	if r.rec.Alpha > paperMaxAlpha && name == ScheduleSelfCalibrated {
+		r.note("self-calibrated: alpha %.6g, as the teacher's distance %.6g lies close below the start's %.6g: lambda will fall at once or not at all", alpha, dT, d0)
+	}
+	var err error
+	r.schedule, err = r.cfg.schedule(name, alpha)
+	return err
+}
+
+// study trains the student along the schedule.
+func (r *round) study(ctx context.Context) error {
+	t := tuning{
+		learner: r.learner, watch: r.watch, stage: StageStudent,
+		epochs: r.cfg.Epochs, patience: r.cfg.Patience,
+		next: r.nextPass, trained: r.meter.end,
+	}
+	var err error
+	if r.rec.Student, err = t.run(ctx); err != nil {
+		return err
+	}
+	if n := r.rec.StuckEpochs; n > 0 {
+		signal, start := "distance", r.rec.StartDistance
+		if r.rec.Schedule == ScheduleLossRatio {
+			signal, start = "real-target loss", r.meter.start
+		}
+		r.note("the %s was not below its start %.6g before %d of %d later epochs", signal, start, n, len(r.rec.Student.Epochs)-1)
+	}
+	r.rec.judge()
+	return nil
+}
+
+// nextPass measures the signals and asks the schedule for the epoch e.
+func (r *round) nextPass(ctx context.Context, e int) (Pass, float64, error) {
+	d := r.rec.StartDistance
+	if e > 0 {
+		var err error
+		if d, err = r.distance(ctx); err != nil {
+			return Pass{}, 0, err
+		}
+		if r.stuck(d) {
+			r.rec.StuckEpochs++
+		}
+	}
+	lambda, err := r.schedule.Lambda(Signals{
+		Epoch: e, Epochs: r.cfg.Epochs,
+		Distance: d, StartDistance: r.rec.StartDistance,
+		Loss: r.meter.last, StartLoss: r.meter.start,
+	})
+	if err != nil {
+		return Pass{}, 0, fmt.Errorf("schedule %s: %w", r.rec.Schedule, err)
+	}
+	if r.cfg.Monotone && e > 0 {
+		lambda = min(lambda, r.lambda)
+	}
+	r.lambda = lambda
+	pass := r.cfg.pass(r.rec.Seed, seedStudent, e, lambda)
+	pass.Observe = r.meter.observe
+	return pass, d, nil
+}
+
+// stuck reports that the signal stands at its start or above. A loss does so when the learner grows so sure of D' that
+// it pays for it on D.
+func (r *round) stuck(d float64) bool {
+	if r.rec.Schedule == ScheduleLossRatio {
+		return r.meter.last >= r.meter.start
+	}
+	return len(r.probe) > 0 && d >= r.rec.StartDistance
+}
+
+// note adds a sentence to the record.
+func (r *round) note(format string, args ...any) {
+	r.rec.Notes = append(r.rec.Notes, fmt.Sprintf(format, args...))
+}
+
+// judge compares the kept state with the start.
+func (r *Record) judge() {
+	r.BetterThanStart = r.Student.Validation > r.StartValidation
+	if !r.BetterThanStart {
+		r.Notes = append(r.Notes, fmt.Sprintf("no epoch beat the start's validation %.6g: the best, epoch %d with %.6g, was kept",
+			r.StartValidation, r.Student.BestEpoch, r.Student.Validation))
+	}
+}
+
+// lossMeter keeps the moving mean of the real-target loss, measured before each update.
+type lossMeter struct {
+	window      int
+	epoch       []float64 // measured in the epoch under way
+	start, last float64   // l_0 and l; 0 before the first epoch has ended
+}
+
+// observe takes the losses of one batch; 0 was not measured.
+func (m *lossMeter) observe(real, _ float64) {
+	if real != 0 {
+		m.epoch = append(m.epoch, real)
+	}
+}
+
+// end closes an epoch. Its window is at most a quarter of what the epoch measured, so that l_0, its mean over the first
+// batches, is still of a model that has hardly learnt. A learner that reports whole epochs only gives their means.
+// An epoch that measured nothing (drawn targets at lambda 1) leaves l as it was.
+func (m *lossMeter) end(l Losses) {
+	seen := m.epoch
+	if len(seen) == 0 && l.Real != 0 {
+		seen = []float64{l.Real}
+	}
+	m.epoch = nil
+	if len(seen) == 0 {
+		return
+	}
+	w := max(1, min(m.window, len(seen)/4))
+	if m.start == 0 {
+		m.start = mean(seen[:w])
+	}
+	m.last = mean(seen[len(seen)-w:])
+}
+
+// mean of a non-empty xs.
+func mean(xs []float64) float64 {
+	sum := 0.0
+	for _, x := range xs {
+		sum += x
+	}
+	return sum / float64(len(xs))
+}

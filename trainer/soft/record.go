@@ -1,0 +1,79 @@
+package soft
+
+import (
+	"math"
+
+	"github.com/softrec/softrec/schema"
+)
+
+// Record says what a run did and why: enough to draw it, to compare it with its controls and to repeat it.
+type Record struct {
+	Seed     uint64  `json:"seed"`
+	Schedule string  `json:"schedule"` // the one that ran: the configured one or its fallback; "sft" for a control
+	Alpha    float64 `json:"alpha"`    // the one that ran, given or self-calibrated; 0 for schedules without one
+	FellBack bool    `json:"fell_back"`
+
+	Teacher   Tuning    `json:"teacher"` // empty for SFT
+	Distilled Distilled `json:"distilled"`
+
+	Probed          int     `json:"probed"`           // probe prompts measured; 0: distances below are all 0
+	StartDistance   float64 `json:"start_distance"`   // d_0, of the student's start
+	TeacherDistance float64 `json:"teacher_distance"` // d_T
+	// StuckEpochs counts the epochs after the first before which the signal was not below its start: the loss for
+	// loss-ratio, else the distance. When all are, the signal cannot drive a curriculum, and a lambda that lives on it
+	// has stood at 1 throughout: the run was D' alone.
+	StuckEpochs int `json:"stuck_epochs"`
+
+	Student         Tuning  `json:"student"`
+	StartValidation float64 `json:"start_validation"` // HR@10 of the student's start
+	BetterThanStart bool    `json:"better_than_start"`
+
+	Notes []string `json:"notes,omitempty"` // what a person should know, one sentence each
+}
+
+// Tuning is one early-stopped run over the prompts: the teacher's or the student's.
+type Tuning struct {
+	Epochs     []schema.Epoch `json:"epochs"`
+	BestEpoch  int            `json:"best_epoch"` // Epoch of the state that was kept, from 0
+	Validation float64        `json:"validation"` // HR@10 of that state
+	Stopped    bool           `json:"stopped"`    // patience ran out before the epochs did
+	Updates    int            `json:"updates"`    // optimiser steps of all epochs
+	Cost       float64        `json:"cost"`       // compute of all epochs, in passes on D alone
+}
+
+// Cost is the compute of the whole run in units of one pass over the prompts on D alone, as the learner stated it.
+// Measuring distances and validating are left out: every variant pays for them alike.
+func (r Record) Cost() float64 { return r.Teacher.Cost + r.Distilled.Cost + r.Student.Cost }
+
+// Fill copies what r knows into the trainer's record of the round.
+func (r Record) Fill(round *schema.Round) {
+	round.Seed = r.Seed
+	round.Schedule = r.Schedule
+	round.Alpha = r.Alpha
+	round.BaseDistance = r.StartDistance
+	round.Epochs = r.Student.Epochs
+	round.BestEpoch = r.Student.BestEpoch
+	round.Coverage = r.Distilled.Coverage()
+	round.EasyPopular = r.Distilled.PopularityRatio()
+	round.Teacher = schema.TeacherRecord{Epochs: len(r.Teacher.Epochs), Distance: r.TeacherDistance, HR10: r.Teacher.Validation}
+	if n := len(r.Teacher.Epochs); n > 0 {
+		round.Teacher.Loss = r.Teacher.Epochs[n-1].LossReal
+	}
+}
+
+// SameUpdates is c changed so that SFT makes as many epochs, and so as many updates, as the student of soft made: the
+// control that asks whether the targets helped or only the steps. It does not stop early; its best state is still
+// the one kept.
+func (c Config) SameUpdates(soft Record) Config {
+	c.Epochs = max(1, len(soft.Student.Epochs))
+	c.Patience = c.Epochs
+	return c
+}
+
+// SameCompute is c changed so that SFT spends what the whole run of soft cost, teacher and distillation included, rounded
+// to epochs: the control that asks whether the compute had been better spent on the real targets.
+func (c Config) SameCompute(soft Record) Config {
+	c.Epochs = max(1, int(math.Round(soft.Cost())))
+	c.Patience = c.Epochs
+	return c
+}
