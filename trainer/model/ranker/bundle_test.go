@@ -1,0 +1,74 @@
+package ranker
+
+import (
+	"bytes"
+	"maps"
+	"strings"
+	"testing"
+
+	"github.com/softrec/softrec/trainer/model/counts"
+	"github.com/softrec/softrec/trainer/model/mixer"
+	"github.com/softrec/softrec/trainer/model/vocab"
+)
+
+func TestDecode_namesTheFileThatIsWrong(t *testing.T) {
+	w := newWorld(1, 5, 30)
+	w.run(200)
+	good, err := w.bundle(t, true).Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, content := range good {
+		bad := maps.Clone(good)
+		bad[name] = content[:len(content)-1]
+		if _, err := Decode(bad); err == nil || !strings.Contains(err.Error(), name) {
+			t.Errorf("a cut %s: error %v", name, err)
+		}
+		delete(bad, name)
+		_, err := Decode(bad)
+		if name == FileSequence {
+			if err != nil {
+				t.Errorf("without a network: %v", err)
+			}
+		} else if err == nil || !strings.Contains(err.Error(), name) {
+			t.Errorf("without %s: error %v", name, err)
+		}
+	}
+	more := maps.Clone(good)
+	more["notes.txt"] = []byte("hello")
+	if _, err := Decode(more); err != nil {
+		t.Errorf("a file more: %v", err)
+	}
+	shorter := maps.Clone(good)
+	shorter[FileVocab] = shorter[FileVocab][:bytes.IndexByte(shorter[FileVocab], '\n')+1]
+	if _, err := Decode(shorter); err == nil || !strings.Contains(err.Error(), "for a vocabulary of 2") {
+		t.Errorf("a vocabulary too short for the counts: error %v", err)
+	}
+}
+
+func TestNew_refusesPartsThatDoNotFit(t *testing.T) {
+	other, err := mixer.Linear(mixer.Layout{Item: []string{"x"}}, []float64{1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := New(vocab.New(), counts.NewCounts(counts.DefaultConfig()), nil, other); err == nil {
+		t.Error("a mixer of other columns was accepted")
+	}
+	if _, err := New(nil, nil, nil, nil); err == nil {
+		t.Error("no parts were accepted")
+	}
+}
+
+func TestColumns_everyItemColumnBelongsToOnePart(t *testing.T) {
+	owners := make([]int, itemColumns)
+	for _, columns := range partColumns() {
+		for _, c := range columns {
+			owners[c]++
+		}
+	}
+	for c, n := range owners {
+		if n != 1 || itemNames[c] == "" {
+			t.Errorf("column %d %q belongs to %d parts", c, itemNames[c], n)
+		}
+	}
+}

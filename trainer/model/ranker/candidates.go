@@ -1,0 +1,126 @@
+package ranker
+
+import (
+	"math"
+
+	"github.com/softrec/softrec/trainer/model/counts"
+)
+
+// perSource is how many items each source may propose.
+const perSource = 100
+
+// selection says which items may be candidates.
+type selection struct {
+	n              int // items wanted in the end
+	allow          func(item string) bool
+	excludeHistory bool
+}
+
+// gather fills s.cands: the window's items, then the best of the network, of what follows the window and its last
+// basket, and of the popular ones. Filters are asked before each cut, and the popular items go through the whole
+// vocabulary if they must, so there are min(n, allowed items) candidates at least.
+func (b *Bundle) gather(s *scratch, sel selection) {
+	n := b.Vocab.Len()
+	s.nextRound(n)
+	s.cands, s.owner = s.cands[:0], s.owner[:0]
+	for i, r := range s.repeats {
+		switch {
+		case sel.excludeHistory:
+			s.mark(r.Item, markRefused)
+		case b.allowed(s, sel, r.Item):
+			s.choose(r.Item, int32(i))
+		}
+	}
+	b.Counts.TransitionsSparse(s.items, &s.follows)
+	b.Counts.BasketTransitions(s.last, &s.basket)
+	s.has = b.Sequence != nil && b.scoreNetwork(s)
+	if s.has {
+		best(b, s, sel, perSource, s.network, n)
+	}
+	b.bestOf(s, sel, perSource, &s.follows)
+	b.bestOf(s, sel, perSource, &s.basket)
+	best(b, s, sel, perSource/2, b.Counts.TrendOrder(), n)
+	best(b, s, sel, perSource/2, b.Counts.FirstOrder(), n)
+	best(b, s, sel, max(perSource, sel.n), b.Counts.PopularityOrder(), n)
+}
+
+// allowed asks the filter at most once per item and request.
+func (b *Bundle) allowed(s *scratch, sel selection, item int32) bool {
+	switch s.marked(item) {
+	case markRefused:
+		return false
+	case markAllowed, markChosen:
+		return true
+	}
+	if sel.allow != nil && !sel.allow(b.Vocab.ID(item)) {
+		s.mark(item, markRefused)
+		return false
+	}
+	s.mark(item, markAllowed)
+	return true
+}
+
+// choose makes item a candidate, once.
+func (s *scratch) choose(item, owner int32) {
+	if s.marked(item) != markChosen {
+		s.mark(item, markChosen)
+		s.cands = append(s.cands, item)
+		s.owner = append(s.owner, owner)
+	}
+}
+
+// best chooses the k allowed items with the highest scores; items beyond the scores have 0.
+func best[T float32 | float64](b *Bundle, s *scratch, sel selection, k int, scores []T, n int) {
+	s.top.reset(k)
+	for i := int32(1); int(i) < n; i++ {
+		e := entry{item: i}
+		if int(i) < len(scores) {
+			e.score = float64(scores[i])
+		}
+		if s.top.wants(e) && b.allowed(s, sel, i) {
+			s.top.push(e)
+		}
+	}
+	s.chooseTop()
+}
+
+// bestOf is best over the items a sparse score touched.
+func (b *Bundle) bestOf(s *scratch, sel selection, k int, scores *counts.Sparse) {
+	s.top.reset(k)
+	for _, i := range scores.Touched {
+		e := entry{item: i, score: float64(scores.Values[i])}
+		if s.top.wants(e) && b.allowed(s, sel, i) {
+			s.top.push(e)
+		}
+	}
+	s.chooseTop()
+}
+
+func (s *scratch) chooseTop() {
+	for _, e := range s.top.sorted() {
+		s.choose(e.item, -1)
+	}
+}
+
+// scoreNetwork fills s.network with logits by item and s.logSum with the log of their softmax's normaliser, and reports
+// whether the network knew anything of the window.
+func (b *Bundle) scoreNetwork(s *scratch) bool {
+	n := b.Sequence.Vocab()
+	if cap(s.network) < n {
+		s.network = make([]float32, n, n+n/8)
+	}
+	s.network = s.network[:n]
+	if n < 2 || !b.Sequence.Scores(s.items, s.network) {
+		return false
+	}
+	top := math.Inf(-1)
+	for _, v := range s.network[1:] {
+		top = max(top, float64(v))
+	}
+	sum := 0.0
+	for _, v := range s.network[1:] {
+		sum += math.Exp(float64(v) - top)
+	}
+	s.logSum = top + math.Log(sum)
+	return true
+}

@@ -1,0 +1,97 @@
+package ranker
+
+import (
+	"slices"
+
+	"github.com/softrec/softrec/schema"
+	"github.com/softrec/softrec/trainer/model/mixer"
+)
+
+// The columns of one candidate. Zero always means "nothing known", and most columns of most candidates are zero.
+const (
+	colSequence   = iota // log of the network's probability over the uniform one, 0 without a network
+	colFollows           // log(1 + 1000 x windowed transition score)
+	colFollowsAll        // log(1 + 1000 x mean transition share from the last basket)
+	colPopular           // log(1 + popularity, 1 = the mean item)
+	colMonth             // the same with a quarter of the half-life
+	colDay               // the same with a thirtieth of it
+	colFirst             // the same over interactions with items new to their user
+	colAge               // log(1 + days since the item was first seen)
+	colIdle              // log(1 + hours since it was last seen, by anybody)
+	colReturn            // share of its interactions by users who had it in their window
+	colOwned             // 1 when it is in the user's window; the rest are 0 otherwise
+	colTimes             // log(1 + times in the window)
+	colBaskets           // log(1 + baskets in the window)
+	colBasketPart        // its share of the window's baskets
+	colRecent            // sum over its baskets of 0.8^(baskets since)
+	colLast              // 1 when it is in the last basket
+	colLag               // log(1 + baskets since)
+	colRank              // log(1 + distinct items newer in the window)
+	colSince             // log(1 + hours since the user's last interaction with it)
+	itemColumns
+)
+
+// The columns of a request.
+const (
+	ctxLength   = iota // log(1 + interactions in the window)
+	ctxDistinct        // distinct items over interactions
+	ctxBaskets         // log(1 + baskets in the window)
+	ctxBasket          // log(1 + distinct items of the last basket)
+	ctxSince           // log(1 + hours since the newest interaction)
+	ctxNetwork         // 1 when the network had something to say
+	contextColumns
+)
+
+var itemNames = [itemColumns]string{
+	"sequence", "follows", "follows_basket", "popular", "popular_month", "popular_day", "popular_first", "item_age", "item_idle", "item_return",
+	"owned", "times", "baskets", "basket_share", "recent", "last_basket", "basket_lag", "newer_items", "since",
+}
+
+var contextNames = [contextColumns]string{"length", "distinct", "baskets", "last_basket_size", "since_newest", "network"}
+
+// Layout names the columns this package makes, for a mixer.
+func Layout() mixer.Layout {
+	return mixer.Layout{Item: slices.Clone(itemNames[:]), Context: slices.Clone(contextNames[:])}
+}
+
+func sameLayout(l mixer.Layout) bool {
+	return slices.Equal(l.Item, itemNames[:]) && slices.Equal(l.Context, contextNames[:])
+}
+
+// A part is a group of columns that an answer names as a source. The order decides between equal contributions.
+const (
+	partRepeat = iota
+	partModel
+	partSimilar
+	partPopular
+	numParts
+)
+
+var partSource = [numParts]schema.Source{
+	partRepeat: schema.SourceRepeat, partModel: schema.SourceModel, partSimilar: schema.SourceSimilar, partPopular: schema.SourcePopular,
+}
+
+// partColumns lists each part's columns, in the form mixer.Effects takes.
+func partColumns() [][]int {
+	return [][]int{
+		partRepeat:  {colReturn, colOwned, colTimes, colBaskets, colBasketPart, colRecent, colLast, colLag, colRank, colSince},
+		partModel:   {colSequence},
+		partSimilar: {colFollows, colFollowsAll},
+		partPopular: {colPopular, colMonth, colDay, colFirst, colAge, colIdle},
+	}
+}
+
+// DefaultMixer is the score before any fit: what the user repeats first, then what follows what the user did, then what
+// is popular, with weights set by hand on the scale of the columns.
+func DefaultMixer() (*mixer.Mixer, error) {
+	w := make([]float64, itemColumns)
+	w[colSequence] = 0.5
+	w[colFollows] = 0.25
+	w[colPopular] = 0.5
+	w[colDay] = 0.1
+	w[colOwned] = 1
+	w[colTimes] = 0.5
+	w[colBasketPart] = 1
+	w[colLag] = -0.2
+	return mixer.Linear(Layout(), w)
+}

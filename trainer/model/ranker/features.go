@@ -1,0 +1,88 @@
+package ranker
+
+import (
+	"math"
+	"time"
+
+	"github.com/softrec/softrec/trainer/model/counts"
+)
+
+// describe fills the columns of every candidate and of the request. It is the one place that makes columns: Rank and
+// CasesFor both go through it.
+func (b *Bundle) describe(s *scratch) {
+	s.describeContext()
+	n := len(s.cands) * itemColumns
+	if cap(s.columns) < n {
+		s.columns = make([]float32, n, n+n/2)
+	}
+	s.columns = s.columns[:n]
+	clear(s.columns)
+	for i, item := range s.cands {
+		b.describeItem(s, item, s.columns[i*itemColumns:(i+1)*itemColumns])
+		if o := s.owner[i]; o >= 0 {
+			s.describeOwned(s.repeats[o], s.columns[i*itemColumns:(i+1)*itemColumns])
+		}
+	}
+}
+
+func (s *scratch) describeContext() {
+	clear(s.context[:])
+	if s.has {
+		s.context[ctxNetwork] = 1
+	}
+	if len(s.items) == 0 {
+		return
+	}
+	s.context[ctxLength] = log1p(float64(len(s.items)))
+	s.context[ctxDistinct] = float32(len(s.repeats)) / float32(len(s.items))
+	s.context[ctxBaskets] = log1p(float64(s.baskets))
+	s.context[ctxBasket] = log1p(float64(len(s.last)))
+	s.context[ctxSince] = log1p(hours(s.now - s.times[len(s.times)-1]))
+}
+
+// describeItem fills the columns that do not come from the window's own items.
+func (b *Bundle) describeItem(s *scratch, item int32, x []float32) {
+	if s.has && int(item) < len(s.network) {
+		// Against the uniform probability, so that a growing catalogue does not move the scale.
+		x[colSequence] = float32(float64(s.network[item]) - s.logSum + math.Log(float64(len(s.network)-1)))
+	}
+	x[colFollows] = share(&s.follows, item)
+	x[colFollowsAll] = share(&s.basket, item)
+	f := b.Counts.Figures(item, time.UnixMilli(s.now))
+	if f.Seen == 0 {
+		return
+	}
+	x[colPopular] = log1p(f.Popularity)
+	x[colMonth] = log1p(f.Month)
+	x[colDay] = log1p(f.Day)
+	x[colFirst] = log1p(f.First)
+	x[colAge] = log1p(f.Age.Hours() / 24)
+	x[colIdle] = log1p(f.Idle.Hours())
+	x[colReturn] = float32(f.Repeats)
+}
+
+// describeOwned fills the columns of an item in the window.
+func (s *scratch) describeOwned(r counts.Repeat, x []float32) {
+	x[colOwned] = 1
+	x[colTimes] = log1p(float64(r.Times))
+	x[colBaskets] = log1p(float64(r.Baskets))
+	x[colBasketPart] = float32(r.Baskets) / float32(s.baskets)
+	x[colRecent] = r.Recent
+	if r.Lag == 0 {
+		x[colLast] = 1
+	}
+	x[colLag] = log1p(float64(r.Lag))
+	x[colRank] = log1p(float64(r.Rank))
+	x[colSince] = log1p(hours(s.now - r.Last))
+}
+
+func share(s *counts.Sparse, item int32) float32 {
+	if int(item) >= len(s.Values) {
+		return 0
+	}
+	return log1p(1000 * float64(s.Values[item]))
+}
+
+func hours(ms int64) float64 { return float64(max(ms, 0)) / (60 * 60 * 1000) }
+
+func log1p(x float64) float32 { return float32(math.Log1p(x)) }

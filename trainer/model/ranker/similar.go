@@ -1,0 +1,118 @@
+package ranker
+
+import (
+	"math"
+
+	"github.com/softrec/softrec/schema"
+)
+
+// Similar returns the n allowed items most like item, best first, without item itself: half by how often they follow each
+// other (a cosine of the transition table), half by the cosine of their vectors in the network, each on the scale of
+// its best item. What is missing to n is filled with what is popular, scored 0. An unknown item has no similar ones: the
+// answer is empty.
+func (b *Bundle) Similar(item string, n int, allow func(item string) bool) []Scored {
+	index, ok := b.Vocab.Lookup(item)
+	if !ok || n <= 0 {
+		return nil
+	}
+	s := scratches.Get().(*scratch)
+	defer scratches.Put(s)
+	s.nextRound(b.Vocab.Len())
+	s.cands, s.owner = s.cands[:0], s.owner[:0]
+	s.mark(index, markRefused)
+	sel := selection{n: n, allow: allow}
+	b.Counts.Similar(index, &s.follows)
+	s.has = b.cosines(s, index)
+	k := max(n, perSource)
+	b.bestOf(s, sel, k, &s.follows)
+	if s.has {
+		best(b, s, sel, k, s.network, len(s.network))
+	}
+	out := b.blend(s, n)
+	if len(out) == n {
+		return out
+	}
+	for _, item := range s.cands {
+		s.mark(item, markAllowed)
+	}
+	s.cands, s.owner = s.cands[:0], s.owner[:0]
+	for _, e := range out {
+		s.mark(e.Index, markRefused) // it is in the answer already
+	}
+	best(b, s, sel, n-len(out), b.Counts.PopularityOrder(), b.Vocab.Len())
+	for _, i := range s.cands {
+		out = append(out, Scored{Item: b.Vocab.ID(i), Index: i, Source: schema.SourcePopular})
+	}
+	return out
+}
+
+// cosines fills s.network with the cosine of every item's vector with that of item.
+func (b *Bundle) cosines(s *scratch, item int32) bool {
+	if b.Sequence == nil || int(item) >= b.Sequence.Vocab() {
+		return false
+	}
+	d, n := b.Sequence.Config().Dim, b.Sequence.Vocab()
+	if cap(s.network) < n {
+		s.network = make([]float32, n, n+n/8)
+	}
+	s.network = s.network[:n]
+	table := b.Sequence.Items()
+	own := table[int(item)*d : (int(item)+1)*d]
+	size := math.Sqrt(dot(own, own))
+	for i := range n {
+		row := table[i*d : (i+1)*d]
+		s.network[i] = 0
+		if length := size * math.Sqrt(dot(row, row)); length > 0 {
+			s.network[i] = float32(dot(own, row) / length)
+		}
+	}
+	return true
+}
+
+// blend scores the candidates of Similar and returns the best n with any likeness.
+func (b *Bundle) blend(s *scratch, n int) []Scored {
+	topFollows, topCosine := s.peaks()
+	s.top.reset(n)
+	for i, item := range s.cands {
+		follows, cosine := s.likeness(item, topFollows, topCosine)
+		if e := (entry{item: item, at: int32(i), score: (follows + cosine) / 2}); e.score > 0 && s.top.wants(e) {
+			s.top.push(e)
+		}
+	}
+	out := make([]Scored, 0, n)
+	for _, e := range s.top.sorted() {
+		source := schema.SourceSimilar
+		if follows, cosine := s.likeness(e.item, topFollows, topCosine); cosine > follows {
+			source = schema.SourceModel
+		}
+		out = append(out, Scored{Item: b.Vocab.ID(e.item), Index: e.item, Score: e.score, Source: source})
+	}
+	return out
+}
+
+// peaks returns the best transition and the best cosine among the candidates.
+func (s *scratch) peaks() (follows, cosine float64) {
+	for _, item := range s.cands {
+		f, c := s.likeness(item, 1, 1)
+		follows, cosine = max(follows, f), max(cosine, c)
+	}
+	return follows, cosine
+}
+
+func (s *scratch) likeness(item int32, topFollows, topCosine float64) (follows, cosine float64) {
+	if int(item) < len(s.follows.Values) && topFollows > 0 {
+		follows = float64(s.follows.Values[item]) / topFollows
+	}
+	if s.has && int(item) < len(s.network) && topCosine > 0 {
+		cosine = max(float64(s.network[item]), 0) / topCosine
+	}
+	return follows, cosine
+}
+
+func dot(a, b []float32) float64 {
+	sum := float32(0)
+	for i, v := range a {
+		sum += v * b[i]
+	}
+	return float64(sum)
+}

@@ -1,0 +1,60 @@
+package seqtrain
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/softrec/softrec/trainer/model/sequence"
+	"github.com/softrec/softrec/trainer/soft"
+)
+
+// distilChunk is how many sequences are answered between two looks at the context.
+const distilChunk = 256
+
+// Distil answers every prompt with the item that the present weights rank first, and keeps the answers as D'. It uses
+// the hand-written inference, which needs a third of the time of a training epoch on the pure-Go backend and no memory that
+// grows with the catalogue.
+func (l *Learner) Distil(ctx context.Context) (soft.Distilled, error) {
+	easy, confidence := make([]int32, len(l.prompts)), make([]float32, len(l.prompts))
+	wanted := func(e, i int) bool { return l.seqs[e].targets[i] != 0 }
+	for at := 0; at < len(l.items); at += distilChunk {
+		if err := ctx.Err(); err != nil {
+			return soft.Distilled{}, fmt.Errorf("distil: %w", err)
+		}
+		part := l.items[at:min(at+distilChunk, len(l.items))]
+		l.weights.Answers(part, l.workers(), l.cfg.ExcludeHistory,
+			func(e, i int) bool { return wanted(at+e, i) },
+			func(e, i int, a sequence.Answer) {
+				n := l.seqs[at+e].numbers[i]
+				easy[n], confidence[n] = a.Item, a.Confidence
+			})
+	}
+	l.easy, l.confidence = easy, confidence
+	return l.describe(), nil
+}
+
+// describe sums up D'. Its cost is that of a forward pass over all prompts, a third of a pass on D.
+func (l *Learner) describe() soft.Distilled {
+	d := soft.Distilled{Cost: 1.0 / 3}
+	answered := make([]bool, len(l.counts))
+	for n, id := range l.easy {
+		if id == 0 {
+			continue
+		}
+		d.Answers++
+		if !answered[id] {
+			answered[id] = true
+			d.DistinctAnswers++
+		}
+		d.MeanConfidence += float64(l.confidence[n])
+		d.AnswerPopularity += float64(l.counts[id])
+	}
+	for _, c := range l.counts {
+		d.DistinctTargets += min(c, 1)
+		d.TargetPopularity += float64(c) * float64(c)
+	}
+	d.MeanConfidence /= float64(max(d.Answers, 1))
+	d.AnswerPopularity /= float64(max(d.Answers, 1))
+	d.TargetPopularity /= float64(len(l.prompts))
+	return d
+}

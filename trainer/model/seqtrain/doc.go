@@ -1,0 +1,24 @@
+// Package seqtrain trains the attention network of package sequence with gomlx and gives it to SOFT as a learner.
+//
+// One step is one run of a compiled graph: the forward pass of sequence over a batch, the loss and its gradients.
+// Everything around the graph is Go: rows of the item table are picked before it and their gradients added back
+// after it, dropout masks are drawn for it, and Adam (Kingma and Ba 2015, arXiv 1412.6980) runs on plain slices.
+// That has three reasons. The shapes do not depend on the vocabulary, so a growing catalogue never recompiles
+// and no padding row can take probability. Gather, scatter and Adam cost a fifth of what the pure-Go backend
+// needs for them as graph operations. And the state is a handful of slices: saved, loaded and compared bit by bit.
+//
+// Short examples are packed together into rows of MaxLen slots with a block-diagonal mask, so no time goes into
+// padding and every batch but the last has one shape.
+//
+// The loss is the softmax cross-entropy over the catalogue, exact for small ones, else over a sample of items
+// shared by the batch, each weighted by the inverse of its chance to be drawn (the correction for the sampling that is known
+// as logQ; here an unbiased Horvitz-Thompson estimate of the partition sum). Both targets of a position share one
+// forward pass and one set of logits, so mixing D and D' costs nothing.
+//
+// Randomness comes from Pass.Seed alone, never from history: a resumed training equals an unbroken one, bit by bit on
+// one backend. The Go backend can deadlock inside a step (two pools of workers waiting for each other); a watchdog
+// turns that into ErrStuck. The stuck goroutines cannot be ended, and the backend must be thrown away. Otherwise
+// the package starts goroutines only inside a call and waits for them.
+//
+// A Learner is for one goroutine at a time.
+package seqtrain

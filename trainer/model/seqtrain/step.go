@@ -1,0 +1,91 @@
+package seqtrain
+
+import (
+	"context"
+	"fmt"
+	"math"
+
+	"github.com/softrec/softrec/trainer/model/sequence"
+)
+
+// step runs the graph on a batch and moves the weights.
+func (l *Learner) step(ctx context.Context, b *batch) (sums, error) {
+	s := sums{realSeen: b.realSeen, easySeen: b.easySeen}
+	tensors := l.weights.Tensors()
+	grads := make([][]float32, len(tensors)) // from the first block on
+	clear(l.gradItems)
+	clear(l.gradPos)
+	grads[0], grads[1] = l.gradItems, l.gradPos
+	var loss float32
+	err := l.engine.run(ctx, l.weights.Config(), b, tensors[2:], func(out int, data []float32) {
+		switch out {
+		case outReal:
+			s.real = float64(data[0])
+		case outEasy:
+			s.easy = float64(data[0])
+		case outLoss:
+			loss = data[0]
+		default:
+			b.collect(out, data, grads, l.weights.Config(), l.sampler)
+		}
+	})
+	if err != nil {
+		return sums{}, err
+	}
+	if f := float64(loss); math.IsNaN(f) || math.IsInf(f, 0) {
+		return sums{}, fmt.Errorf("loss is %v: the weights have diverged", loss)
+	}
+	l.adam.begin()
+	for i := range tensors {
+		l.adam.update(i, tensors[i].Data, grads[i], l.cfg.LearningRate)
+	}
+	return s, nil
+}
+
+// collect adds an output of the graph to the gradients by tensor; those of the tables come by slot.
+func (b *batch) collect(out int, data []float32, grads [][]float32, cfg sequence.Config, smp *sampler) {
+	d := cfg.Dim
+	switch out {
+	case gradStream:
+		scale := sequence.EmbeddingScale(d)
+		for i, s := range b.slots {
+			if s.item == 0 {
+				continue
+			}
+			g := data[i*d : (i+1)*d]
+			items, pos := grads[0][int(s.item)*d:][:d], grads[1][int(s.position)*d:][:d]
+			for j, v := range g {
+				if b.dropout != nil {
+					v *= b.dropout[i*d+j]
+				}
+				items[j] += v * scale
+				pos[j] += v
+			}
+		}
+	case gradNegatives:
+		for i, id := range smp.ids {
+			addRow(grads[0], id, data[i*d:(i+1)*d])
+		}
+	case gradReal:
+		for i, s := range b.slots {
+			addRow(grads[0], s.real, data[i*d:(i+1)*d])
+		}
+	case gradEasy:
+		for i, s := range b.slots {
+			addRow(grads[0], s.easy, data[i*d:(i+1)*d])
+		}
+	default:
+		grads[2+out-gradTensors] = append([]float32(nil), data...)
+	}
+}
+
+// addRow adds a row of gradients to that of an item; item 0 stands for none.
+func addRow(table []float32, id int32, row []float32) {
+	if id == 0 {
+		return
+	}
+	t := table[int(id)*len(row):][:len(row)]
+	for j, v := range row {
+		t[j] += v
+	}
+}
