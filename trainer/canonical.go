@@ -1,0 +1,97 @@
+package trainer
+
+import (
+	"slices"
+	"time"
+
+	"github.com/softrec/softrec/trainer/model/counts"
+	"github.com/softrec/softrec/trainer/model/vocab"
+)
+
+// canonical is a cut in the model's own indices: whatever order the partitions were read in, the same offsets give
+// the same vocabulary, the same segments in the same order.
+type canonical struct {
+	Vocab *vocab.Vocab
+	Segs  []segment
+}
+
+// canonicalise extends the vocabulary by the cut's new items in canonical order of their first interaction and
+// renumbers the cut's segments.
+func canonicalise(base *vocab.Vocab, c cut) canonical {
+	v := base.Clone()
+	sortSegments(c.New)
+	for _, s := range freshSteps(c.New) {
+		v.Add(c.Items[s.Item])
+	}
+	remap := make([]int32, len(c.Items))
+	for i, id := range c.Items {
+		if j, ok := v.Lookup(id); ok {
+			remap[i] = j
+		}
+	}
+	out := canonical{Vocab: v, Segs: make([]segment, len(c.New))}
+	for i, s := range c.New {
+		steps := make([]step, len(s.Steps))
+		for k, x := range s.Steps {
+			x.Item = remap[x.Item]
+			steps[k] = x
+		}
+		out.Segs[i] = segment{User: s.User, Steps: steps, First: s.First}
+	}
+	return out
+}
+
+// freshSteps returns every fresh step of segs in canonical order.
+func freshSteps(segs []segment) []step {
+	out := make([]step, 0, countFresh(segs))
+	for _, s := range segs {
+		out = append(out, s.Steps[s.First:]...)
+	}
+	slices.SortFunc(out, compareSteps)
+	return out
+}
+
+// observe feeds every fresh step of segs to c in canonical order, each with its history before its basket.
+func observe(c *counts.Counts, segs []segment) {
+	type ref struct{ seg, at int }
+	refs := make([]ref, 0, countFresh(segs))
+	for i, s := range segs {
+		for k := s.First; k < len(s.Steps); k++ {
+			refs = append(refs, ref{i, k})
+		}
+	}
+	slices.SortFunc(refs, func(a, b ref) int { return compareSteps(segs[a.seg].Steps[a.at], segs[b.seg].Steps[b.at]) })
+	for _, r := range refs {
+		s := segs[r.seg]
+		c.Update(counts.Observation{
+			History: itemsOf(s.Steps[:s.basketStart(r.at)]), Item: s.Steps[r.at].Item, Time: time.UnixMilli(s.Steps[r.at].TS),
+		})
+	}
+}
+
+// holdOut splits segs at the event time that leaves about share of the fresh interactions newer than it. Whole
+// instants stay together, and with them whole baskets. Without a split point everything is for training.
+func holdOut(segs []segment, share float64, windowLen int) (train, held []segment) {
+	all := freshSteps(segs)
+	if len(all) == 0 || share <= 0 {
+		return segs, nil
+	}
+	at := all[min(len(all)-1, int(float64(len(all))*(1-share)))].TS
+	for _, s := range segs {
+		before, after := s.splitAt(at, windowLen)
+		if before.fresh() > 0 {
+			train = append(train, before)
+		}
+		if after.fresh() > 0 {
+			held = append(held, after)
+		}
+	}
+	sortSegments(held)
+	return train, held
+}
+
+// splitHeld parts what was held out by time: the older half fits the mixing model and stops the training early, the
+// newer half is seen by nobody but the gate.
+func splitHeld(held []segment, windowLen int) (fit, gate []segment) {
+	return holdOut(held, 0.5, windowLen)
+}

@@ -1,0 +1,162 @@
+package trainer
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/gob"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/klauspost/compress/zstd"
+
+	"github.com/softrec/softrec/ingest/window"
+)
+
+// checkpointFile is the one file of a trainer's folder; it is replaced whole.
+const checkpointFile = "trainer.ckpt"
+
+// checkpointMagic starts a checkpoint; the digit is the version of the format.
+const checkpointMagic = "softrec-trainer-1\n"
+
+// checkpoint is everything a trainer needs to go on after a kill as if nothing had happened.
+type checkpoint struct {
+	Round    int
+	Offsets  map[int]int64 // next offset by partition
+	Live     string        // version live after the round
+	Vocab    []byte
+	Counts   []byte
+	Carried  []segment
+	Replay   replay
+	Users    []userBlob
+	Scores   checkpointScores
+	Identity string // what the state was made with; see Config.identity
+}
+
+// userBlob is one user's encoded window.State.
+type userBlob struct {
+	ID    string
+	State []byte
+}
+
+// encodeUsers encodes the states of a cut.
+func encodeUsers(users []userState) ([]userBlob, error) {
+	out := make([]userBlob, len(users))
+	for i, u := range users {
+		b, err := u.State.MarshalBinary()
+		if err != nil {
+			return nil, fmt.Errorf("encode window of user %q: %w", u.ID, err)
+		}
+		out[i] = userBlob{ID: u.ID, State: b}
+	}
+	return out, nil
+}
+
+// decodeUsers is the inverse of encodeUsers.
+func decodeUsers(blobs []userBlob) (map[string]*user, error) {
+	out := make(map[string]*user, len(blobs))
+	for _, b := range blobs {
+		s := &window.State{}
+		if err := s.UnmarshalBinary(b.State); err != nil {
+			return nil, fmt.Errorf("decode window of user %q: %w", b.ID, err)
+		}
+		out[b.ID] = &user{state: s, open: -1}
+	}
+	return out, nil
+}
+
+// save replaces the checkpoint in dir: written beside it, synced, renamed, and the folder synced.
+func (c checkpoint) save(dir string) error {
+	var body bytes.Buffer
+	z, err := zstd.NewWriter(&body, zstd.WithEncoderLevel(zstd.SpeedFastest))
+	if err != nil {
+		return fmt.Errorf("encode checkpoint: %w", err)
+	}
+	if err := errors.Join(gob.NewEncoder(z).Encode(c), z.Close()); err != nil {
+		return fmt.Errorf("encode checkpoint: %w", err)
+	}
+	sum := sha256.Sum256(body.Bytes())
+	return replaceFile(filepath.Join(dir, checkpointFile), []byte(checkpointMagic), sum[:], body.Bytes())
+}
+
+// replaceFile writes parts to path such that a reader sees the old file or the new one, also after a crash.
+func replaceFile(path string, parts ...[]byte) (err error) {
+	dir := filepath.Dir(path)
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return fmt.Errorf("make folder for %s: %w", filepath.Base(path), err)
+	}
+	f, err := os.CreateTemp(dir, filepath.Base(path)+".tmp-*")
+	if err != nil {
+		return fmt.Errorf("write %s: %w", filepath.Base(path), err)
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(fmt.Errorf("write %s: %w", filepath.Base(path), err), f.Close(), os.Remove(f.Name()))
+		}
+	}()
+	for _, p := range parts {
+		if _, err := f.Write(p); err != nil {
+			return err
+		}
+	}
+	if err := f.Sync(); err != nil {
+		return err
+	}
+	if err := os.Rename(f.Name(), path); err != nil {
+		return err
+	}
+	return errors.Join(f.Close(), syncDir(dir))
+}
+
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}
+
+// errNoCheckpoint says that the folder holds no checkpoint: a first start.
+var errNoCheckpoint = errors.New("no checkpoint")
+
+// loadCheckpoint reads dir's checkpoint. A damaged one is an error that names the file: starting over would silently
+// forget what was learnt, so the operator decides (deleting the file makes the trainer learn again from the log).
+func loadCheckpoint(dir string) (checkpoint, error) {
+	path := filepath.Join(dir, checkpointFile)
+	b, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return checkpoint{}, errNoCheckpoint
+	}
+	if err != nil {
+		return checkpoint{}, fmt.Errorf("read checkpoint: %w", err)
+	}
+	c, err := decodeCheckpoint(b)
+	if err != nil {
+		return checkpoint{}, fmt.Errorf("checkpoint %s: %w; delete it to learn again from the log", path, err)
+	}
+	return c, nil
+}
+
+// decodeCheckpoint checks and decodes the bytes of a checkpoint file.
+func decodeCheckpoint(b []byte) (checkpoint, error) {
+	head := len(checkpointMagic) + sha256.Size
+	if len(b) < head || string(b[:len(checkpointMagic)]) != checkpointMagic {
+		return checkpoint{}, errors.New("is not a checkpoint of this version")
+	}
+	body := b[head:]
+	if sum := sha256.Sum256(body); !bytes.Equal(sum[:], b[len(checkpointMagic):head]) {
+		return checkpoint{}, errors.New("its bytes do not match their checksum")
+	}
+	z, err := zstd.NewReader(bytes.NewReader(body))
+	if err != nil {
+		return checkpoint{}, err
+	}
+	defer z.Close()
+	var c checkpoint
+	if err := gob.NewDecoder(z).Decode(&c); err != nil {
+		return checkpoint{}, fmt.Errorf("decode: %w", err)
+	}
+	return c, nil
+}

@@ -1,0 +1,102 @@
+package trainer
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/softrec/softrec/ingest/window"
+	"github.com/softrec/softrec/trainer/model/counts"
+	"github.com/softrec/softrec/trainer/model/mixer"
+	"github.com/softrec/softrec/trainer/model/seqtrain"
+	"github.com/softrec/softrec/trainer/model/sequence"
+	"github.com/softrec/softrec/trainer/soft"
+)
+
+// Names of the learners, the values of Config.Learner.
+const (
+	LearnerCounts   = "counts"   // counts and the mixing model alone: no network, no SOFT
+	LearnerSequence = "sequence" // counts, the mixing model and the sequence model tuned by SOFT
+)
+
+// Config sets the trainer. The zero value is not usable; start from DefaultConfig.
+type Config struct {
+	Learner         string        `koanf:"learner" help:"what a round trains: counts or sequence (default sequence)"`
+	RoundEvents     int           `koanf:"round_events" help:"new interactions after which a round starts (default 8000)"`
+	RoundInterval   time.Duration `koanf:"round_interval" help:"time after which a round starts with fewer, if round_min_events have come (default 60s)"`
+	RoundMinEvents  int           `koanf:"round_min_events" help:"fewest new interactions of a round (default 500)"`
+	BootstrapEvents int           `koanf:"bootstrap_events" help:"interactions after which the first, counts-only model goes live (default 1000)"`
+	ReplayShare     float64       `koanf:"replay_share" help:"replayed interactions per new one in a round (default 1)"`
+	ReplayLimit     int           `koanf:"replay_limit" help:"interactions the replay buffer keeps (default 200000)"`
+	HeldOut         float64       `koanf:"held_out" help:"share of a round's newest interactions held out: the older half for validation and the mixing model, the newer half for the gate (default 0.25)"`
+	GateMinimum     int           `koanf:"gate_minimum" help:"fewest interactions on which the gate decides (default 50)"`
+	GateLimit       int           `koanf:"gate_limit" help:"most baskets each held-out half is judged on, the newest are taken (default 2000)"`
+	GateTolerance   float64       `koanf:"gate_tolerance" help:"a candidate is refused when its mean NDCG@10 lies below the live model's by more than this many paired standard errors (default 0)"`
+	Keep            int           `koanf:"keep" help:"snapshots kept (default 5)"`
+	Seed            int64         `koanf:"seed" help:"seed of everything random (default 1)"`
+	ScoreShare      float64       `koanf:"score_share" help:"share of the users whose interactions are scored before they are learnt, 0 to 1 (default 1)"`
+	ScoreRolling    int           `koanf:"score_rolling" help:"interactions in the rolling scores (default 5000)"`
+	ScorePoint      int           `koanf:"score_point" help:"interactions per point of the curve of scores (default 2000)"`
+	ReportInterval  time.Duration `koanf:"report_interval" help:"time between two records of the running scores (default 1s)"`
+
+	Soft     soft.Config     `koanf:"soft"`
+	Counts   counts.Config   `koanf:"counts"`
+	Mixer    mixer.Config    `koanf:"mixer"`
+	Sequence sequence.Config `koanf:"sequence"`
+	Train    seqtrain.Config `koanf:"train"`
+}
+
+// DefaultConfig refreshes a sequence model every 8,000 interactions or every minute.
+func DefaultConfig() Config {
+	return Config{
+		Learner: LearnerSequence, RoundEvents: 8000, RoundInterval: time.Minute, RoundMinEvents: 500, BootstrapEvents: 1000,
+		ReplayShare: 1, ReplayLimit: 200_000, HeldOut: 0.25, GateMinimum: 50, GateLimit: 2000,
+		Keep: 5, Seed: 1,
+		ScoreShare: 1, ScoreRolling: 5000, ScorePoint: 2000, ReportInterval: time.Second,
+		Soft: soft.DefaultConfig(), Counts: counts.DefaultConfig(), Mixer: mixer.DefaultConfig(),
+		Sequence: sequence.DefaultConfig(), Train: seqtrain.DefaultConfig(),
+	}
+}
+
+// Validate reports every fault at once, each naming its field and value.
+func (c Config) Validate() error {
+	var errs []error
+	fault := func(ok bool, field string, value any, want string) {
+		if !ok {
+			errs = append(errs, fmt.Errorf("trainer.%s %v: want %s", field, value, want))
+		}
+	}
+	fault(c.Learner == LearnerCounts || c.Learner == LearnerSequence, "learner", fmt.Sprintf("%q", c.Learner), "counts or sequence")
+	fault(c.RoundEvents >= 1, "round_events", c.RoundEvents, "at least 1")
+	fault(c.RoundInterval > 0, "round_interval", c.RoundInterval, "more than 0")
+	fault(c.RoundMinEvents >= 1 && c.RoundMinEvents <= c.RoundEvents, "round_min_events", c.RoundMinEvents, "1 to round_events")
+	fault(c.BootstrapEvents >= 1, "bootstrap_events", c.BootstrapEvents, "at least 1")
+	fault(c.ReplayShare >= 0 && c.ReplayShare <= 100, "replay_share", c.ReplayShare, "0 to 100")
+	fault(c.ReplayLimit >= 0, "replay_limit", c.ReplayLimit, "at least 0")
+	fault(c.HeldOut > 0 && c.HeldOut <= 0.9, "held_out", c.HeldOut, "above 0, at most 0.9")
+	fault(c.GateMinimum >= 1, "gate_minimum", c.GateMinimum, "at least 1")
+	fault(c.GateLimit >= 1, "gate_limit", c.GateLimit, "at least 1")
+	fault(c.GateTolerance >= 0, "gate_tolerance", c.GateTolerance, "at least 0")
+	fault(c.Keep >= 1, "keep", c.Keep, "at least 1")
+	fault(c.Seed >= 0, "seed", c.Seed, "at least 0")
+	fault(c.ScoreShare >= 0 && c.ScoreShare <= 1, "score_share", c.ScoreShare, "0 to 1")
+	fault(c.ScoreRolling >= 1, "score_rolling", c.ScoreRolling, "at least 1")
+	fault(c.ScorePoint >= 1, "score_point", c.ScorePoint, "at least 1")
+	fault(c.ReportInterval > 0, "report_interval", c.ReportInterval, "more than 0")
+	errs = append(errs, c.Soft.Validate(), c.Counts.Validate(), c.Mixer.Validate(), c.Sequence.Validate(), c.Train.Validate())
+	return errors.Join(errs...)
+}
+
+// identity names what a checkpoint depends on: a trainer that is started with another shape cannot go on from it.
+func (c Config) identity(rules window.Rules) string {
+	b, err := json.Marshal(struct {
+		Learner  string
+		Sequence sequence.Config
+		Rules    window.Rules
+	}{c.Learner, c.Sequence, rules})
+	if err != nil { // plain numbers and text cannot fail to encode
+		return "unknown"
+	}
+	return string(b)
+}

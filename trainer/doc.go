@@ -1,0 +1,16 @@
+// Package trainer keeps the model fresh: it follows the interactions topic, scores every interaction with the live model
+// before learning from it, and works in rounds of Self-Optimized Fine-Tuning (trainer/soft) whose candidate goes live
+// only through a gate.
+//
+// It owns its position in Kafka (explicit offsets, no consumer group), a replay of every user's window, the model in
+// training, the replay buffer and a checkpoint of all of these; it writes snapshots (trainer/snapshot), moves the
+// pointer to the live one, and records every round in softrec.rounds and in Redis.
+//
+// It promises: an interaction is an example once, also across kill -9 (the checkpoint carries offsets, and a round that
+// was cut off is run again with the same result); the context of a target is the window as it stood before the target's
+// basket; the same offsets, seed and configuration give the same snapshot hash on one backend, in whatever order the
+// partitions were read; no figure it reports was measured on interactions the scorer had learnt from.
+//
+// Run starts two goroutines and waits for both: the collector reads and scores, the round trains on the cut the
+// collector hands over. They share nothing but that cut and the immutable live bundle.
+package trainer

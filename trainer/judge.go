@@ -1,0 +1,120 @@
+package trainer
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"time"
+
+	"github.com/softrec/softrec/schema"
+	"github.com/softrec/softrec/trainer/eval"
+	"github.com/softrec/softrec/trainer/model/ranker"
+	"github.com/softrec/softrec/trainer/model/seqtrain"
+	"github.com/softrec/softrec/trainer/model/vocab"
+)
+
+// questions makes one question of every basket among the fresh steps of segs, in canonical order of the segments, and
+// keeps the newest limit of them. A basket without history is a question too: new users count.
+func questions(segs []segment, v *vocab.Vocab, windowLen, limit int) []ranker.Question {
+	var out []ranker.Question
+	for _, s := range segs {
+		for start := s.First; start < len(s.Steps); {
+			end := basketEnd(s.Steps, start)
+			q := ranker.Question{History: interactions(s.Steps[:s.basketStart(start)], v.ID, windowLen), Now: time.UnixMilli(s.Steps[start].TS).UTC()}
+			for _, x := range s.Steps[start:end] {
+				q.Items = append(q.Items, v.ID(x.Item))
+			}
+			out = append(out, q)
+			start = end
+		}
+	}
+	return out[max(0, len(out)-limit):]
+}
+
+// lines counts the interactions asked for.
+func lines(qs []ranker.Question) int {
+	n := 0
+	for _, q := range qs {
+		n += len(q.Items)
+	}
+	return n
+}
+
+// judge asks b every question and returns the rank of every line, in order; an item outside the first cutoff places has
+// an infinite rank.
+func judge(ctx context.Context, b *ranker.Bundle, qs []ranker.Question) ([]float64, error) {
+	ranks := make([]float64, 0, lines(qs))
+	for _, q := range qs {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		top := places(b.Rank(ranker.Request{History: q.History, Now: q.Now, N: cutoff}))
+		for _, item := range q.Items {
+			ranks = append(ranks, placeOf(top, item))
+		}
+	}
+	return ranks, nil
+}
+
+// validation puts questions into the form the network's early stop reads.
+func validation(qs []ranker.Question, v *vocab.Vocab) []seqtrain.Case {
+	var out []seqtrain.Case
+	for _, q := range qs {
+		var c seqtrain.Case
+		for _, x := range q.History {
+			if i, ok := v.Lookup(x.ItemID); ok {
+				c.History = append(c.History, i)
+			}
+		}
+		for _, id := range q.Items {
+			if i, ok := v.Lookup(id); ok {
+				c.Targets = append(c.Targets, i)
+			}
+		}
+		if len(c.History) > 0 && len(c.Targets) > 0 {
+			out = append(out, c)
+		}
+	}
+	return out
+}
+
+// tallyOf sums ranks up.
+func tallyOf(ranks []float64) schema.Scores {
+	t := eval.NewTally(cutoff)
+	for _, r := range ranks {
+		t.Add(r)
+	}
+	return scores(t.Metrics())
+}
+
+// decision is the verdict of the gate.
+type decision struct {
+	Promote bool
+	Reason  string
+}
+
+// decide compares candidate and live model line by line on what neither has seen. The candidate goes live when its mean
+// NDCG@10 is not below the live model's by more than tolerance paired standard errors, and it answers at all.
+func decide(cfg Config, live, candidate []float64) decision {
+	if len(candidate) < cfg.GateMinimum {
+		return decision{Reason: fmt.Sprintf("only %d held-out interactions, at least %d decide", len(candidate), cfg.GateMinimum)}
+	}
+	p, err := eval.Paired(gains(live), gains(candidate))
+	if err != nil {
+		return decision{Reason: fmt.Sprintf("candidate and live model cannot be compared: %v", err)}
+	}
+	text := fmt.Sprintf("NDCG@10 %+.5f against the live model (s.e. %.5f, %d better, %d worse of %d interactions)", p.Mean, p.SE, p.Wins, p.Losses, p.N)
+	if math.IsNaN(p.Mean) || p.Mean < -cfg.GateTolerance*p.SE {
+		return decision{Reason: text}
+	}
+	return decision{Promote: true, Reason: text}
+}
+
+// gains turns ranks into NDCG@10 per line.
+func gains(ranks []float64) []float64 {
+	out := make([]float64, len(ranks))
+	for i, r := range ranks {
+		out[i] = eval.NDCG(r, cutoff)
+	}
+	return out
+}

@@ -1,0 +1,91 @@
+package trainer
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/softrec/softrec/schema"
+	"github.com/softrec/softrec/trainer/model/ranker"
+	"github.com/softrec/softrec/trainer/snapshot"
+)
+
+// liveModel is the bundle that serve answers with now. It is immutable.
+type liveModel struct {
+	Version string
+	Bundle  *ranker.Bundle
+}
+
+// Durable makes what was written to Redis so far survive a kill; embedded servers need it, real ones do it themselves.
+type Durable interface {
+	Sync(ctx context.Context) error
+}
+
+// Pointer is the part of the model registry a trainer needs.
+type Pointer interface {
+	Current(ctx context.Context) (string, error)
+	Promote(ctx context.Context, version string) error
+}
+
+// releases writes snapshots and moves the pointer.
+type releases struct {
+	store   snapshot.Store
+	pointer Pointer
+	durable Durable // may be nil
+	keep    int
+}
+
+// load reads and decodes the snapshot of a version.
+func (r releases) load(ctx context.Context, version string) (*liveModel, error) {
+	_, files, err := r.store.Read(ctx, version)
+	if err != nil {
+		return nil, fmt.Errorf("read snapshot %q: %w", version, err)
+	}
+	b, err := ranker.Decode(files)
+	if err != nil {
+		return nil, fmt.Errorf("decode snapshot %q: %w", version, err)
+	}
+	return &liveModel{Version: version, Bundle: b}, nil
+}
+
+// publish writes the bundle as a snapshot, points at it and drops old ones. The snapshot comes first: a pointer never
+// names something that is not there. Publishing the same bundle again changes nothing.
+func (r releases) publish(ctx context.Context, b *ranker.Bundle, m schema.Manifest) (*liveModel, error) {
+	files, err := b.Encode()
+	if err != nil {
+		return nil, fmt.Errorf("encode snapshot of round %d: %w", m.Round, err)
+	}
+	m, err = r.store.Write(ctx, m, files)
+	if err != nil {
+		return nil, fmt.Errorf("write snapshot of round %d: %w", m.Round, err)
+	}
+	if err := r.pointer.Promote(ctx, m.Version); err != nil {
+		return nil, fmt.Errorf("promote snapshot %q: %w", m.Version, err)
+	}
+	if err := r.sync(ctx); err != nil {
+		return nil, err
+	}
+	return &liveModel{Version: m.Version, Bundle: b}, nil
+}
+
+// prune drops snapshots beyond the newest keep, never one of those in use.
+func (r releases) prune(ctx context.Context, inUse ...string) error {
+	if _, err := snapshot.Prune(ctx, r.store, r.keep, inUse...); err != nil {
+		return fmt.Errorf("prune snapshots: %w", err)
+	}
+	return nil
+}
+
+// sync makes the pointer survive a kill.
+func (r releases) sync(ctx context.Context) error {
+	if r.durable == nil {
+		return nil
+	}
+	if err := r.durable.Sync(ctx); err != nil {
+		return fmt.Errorf("make the model pointer durable: %w", err)
+	}
+	return nil
+}
+
+// now is the clock of everything that is reported and nothing that is learnt.
+type clock func() time.Time

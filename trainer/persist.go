@@ -1,0 +1,177 @@
+package trainer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"time"
+
+	"github.com/softrec/softrec/ingest/retry"
+	"github.com/softrec/softrec/schema"
+	"github.com/softrec/softrec/trainer/model/counts"
+	"github.com/softrec/softrec/trainer/model/vocab"
+	"github.com/softrec/softrec/trainer/snapshot"
+)
+
+// patiently repeats op while Redis or Kafka are away.
+func (t *Trainer) patiently(ctx context.Context, what string, op func(ctx context.Context) error) error {
+	return retry.Do(ctx, retry.DefaultPolicy(), func(err error, wait time.Duration) {
+		t.log.Warn("will try again", "what", what, "error", err, "wait", wait)
+	}, op)
+}
+
+// publish makes an outcome's bundle the live model.
+func (t *Trainer) publish(ctx context.Context, o outcome, to map[int]int64, parent *liveModel) (*liveModel, error) {
+	version := ""
+	if parent != nil {
+		version = parent.Version
+	}
+	m := t.rounds.manifest(o, to, version)
+	var live *liveModel
+	err := t.patiently(ctx, "publish snapshot", func(ctx context.Context) (err error) {
+		live, err = t.releases.publish(ctx, o.Bundle, m)
+		return err
+	})
+	return live, err
+}
+
+// record writes the round's record.
+func (t *Trainer) record(ctx context.Context, r schema.Round) error {
+	return t.patiently(ctx, "record round", func(ctx context.Context) error { return t.board.round(ctx, r) })
+}
+
+// followPointer returns the model that is live by the registry: an operator may have rolled back or promoted. A version
+// that cannot be loaded is reported, and the model at hand stays the reference.
+func (t *Trainer) followPointer(ctx context.Context, live *liveModel) (*liveModel, error) {
+	var version string
+	err := t.patiently(ctx, "read the live version", func(ctx context.Context) (err error) {
+		version, err = t.deps.Pointer.Current(ctx)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	if version == "" || (live != nil && version == live.Version) {
+		return live, nil
+	}
+	other, err := t.releases.load(ctx, version)
+	if err != nil {
+		t.log.Error("the live snapshot cannot be read", "model_version", version, "error", err)
+		return live, nil
+	}
+	return other, nil
+}
+
+// checkpoint saves what the round learnt together with the windows as they stood at its cut.
+func (t *Trainer) checkpoint(in assignment, f finished) error {
+	if t.deps.Dir == "" {
+		return nil
+	}
+	next := f.outcome.Next
+	users, err := encodeUsers(in.cut.Users)
+	if err != nil {
+		return err
+	}
+	vocabBytes, err := next.Vocab.MarshalBinary()
+	if err != nil {
+		return fmt.Errorf("encode vocabulary: %w", err)
+	}
+	countBytes, err := next.Counts.MarshalBinary()
+	if err != nil {
+		return fmt.Errorf("encode counts: %w", err)
+	}
+	c := checkpoint{
+		Round: next.Round, Offsets: in.cut.To, Vocab: vocabBytes, Counts: countBytes, Carried: next.Carried, Replay: next.Replay,
+		Users: users, Scores: in.scores, Identity: t.cfg.identity(t.rounds.rules),
+	}
+	if f.live != nil {
+		c.Live = f.live.Version
+	}
+	return c.save(t.deps.Dir)
+}
+
+// restore brings back the checkpoint and the live model.
+func (t *Trainer) restore(ctx context.Context) error {
+	c, err := t.readCheckpoint()
+	if err != nil && !errors.Is(err, errNoCheckpoint) {
+		return err
+	}
+	if err == nil {
+		if err := t.apply(c); err != nil {
+			return fmt.Errorf("checkpoint of round %d: %w", c.Round, err)
+		}
+		t.log.Info("checkpoint restored", "round", c.Round, "offsets", c.Offsets, "users", len(c.Users))
+	}
+	live, err := t.followPointer(ctx, nil)
+	if err != nil {
+		return err
+	}
+	if live == nil && c.Live != "" {
+		if live, err = t.restorePointer(ctx, c.Live); err != nil {
+			return err
+		}
+	}
+	if live != nil {
+		t.live, t.scores.live = live, live
+	}
+	return nil
+}
+
+func (t *Trainer) readCheckpoint() (checkpoint, error) {
+	if t.deps.Dir == "" {
+		return checkpoint{}, errNoCheckpoint
+	}
+	c, err := loadCheckpoint(t.deps.Dir)
+	if err != nil {
+		return c, err
+	}
+	if want := t.cfg.identity(t.rounds.rules); c.Identity != want {
+		return c, fmt.Errorf("checkpoint in %s was made with %s, now configured is %s; set them back, or delete the checkpoint to learn again from the log", t.deps.Dir, c.Identity, want)
+	}
+	return c, nil
+}
+
+// apply makes c the trainer's state.
+func (t *Trainer) apply(c checkpoint) error {
+	k := knowledge{Round: c.Round, Vocab: vocab.New(), Counts: counts.NewCounts(t.cfg.Counts), Carried: c.Carried, Replay: c.Replay}
+	k.Replay.Limit = t.cfg.ReplayLimit
+	if err := k.Vocab.UnmarshalBinary(c.Vocab); err != nil {
+		return fmt.Errorf("vocabulary: %w", err)
+	}
+	if err := k.Counts.UnmarshalBinary(c.Counts); err != nil {
+		return fmt.Errorf("counts: %w", err)
+	}
+	users, err := decodeUsers(c.Users)
+	if err != nil {
+		return err
+	}
+	score := t.collector.score
+	t.knowledge = k
+	t.collector = newCollector(t.rounds.rules, t.deps.MaxFuture, k)
+	t.collector.score = score
+	t.collector.users = users
+	t.collector.offsets, t.collector.from = maps.Clone(c.Offsets), maps.Clone(c.Offsets)
+	t.scores.restore(c.Scores)
+	return nil
+}
+
+// restorePointer points at the checkpoint's model again where Redis has lost the pointer.
+func (t *Trainer) restorePointer(ctx context.Context, version string) (*liveModel, error) {
+	live, err := t.releases.load(ctx, version)
+	if errors.Is(err, snapshot.ErrNotFound) {
+		t.log.Error("the checkpoint's model is gone, rounds start without a live model", "model_version", version)
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	t.log.Warn("the model pointer was lost, pointing at the checkpoint's model", "model_version", version)
+	err = t.patiently(ctx, "restore the model pointer", func(ctx context.Context) error {
+		if err := t.deps.Pointer.Promote(ctx, version); err != nil {
+			return err
+		}
+		return t.releases.sync(ctx)
+	})
+	return live, err
+}

@@ -1,0 +1,77 @@
+package trainer
+
+import (
+	"context"
+	"time"
+
+	"github.com/softrec/softrec/schema"
+)
+
+// report is what the loop hands to the reporter now and then.
+type report struct {
+	scores  schema.Prequential
+	offsets map[int]int64
+	live    string
+}
+
+// offerReport hands the newest figures to the reporter, unless it is still busy with older ones.
+func (t *Trainer) offerReport(out chan<- report) {
+	now := t.now()
+	if now.Sub(t.lastReport) < t.cfg.ReportInterval {
+		return
+	}
+	r := report{scores: t.scores.record(now.UTC()), offsets: map[int]int64{}}
+	for p, o := range t.collector.offsets {
+		r.offsets[p] = o
+	}
+	if t.live != nil {
+		r.live = t.live.Version
+	}
+	select {
+	case out <- r:
+		t.lastReport = now
+	default:
+	}
+}
+
+// reportTimeout bounds one visit to Redis and Kafka: figures may be missed, the loop may not wait.
+const reportTimeout = 5 * time.Second
+
+// report writes figures to Redis and to the metrics, and notices when somebody else moved the model pointer. Nothing
+// depends on it: its faults are logged.
+func (t *Trainer) report(ctx context.Context, src Source, in <-chan report, switched chan<- *liveModel) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case r := <-in:
+			t.reportOnce(ctx, src, r, switched)
+		}
+	}
+}
+
+func (t *Trainer) reportOnce(ctx context.Context, src Source, r report, switched chan<- *liveModel) {
+	ctx, cancel := context.WithTimeout(ctx, reportTimeout)
+	defer cancel()
+	t.metrics.scores(r.scores)
+	if err := t.board.prequential(ctx, r.scores); err != nil {
+		t.log.Debug("scores not stored", "error", err)
+	}
+	if ends, err := src.Ends(ctx); err == nil {
+		lag := int64(0)
+		for p, end := range ends {
+			lag += max(0, end-r.offsets[p])
+		}
+		t.metrics.lag.Set(float64(lag))
+	}
+	version, err := t.deps.Pointer.Current(ctx)
+	if err != nil || version == "" || version == r.live {
+		return
+	}
+	if l, err := t.releases.load(ctx, version); err == nil {
+		select {
+		case switched <- l:
+		default:
+		}
+	}
+}

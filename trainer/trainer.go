@@ -1,0 +1,355 @@
+package trainer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"os"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/redis/go-redis/v9"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/softrec/softrec/ingest/broker"
+	"github.com/softrec/softrec/ingest/window"
+	"github.com/softrec/softrec/schema"
+	"github.com/softrec/softrec/trainer/snapshot"
+)
+
+// Source delivers the records of the interactions topic, each partition in offset order.
+type Source interface {
+	// Fetch waits for the first record, then takes what comes within wait, at most max records.
+	Fetch(ctx context.Context, max int, wait time.Duration) ([]broker.Record, error)
+	// Ends returns the next offset to be written by partition.
+	Ends(ctx context.Context) (map[int]int64, error)
+	Close() error
+}
+
+// Deps are what a Trainer works with. Open, Publisher, Redis, Store and Pointer are required.
+type Deps struct {
+	Open       func(ctx context.Context, from map[int]int64) (Source, error) // opens the topic at the next offset of each partition
+	Publisher  Publisher
+	Redis      redis.UniversalClient
+	Keys       schema.Keys
+	Store      snapshot.Store
+	Pointer    Pointer
+	Durable    Durable               // nil where Redis itself survives a kill
+	Tuner      Tuner                 // required for LearnerSequence
+	MaxFuture  time.Duration         // how far an interaction may lie ahead of its record's time: ingest's value, so that both skip the same
+	Backend    string                // name of what computes, for the manifests
+	Dir        string                // folder of the checkpoint; empty: none, a restart learns again from the log
+	Registerer prometheus.Registerer // nil: a registry of its own
+	Logger     *slog.Logger          // nil: silent
+	Now        func() time.Time      // nil: time.Now; used for reports and intervals, never for what is learnt
+}
+
+// Trainer runs rounds on the stream. Make one with New and call Run once.
+type Trainer struct {
+	cfg      Config
+	deps     Deps
+	log      *slog.Logger
+	now      clock
+	metrics  *metrics
+	rounds   *rounds
+	releases releases
+	board    board
+
+	// The rest belongs to the goroutine of Run.
+	collector  *collector
+	scores     *prequential
+	knowledge  knowledge
+	live       *liveModel
+	running    bool
+	lastRound  time.Time
+	lastReport time.Time
+}
+
+// New checks cfg and deps. rules must be those of ingest: the trainer replays the same windows.
+func New(cfg Config, rules window.Rules, deps Deps) (*Trainer, error) {
+	if err := errors.Join(cfg.Validate(), rules.Validate(), deps.validate(cfg)); err != nil {
+		return nil, err
+	}
+	t := &Trainer{cfg: cfg, deps: deps, log: deps.Logger, now: deps.Now}
+	if t.log == nil {
+		t.log = slog.New(slog.DiscardHandler)
+	}
+	if t.now == nil {
+		t.now = time.Now
+	}
+	if deps.Dir != "" {
+		if err := os.MkdirAll(deps.Dir, 0o755); err != nil {
+			return nil, fmt.Errorf("make the trainer's folder: %w", err)
+		}
+	}
+	var err error
+	if t.metrics, err = newMetrics(deps.Registerer); err != nil {
+		return nil, fmt.Errorf("register metrics: %w", err)
+	}
+	t.rounds = &rounds{cfg: cfg, rules: rules, backend: deps.Backend, log: t.log, now: t.now, onEpoch: t.metrics.epoch}
+	if cfg.Learner == LearnerSequence {
+		t.rounds.tuner = deps.Tuner
+	}
+	t.releases = releases{store: deps.Store, pointer: deps.Pointer, durable: deps.Durable, keep: cfg.Keep}
+	t.board = board{pub: deps.Publisher, rdb: deps.Redis, keys: deps.Keys}
+	t.scores = newPrequential(cfg)
+	t.knowledge = newKnowledge(cfg)
+	t.collector = newCollector(rules, deps.MaxFuture, t.knowledge)
+	t.collector.score = func(history []step, e schema.Event, target int32) { t.scores.score(t.collector, history, e, target) }
+	return t, nil
+}
+
+func (d Deps) validate(cfg Config) error {
+	var errs []error
+	need := func(ok bool, what string) {
+		if !ok {
+			errs = append(errs, fmt.Errorf("trainer: no %s given", what))
+		}
+	}
+	need(d.Open != nil, "source")
+	need(d.Publisher != nil, "publisher")
+	need(d.Redis != nil, "redis client")
+	need(d.Store != nil, "snapshot store")
+	need(d.Pointer != nil, "model pointer")
+	need(d.Tuner != nil || cfg.Learner != LearnerSequence, "tuner for the sequence learner")
+	return errors.Join(errs...)
+}
+
+// fetchMax and fetchWait shape the batches read from Kafka; queueLen is how many of them may wait.
+const (
+	fetchMax  = 2000
+	fetchWait = 20 * time.Millisecond
+	queueLen  = 2
+)
+
+// Run restores the checkpoint and works until ctx is done. A round that is cut off then is run again after the next
+// start, from the same examples.
+func (t *Trainer) Run(ctx context.Context) error {
+	if err := t.restore(ctx); err != nil {
+		if ctx.Err() != nil {
+			return nil
+		}
+		return fmt.Errorf("restore trainer: %w", err)
+	}
+	src, err := t.deps.Open(ctx, maps.Clone(t.collector.offsets))
+	if err != nil {
+		if ctx.Err() != nil {
+			return nil
+		}
+		return fmt.Errorf("open %s: %w", schema.TopicInteractions, err)
+	}
+	batches := make(chan []broker.Record, queueLen)
+	done := make(chan finished, 1)
+	reports := make(chan report, 1)
+	switched := make(chan *liveModel, 1)
+	g, gctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return fetch(gctx, src, batches) })
+	g.Go(func() error { return t.report(gctx, src, reports, switched) })
+	g.Go(func() error { return t.loop(gctx, g, batches, done, reports, switched) })
+	err = g.Wait()
+	err = errors.Join(err, src.Close())
+	if ctx.Err() != nil && (err == nil || errors.Is(err, context.Canceled)) {
+		return nil
+	}
+	return err
+}
+
+// fetch moves batches from src to the loop.
+func fetch(ctx context.Context, src Source, out chan<- []broker.Record) error {
+	for {
+		recs, err := src.Fetch(ctx, fetchMax, fetchWait)
+		if err != nil {
+			if ctx.Err() != nil {
+				return nil
+			}
+			return fmt.Errorf("fetch interactions: %w", err)
+		}
+		select {
+		case out <- recs:
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// finished is what a round's goroutine hands back.
+type finished struct {
+	outcome outcome
+	live    *liveModel
+}
+
+// loop is the goroutine that owns the collector.
+func (t *Trainer) loop(ctx context.Context, g *errgroup.Group, batches <-chan []broker.Record, done chan finished, reports chan<- report, switched <-chan *liveModel) error {
+	tick := time.NewTicker(t.tickEvery())
+	defer tick.Stop()
+	t.lastRound = t.now()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case recs := <-batches:
+			for _, r := range recs {
+				t.collector.observe(r)
+			}
+			t.metrics.collected(t.collector)
+		case f := <-done:
+			t.finish(f)
+		case l := <-switched:
+			if t.live == nil || l.Version != t.live.Version {
+				t.log.Info("another model is live now", "model_version", l.Version)
+				t.promote(l)
+			}
+		case <-tick.C:
+		}
+		t.offerReport(reports)
+		if err := t.start(ctx, g, done); err != nil {
+			return err
+		}
+	}
+}
+
+// tickEvery is how often the loop looks at the clock when no records come.
+func (t *Trainer) tickEvery() time.Duration {
+	return max(time.Millisecond, min(t.cfg.ReportInterval, t.cfg.RoundInterval)/4)
+}
+
+// start begins a round, or publishes the first counts-only model, when it is time to.
+func (t *Trainer) start(ctx context.Context, g *errgroup.Group, done chan<- finished) error {
+	if t.running {
+		return nil
+	}
+	if t.live == nil && t.collector.fresh >= t.cfg.BootstrapEvents {
+		return t.bootstrap(ctx)
+	}
+	if !t.due() {
+		return nil
+	}
+	t.running = true
+	in := t.cutNow()
+	g.Go(func() error {
+		f, err := t.round(ctx, in)
+		if err != nil {
+			if ctx.Err() != nil {
+				return nil
+			}
+			return fmt.Errorf("round %d: %w", in.base.Round+1, err)
+		}
+		done <- f
+		return nil
+	})
+	return nil
+}
+
+// due reports whether a round should start.
+func (t *Trainer) due() bool {
+	n := t.collector.fresh
+	return n >= t.cfg.RoundEvents || (n >= t.cfg.RoundMinEvents && t.now().Sub(t.lastRound) >= t.cfg.RoundInterval)
+}
+
+// assignment is what a round's goroutine works on.
+type assignment struct {
+	base   knowledge
+	cut    cut
+	live   *liveModel
+	scores checkpointScores
+}
+
+func (t *Trainer) cutNow() assignment {
+	t.lastRound = t.now()
+	return assignment{base: t.knowledge, cut: t.collector.take(), live: t.live, scores: t.scores.checkpoint()}
+}
+
+// round runs one round to its end: learn, publish, record, checkpoint, in this order. Each step may be repeated after a
+// kill without harm, and the checkpoint comes last, so a kill before it repeats the round with the same result.
+func (t *Trainer) round(ctx context.Context, in assignment) (finished, error) {
+	live, err := t.followPointer(ctx, in.live)
+	if err != nil {
+		return finished{}, err
+	}
+	out, err := t.rounds.run(ctx, in.base, in.cut, live)
+	if err != nil {
+		return finished{}, err
+	}
+	f := finished{outcome: out, live: live}
+	if out.Bundle != nil {
+		if f.live, err = t.publish(ctx, out, in.cut.To, live); err != nil {
+			return finished{}, err
+		}
+		out.Record.ModelVersion = f.live.Version
+		f.outcome.Record.ModelVersion = f.live.Version
+	}
+	if err := t.record(ctx, out.Record); err != nil {
+		return finished{}, err
+	}
+	if err := t.checkpoint(in, f); err != nil {
+		return finished{}, err
+	}
+	t.prune(ctx, live, f.live)
+	return f, nil
+}
+
+// prune drops old snapshots; the live one and the one before it stay, so that a roll-back has somewhere to go.
+func (t *Trainer) prune(ctx context.Context, inUse ...*liveModel) {
+	var versions []string
+	for _, l := range inUse {
+		if l != nil {
+			versions = append(versions, l.Version)
+		}
+	}
+	if err := t.releases.prune(ctx, versions...); err != nil {
+		t.log.Warn("old snapshots stay", "error", err)
+	}
+}
+
+// finish installs what a round learnt.
+func (t *Trainer) finish(f finished) {
+	t.running = false
+	t.knowledge = f.outcome.Next
+	t.collector.carried = keepKnown(t.knowledge.Carried, t.collector.forgot)
+	if f.live != nil && (t.live == nil || f.live.Version != t.live.Version) {
+		t.promote(f.live)
+	}
+	rec := f.outcome.Record
+	t.metrics.round(rec)
+	t.log.Info("round finished", "round", rec.Round, "verdict", rec.Verdict, "reason", rec.Reason, "seconds", rec.Seconds,
+		"examples", rec.Examples, "model_version", rec.ModelVersion)
+}
+
+// keepKnown drops segments of users that were forgotten while the round ran.
+func keepKnown(segs []segment, forgot []string) []segment {
+	for _, u := range forgot {
+		segs = dropUser(segs, u)
+	}
+	return segs
+}
+
+// promote makes l the live model of the scores.
+func (t *Trainer) promote(l *liveModel) {
+	t.live = l
+	t.scores.promote(l)
+}
+
+// bootstrap publishes the first model: counts of what has been read so far.
+func (t *Trainer) bootstrap(ctx context.Context) error {
+	c := t.collector.peek()
+	out, err := t.rounds.bootstrap(c)
+	if err != nil {
+		return err
+	}
+	live, err := t.publish(ctx, out, c.To, nil)
+	if err == nil {
+		out.Record.ModelVersion = live.Version
+		err = t.record(ctx, out.Record)
+	}
+	if err != nil {
+		if ctx.Err() != nil {
+			return nil
+		}
+		return fmt.Errorf("first model: %w", err)
+	}
+	t.promote(live)
+	t.log.Info("first answers are live", "model_version", live.Version, "examples", out.Record.Examples)
+	return nil
+}

@@ -1,0 +1,127 @@
+package trainer
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/softrec/softrec/schema"
+	"github.com/softrec/softrec/trainer/model/seqtrain"
+	"github.com/softrec/softrec/trainer/model/sequence"
+	"github.com/softrec/softrec/trainer/soft"
+)
+
+// Task is what one round asks a Tuner to learn.
+type Task struct {
+	Vocab      int               // rows of the item table, index 0 included
+	Live       *sequence.Weights // the live model's network, nil before the first
+	Train      []seqtrain.Example
+	Validation []seqtrain.Case
+	Seed       uint64                             // of the round
+	InitSeed   uint64                             // of fresh weights; the same in every round, so that growing is the same in every order
+	OnEpoch    func(e schema.Epoch, base float64) // told of every epoch of the student; base is d_0
+	Now        func() time.Time                   // for the seconds of an epoch, nothing else
+}
+
+// Tuner trains the candidate's network by Self-Optimized Fine-Tuning and fills the round's record.
+type Tuner interface {
+	Tune(ctx context.Context, task Task, rec *schema.Round) (*sequence.Weights, error)
+}
+
+// SequenceTuner tunes the sequence model. It is for one round at a time.
+type SequenceTuner struct {
+	engine *seqtrain.Engine
+	shape  sequence.Config
+	cfg    soft.Config
+	log    *slog.Logger
+}
+
+// NewSequenceTuner returns a Tuner that trains networks of the given shape on engine. A nil log is silent.
+func NewSequenceTuner(engine *seqtrain.Engine, shape sequence.Config, cfg soft.Config, log *slog.Logger) (*SequenceTuner, error) {
+	if err := shape.Validate(); err != nil {
+		return nil, err
+	}
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	return &SequenceTuner{engine: engine, shape: shape, cfg: cfg, log: log}, nil
+}
+
+// Tune runs one round of SOFT from the live weights, grown by the new items, or from fresh ones.
+func (t *SequenceTuner) Tune(ctx context.Context, task Task, rec *schema.Round) (*sequence.Weights, error) {
+	start, err := t.start(task)
+	if err != nil {
+		return nil, err
+	}
+	data := seqtrain.Data{Train: task.Train, Validation: task.Validation}
+	learner, err := t.engine.Learner(start, data, task.Seed)
+	if err != nil {
+		return nil, err
+	}
+	base, err := t.base(ctx, task, data)
+	if err != nil {
+		return nil, err
+	}
+	got, err := soft.Round(ctx, learner, t.cfg, base, task.Seed, t.watch(task)...)
+	got.Fill(rec)
+	if err != nil {
+		return nil, err
+	}
+	for _, note := range got.Notes {
+		t.log.Warn("curriculum", "round", rec.Round, "note", note)
+	}
+	return learner.Weights(), nil
+}
+
+// start is the live network with rows for the new items, or a fresh one where there is none of this shape.
+func (t *SequenceTuner) start(task Task) (*sequence.Weights, error) {
+	if task.Live == nil || task.Live.Config() != t.shape {
+		return sequence.NewWeights(t.shape, task.Vocab, task.InitSeed)
+	}
+	w, err := task.Live.Grow(task.Vocab, task.InitSeed)
+	if err != nil {
+		return nil, fmt.Errorf("grow the live network to %d items: %w", task.Vocab, err)
+	}
+	return w, nil
+}
+
+// base is the untuned state, where the configuration asks for it.
+func (t *SequenceTuner) base(ctx context.Context, task Task, data seqtrain.Data) (soft.State, error) {
+	if t.cfg.Start != soft.FromBase && t.cfg.TeacherStart != soft.FromBase && t.cfg.Space != soft.FromBase {
+		return nil, nil
+	}
+	fresh, err := sequence.NewWeights(t.shape, task.Vocab, task.InitSeed)
+	if err != nil {
+		return nil, err
+	}
+	l, err := t.engine.Learner(fresh, data, task.Seed)
+	if err != nil {
+		return nil, err
+	}
+	return l.Save(ctx)
+}
+
+// watch times the epochs and reports them.
+func (t *SequenceTuner) watch(task Task) []soft.Option {
+	began := task.Now()
+	base := 0.0
+	return []soft.Option{
+		soft.WithOnStage(func(s soft.Stage) { began = task.Now() }),
+		soft.WithOnEpoch(func(s soft.Stage, e *schema.Epoch) {
+			now := task.Now()
+			e.Seconds, began = now.Sub(began).Seconds(), now
+			if base == 0 {
+				base = e.Distance // the first one is d_0
+			}
+			t.log.Info("epoch", "stage", s, "epoch", e.Epoch, "lambda", e.Lambda, "distance", e.Distance,
+				"loss_real", e.LossReal, "loss_easy", e.LossEasy, "validation", e.Validation, "seconds", e.Seconds)
+			if s == soft.StageStudent && task.OnEpoch != nil {
+				task.OnEpoch(*e, base)
+			}
+		}),
+	}
+}
