@@ -1,0 +1,189 @@
+package serve
+
+import (
+	"context"
+	"errors"
+	"net"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/softrec/softrec/schema"
+)
+
+func TestDegraded_redisAway(t *testing.T) {
+	st := newStack(t).stock(20).model("v1", names(20)...)
+	st.click("u", "i001")
+	good := st.recommend("/v1/recommend/u")
+	st.do("DELETE", "/v1/items/i002", "")
+	st.mr.Close()
+
+	a := st.recommend("/v1/recommend/u?n=100")
+	if a.Degraded == "" || a.ModelVersion != "v1" || len(a.Items) != 19 || a.Items[0].Source != schema.SourcePopular || a.WindowOffset != 0 {
+		t.Errorf("answer %+v", a)
+	}
+	for _, it := range a.Items {
+		if it.ID == "i002" {
+			t.Error("a withdrawn item is back")
+		}
+	}
+	for _, path := range []string{"/v1/similar/i001", "/v1/popular"} {
+		if a := st.recommend(path); a.Degraded == "" || len(a.Items) != 10 {
+			t.Errorf("%s: %+v", path, a)
+		}
+	}
+	if a := into[schema.Answer](t, st.do("POST", "/v1/session/recommend", `{"items":["i003"]}`), 200); a.Degraded == "" || a.Items[0].Source != schema.SourceModel {
+		t.Errorf("session: %+v", a)
+	}
+	for _, path := range []string{"/v1/users/u", "/v1/users", "/v1/rounds"} {
+		if r := st.do("GET", path, ""); r.Code != 503 || r.Header.Get("Retry-After") == "" {
+			t.Errorf("%s: status %d %s", path, r.Code, r.Body)
+		}
+	}
+	if m := into[ModelList](t, st.do("GET", "/v1/models", ""), 200); m.Degraded == "" || m.Loaded != "v1" || len(m.Manifests) != 1 {
+		t.Errorf("models: %+v", m)
+	}
+	if s := into[FullStats](t, st.do("GET", "/v1/stats", ""), 200); s.Degraded == "" || s.Model.Version != "v1" {
+		t.Errorf("stats: %+v", s)
+	}
+	into[schema.Item](t, st.do("GET", "/v1/items/i003", ""), 200)
+	st.wantMetric("softrec_serve_redis_spared 1")
+
+	if err := st.mr.Restart(); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the answer is whole again", func() bool {
+		st.advance(10 * time.Millisecond)
+		a := st.recommend("/v1/recommend/u")
+		return a.Degraded == "" && a.WindowOffset == good.WindowOffset
+	})
+	st.wantMetric("softrec_serve_redis_spared 0")
+}
+
+func TestDegraded_coldAndRedisAway(t *testing.T) {
+	st := newStack(t).stock(20).refresh()
+	st.mr.Close()
+	if a := st.recommend("/v1/recommend/u"); a.Degraded == "" || len(a.Items) != 10 || a.Items[0].Source != schema.SourceCatalog {
+		t.Errorf("answer %+v", a)
+	}
+}
+
+// A Redis that accepts connections and never answers must cost a request no more than its timeout, and after a few
+// requests nothing.
+func TestDegraded_redisHangs(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.Close() })
+	conns := make(chan net.Conn, 100)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			conns <- c
+		}
+	}()
+	t.Cleanup(func() {
+		_ = l.Close()
+		<-done
+		close(conns)
+		for c := range conns {
+			_ = c.Close()
+		}
+	})
+	st := newStack(t, func(c *Config, d *Deps) {
+		c.RedisTimeout = 60 * time.Millisecond
+		opts := &redis.UniversalOptions{Addrs: []string{l.Addr().String()}}
+		c.RedisOptions(opts)
+		hanging := redis.NewUniversalClient(opts)
+		t.Cleanup(func() { _ = hanging.Close() })
+		d.Redis = hanging
+	})
+	start := time.Now()
+	for range 30 {
+		if a := st.recommend("/v1/recommend/u"); a.Degraded == "" {
+			t.Fatal("not degraded")
+		}
+	}
+	if took := time.Since(start); took > time.Second {
+		t.Errorf("30 requests took %s", took)
+	}
+	if n := st.s.gateway.breaker.failures.Load(); n < 3 || n > 4 {
+		t.Errorf("redis was asked %d times", n)
+	}
+}
+
+// A stored window that cannot be read is that user's trouble alone.
+func TestDegraded_oneCorruptWindow(t *testing.T) {
+	st := newStack(t).stock(20).model("v1", names(20)...)
+	st.mr.HSet(st.keys.User("bad"), "w", "nonsense", "n", "1")
+	for range 10 {
+		if a := st.recommend("/v1/recommend/bad"); a.Degraded == "" || len(a.Items) != 10 {
+			t.Fatalf("answer %+v", a)
+		}
+	}
+	if a := st.recommend("/v1/recommend/good"); a.Degraded != "" {
+		t.Errorf("another user is degraded: %s", a.Degraded)
+	}
+}
+
+func TestBreaker(t *testing.T) {
+	b := &breaker{max: 2, cooldown: time.Second}
+	now := testStart
+	if !b.allow(now) {
+		t.Error("closed at first")
+	}
+	b.failure(now)
+	if !b.allow(now) || b.open() {
+		t.Error("one failure opens it")
+	}
+	b.failure(now)
+	if b.allow(now) || b.allow(now.Add(999*time.Millisecond)) || !b.open() {
+		t.Error("two failures do not open it")
+	}
+	later := now.Add(time.Second)
+	if !b.allow(later) || b.allow(later) {
+		t.Error("want exactly one caller to try")
+	}
+	b.failure(later)
+	if b.allow(later.Add(time.Second - 1)) {
+		t.Error("a failed try does not open it again")
+	}
+	if !b.allow(later.Add(time.Second)) {
+		t.Error("no second try")
+	}
+	b.success()
+	if !b.allow(later) || b.open() {
+		t.Error("a good try does not close it")
+	}
+}
+
+func TestOutage(t *testing.T) {
+	for _, tt := range []struct {
+		err  error
+		want bool
+	}{
+		{nil, false}, {redis.Nil, false}, {context.Canceled, false}, {errors.New("window is corrupt"), false},
+		{context.DeadlineExceeded, true}, {&net.OpError{Op: "dial", Err: errors.New("refused")}, true}, {redis.ErrPoolTimeout, true},
+	} {
+		if got := outage(tt.err); got != tt.want {
+			t.Errorf("outage(%v) = %v", tt.err, got)
+		}
+	}
+}
+
+func TestLog_saysRedisIsAwayWithoutValues(t *testing.T) {
+	st := newStack(t)
+	st.mr.Close()
+	st.recommend("/v1/recommend/u")
+	if !strings.Contains(st.logs.String(), "redis was not read") {
+		t.Error("the log does not say so")
+	}
+}

@@ -1,0 +1,163 @@
+package serve
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/redis/go-redis/v9"
+
+	"github.com/softrec/softrec/schema"
+	"github.com/softrec/softrec/serve/page"
+	"github.com/softrec/softrec/trainer/model/ranker"
+)
+
+// Windows reads user windows; ingest/window.Store is one.
+type Windows interface {
+	// Window returns a user's window; an unknown user has an empty one.
+	Window(ctx context.Context, user string) (schema.Window, error)
+	// Queue adds the read to pipe; the result is valid after pipe.Exec.
+	Queue(ctx context.Context, pipe redis.Pipeliner, user string) func() (schema.Window, error)
+}
+
+// Catalogue is an in-memory copy of the catalogue; ingest/catalog.View is one.
+type Catalogue interface {
+	Item(id string) (schema.Item, bool)
+	Withdrawn(id string) bool
+	Version() int64
+	Len() int
+	// Newest returns up to n live items, newest first.
+	Newest(n int) []string
+	// Sync fetches what changed since Version.
+	Sync(ctx context.Context) error
+	// Queue adds the version's read to pipe; behind means Sync is due before answering.
+	Queue(ctx context.Context, pipe redis.Pipeliner) func() (behind bool, err error)
+}
+
+// ItemStore reads one item as Redis holds it; ingest/catalog.Store is one.
+type ItemStore interface {
+	Get(ctx context.Context, id string) (it schema.Item, withdrawn, found bool, err error)
+}
+
+// Registry names the live model; trainer/snapshot.Registry is one.
+type Registry interface {
+	Current(ctx context.Context) (string, error) // "" before the first model
+	History(ctx context.Context) ([]string, error)
+}
+
+// Snapshots reads published models; every trainer/snapshot.Store is one.
+type Snapshots interface {
+	Read(ctx context.Context, version string) (schema.Manifest, map[string][]byte, error)
+	List(ctx context.Context) ([]schema.Manifest, error)
+}
+
+// Ranker is a decoded model, safe for concurrent use; *ranker.Bundle is one.
+type Ranker interface {
+	Rank(req ranker.Request) []ranker.Scored
+	Similar(item string, n int, allow func(item string) bool) []ranker.Scored
+	Popular(now time.Time, n int, allow func(item string) bool) []ranker.Scored
+}
+
+// EventSink writes to the interactions topic. Both methods return only after the brokers have everything (acks=all), in
+// the order of the calls per user; on an error the caller may send the same again.
+type EventSink interface {
+	Publish(ctx context.Context, events []schema.Event) error
+	Forget(ctx context.Context, user string) error // a record without a value under the user's key
+}
+
+// ItemSink writes to the items topic, with the same promise as EventSink.
+type ItemSink interface {
+	Put(ctx context.Context, item schema.Item) error
+	Withdraw(ctx context.Context, id string) error // a tombstone
+}
+
+// Check is one more thing /readyz asks, for example whether the event sink's brokers answer.
+type Check struct {
+	Name string
+	Func func(ctx context.Context) error
+}
+
+// Deps is what a Server works with. The fields up to Changes are required.
+type Deps struct {
+	Redis     redis.UniversalClient // see Config.RedisOptions
+	Keys      schema.Keys
+	Windows   Windows
+	Catalogue Catalogue
+	Items     ItemStore
+	Registry  Registry
+	Snapshots Snapshots
+	Events    EventSink
+	Changes   ItemSink
+
+	Decode     func(files map[string][]byte) (Ranker, error) // turns a snapshot's files into a model; nil: ranker.Decode
+	Page       http.Handler                                  // everything outside /v1 and /openapi.json; nil: page.Handler
+	Checks     []Check                                       // asked by /readyz
+	Effective  any                                           // shown by /config as JSON, secrets already hidden
+	Version    string                                        // of the build
+	Logger     *slog.Logger                                  // nil: no log
+	Registerer prometheus.Registerer                         // nil: a private registry
+	Gatherer   prometheus.Gatherer                           // what /metrics shows; nil: the private registry or the default one
+	Now        func() time.Time                              // nil: time.Now
+}
+
+// check reports every required field that is missing.
+func (d Deps) check() error {
+	var errs []error
+	for _, f := range []struct {
+		name   string
+		absent bool
+	}{
+		{"Redis", d.Redis == nil}, {"Keys", d.Keys.Prefix == ""}, {"Windows", d.Windows == nil}, {"Catalogue", d.Catalogue == nil},
+		{"Items", d.Items == nil}, {"Registry", d.Registry == nil}, {"Snapshots", d.Snapshots == nil},
+		{"Events", d.Events == nil}, {"Changes", d.Changes == nil},
+	} {
+		if f.absent {
+			errs = append(errs, fmt.Errorf("serve: Deps.%s is required", f.name))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// fill sets what was left out.
+func (d *Deps) fill() {
+	if d.Decode == nil {
+		d.Decode = decodeBundle
+	}
+	if d.Page == nil {
+		d.Page = page.Handler()
+	}
+	if d.Logger == nil {
+		d.Logger = slog.New(slog.DiscardHandler)
+	}
+	if d.Now == nil {
+		d.Now = time.Now
+	}
+	if d.Version == "" {
+		d.Version = "devel"
+	}
+	if d.Registerer == nil {
+		reg := prometheus.NewRegistry()
+		d.Registerer = reg
+		if d.Gatherer == nil {
+			d.Gatherer = reg
+		}
+	}
+	if d.Gatherer == nil {
+		d.Gatherer = prometheus.DefaultGatherer
+		if g, ok := d.Registerer.(prometheus.Gatherer); ok {
+			d.Gatherer = g
+		}
+	}
+}
+
+func decodeBundle(files map[string][]byte) (Ranker, error) {
+	b, err := ranker.Decode(files)
+	if err != nil {
+		return nil, err
+	}
+	return b, nil
+}

@@ -1,0 +1,199 @@
+package serve
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/redis/go-redis/v9"
+
+	"github.com/softrec/softrec/schema"
+)
+
+// intake counts what became of events.
+type intake struct{ accepted, duplicates, rejected atomic.Int64 }
+
+type eventsInput struct {
+	ContentType string `header:"Content-Type"`
+	RawBody     []byte
+}
+
+type eventsOutput struct {
+	Status int
+	Body   EventsResult
+}
+
+// EventsResult is the answer to POST /v1/events.
+type EventsResult struct {
+	Accepted   int        `json:"accepted" doc:"events written to the topic, acknowledged by all in-sync replicas"`
+	Duplicates int        `json:"duplicates" doc:"events whose event_id came twice in the body or stands in the user's window already; not written again"`
+	Rejected   []Rejected `json:"rejected" doc:"events that cannot be used"`
+}
+
+// Rejected says why one event of a body was not taken.
+type Rejected struct {
+	Index  int    `json:"index" doc:"place in the body, from 0; empty lines do not count"`
+	Field  string `json:"field" doc:"what is wrong"`
+	Value  string `json:"value" doc:"what stood there, shortened"`
+	Reason string `json:"reason" doc:"what was wanted"`
+}
+
+// maxDuplicateUsers bounds how many windows one body may make the server read when it looks for duplicates. What is
+// not found here is found by ingest: an event id within the window counts once in any case.
+const maxDuplicateUsers = 500
+
+func (s *Server) registerEvents(api huma.API) {
+	op := s.operation("post-events", http.MethodPost, "/v1/events", "events", "Take interactions",
+		"One event, an array, or one event a line. Answers after the topic has them. 202: written; 200: all were duplicates; 422: none could be used.")
+	op.DefaultStatus = http.StatusAccepted
+	op.Errors = []int{400, 413, 422, 503}
+	huma.Register(api, op, s.postEvents)
+	doc := api.OpenAPI().Paths[op.Path].Post
+	e := eventSchema()
+	documentBody(doc, map[string]*huma.Schema{
+		"application/json":     {OneOf: []*huma.Schema{e, {Type: huma.TypeArray, Items: e, MaxItems: ptr(schema.MaxBatchEvents)}}},
+		"application/x-ndjson": {Type: huma.TypeString, Description: "one event a line"},
+	})
+	documentStatus(doc, http.StatusAccepted, http.StatusOK, "Nothing new: every event was known already")
+}
+
+func (s *Server) postEvents(ctx context.Context, in *eventsInput) (*eventsOutput, error) {
+	all, err := decodeEvents(in.RawBody, announcesLines(in.ContentType))
+	switch {
+	case errors.Is(err, errTooMany):
+		return nil, problem(http.StatusRequestEntityTooLarge, err.Error())
+	case err != nil:
+		return nil, problem(http.StatusBadRequest, err.Error())
+	}
+	good, rejected := s.sift(all)
+	s.intake.rejected.Add(int64(len(all) - len(good)))
+	if len(good) == 0 && len(rejected) > 0 {
+		return nil, refuse(rejected, len(all))
+	}
+	fresh := s.withoutDuplicates(ctx, good)
+	if len(fresh) > 0 {
+		if err := s.publish(ctx, schema.TopicInteractions, func(ctx context.Context) error { return s.deps.Events.Publish(ctx, fresh) }); err != nil {
+			return nil, err
+		}
+	}
+	s.intake.accepted.Add(int64(len(fresh)))
+	s.intake.duplicates.Add(int64(len(good) - len(fresh)))
+	out := &eventsOutput{Status: http.StatusAccepted, Body: EventsResult{Accepted: len(fresh), Duplicates: len(good) - len(fresh), Rejected: rejected}}
+	if len(fresh) == 0 {
+		out.Status = http.StatusOK
+	}
+	return out, nil
+}
+
+// sift parts events that can be used from the reasons why the others cannot.
+func (s *Server) sift(all []decoded) ([]schema.Event, []Rejected) {
+	now := s.deps.Now()
+	good, rejected := make([]schema.Event, 0, len(all)), []Rejected{}
+	for i, d := range all {
+		err := d.err
+		if err == nil {
+			err = d.event.CheckFuture(now, s.cfg.MaxFuture)
+		}
+		if err == nil {
+			good = append(good, d.event)
+			continue
+		}
+		faults := fieldErrors(err)
+		if len(faults) == 0 {
+			faults = []*schema.FieldError{{Field: "event", Reason: err.Error()}}
+		}
+		for _, f := range faults {
+			rejected = append(rejected, Rejected{Index: i, Field: f.Field, Value: f.Value, Reason: f.Reason})
+		}
+	}
+	return good, rejected
+}
+
+// refuse is the problem of a body without any usable event. It lists a bounded number of reasons.
+func refuse(rejected []Rejected, events int) error {
+	const shown = 100
+	details := make([]error, 0, min(len(rejected), shown))
+	for _, r := range rejected[:min(len(rejected), shown)] {
+		details = append(details, &huma.ErrorDetail{Message: r.Reason, Location: fmt.Sprintf("body[%d].%s", r.Index, r.Field), Value: r.Value})
+	}
+	return problem(http.StatusUnprocessableEntity, fmt.Sprintf("none of %d events can be used", events), details...)
+}
+
+// withoutDuplicates drops events whose id came before in the same body or stands in the user's window.
+func (s *Server) withoutDuplicates(ctx context.Context, events []schema.Event) []schema.Event {
+	type id struct{ user, event string }
+	var users []string // in order of appearance, of events that carry an id
+	seen, asked := map[id]bool{}, map[string]bool{}
+	for _, e := range events {
+		if e.EventID != "" && !asked[e.UserID] && len(users) < maxDuplicateUsers {
+			asked[e.UserID] = true
+			users = append(users, e.UserID)
+		}
+	}
+	for _, w := range s.windowsOf(ctx, users) {
+		for _, in := range w.Entries {
+			if in.EventID != "" {
+				seen[id{w.UserID, in.EventID}] = true
+			}
+		}
+	}
+	fresh := make([]schema.Event, 0, len(events))
+	for _, e := range events {
+		k := id{e.UserID, e.EventID}
+		if e.EventID != "" && seen[k] {
+			continue
+		}
+		seen[k] = true
+		fresh = append(fresh, e)
+	}
+	return fresh
+}
+
+// windowsOf reads the windows of users in one round trip, as far as Redis answers.
+func (s *Server) windowsOf(ctx context.Context, users []string) []schema.Window {
+	if len(users) == 0 {
+		return nil
+	}
+	var all []schema.Window
+	err := s.gateway.do(ctx, func(ctx context.Context, pipe redis.Pipeliner) func() error {
+		results := make([]func() (schema.Window, error), len(users))
+		for i, u := range users {
+			results[i] = s.deps.Windows.Queue(ctx, pipe, u)
+		}
+		return func() error {
+			for i, result := range results {
+				w, err := result()
+				if err != nil {
+					return fmt.Errorf("read window %q: %w", users[i], err)
+				}
+				w.UserID = users[i]
+				all = append(all, w)
+			}
+			return nil
+		}
+	})
+	if err != nil {
+		s.log.Debug("duplicates were not looked for in windows", "err", err)
+	}
+	return all
+}
+
+// retryAfter is what a client is told when Kafka did not take its writes.
+const retryAfter = time.Second
+
+// publish runs one write to Kafka under its timeout. Its error is a 503: nothing was claimed, and sending the same
+// again is harmless.
+func (s *Server) publish(ctx context.Context, topic string, write func(ctx context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, s.cfg.PublishTimeout)
+	defer cancel()
+	if err := write(ctx); err != nil {
+		s.metrics.sink.WithLabelValues(topic).Inc()
+		s.log.Warn("write to kafka", "topic", topic, "err", err)
+		return unavailable(retryAfter, "the topic %s did not take the write; sending the same again is safe", topic)
+	}
+	return nil
+}

@@ -1,0 +1,171 @@
+package serve
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/softrec/softrec/schema"
+	"github.com/softrec/softrec/trainer/model/ranker"
+)
+
+// Live is the model requests are answered with. It is immutable: a request loads it once and uses it to the end.
+type Live struct {
+	Ranker   Ranker
+	Manifest schema.Manifest
+	LoadedAt time.Time
+}
+
+// version is the snapshot's version, "" without a model.
+func (l *Live) version() string {
+	if l == nil {
+		return ""
+	}
+	return l.Manifest.Version
+}
+
+// models follows the registry's pointer and swaps the live model.
+type models struct {
+	registry  Registry
+	snapshots Snapshots
+	decode    func(map[string][]byte) (Ranker, error)
+	now       func() time.Time
+	log       *slog.Logger
+
+	live     atomic.Pointer[Live]
+	cold     atomic.Bool // the registry said at least once that there is no model yet
+	swaps    atomic.Int64
+	failures atomic.Int64
+
+	mu      sync.Mutex // one poll at a time; guards what follows
+	bad     string     // the version that could not be loaded
+	retryAt time.Time
+	wait    time.Duration
+}
+
+// First and longest wait before a snapshot that could not be loaded is tried again: a folder on a slow mount may still
+// fill, a broken one must not keep the disk busy.
+const (
+	firstReload = time.Second
+	lastReload  = 30 * time.Second
+)
+
+// pointerTimeout bounds one reading of the pointer. Loading a snapshot takes the time it takes.
+const pointerTimeout = 2 * time.Second
+
+// poll reads the pointer and, when it moved, loads that snapshot and makes it live. On any error the model that is
+// live stays.
+func (m *models) poll(ctx context.Context) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	asking, cancel := context.WithTimeout(ctx, pointerTimeout)
+	version, err := m.registry.Current(asking)
+	cancel()
+	if err != nil {
+		return fmt.Errorf("read the live model's version: %w", err)
+	}
+	if version == "" {
+		m.cold.Store(true)
+		return nil
+	}
+	if version == m.live.Load().version() {
+		m.bad = ""
+		return nil
+	}
+	if version == m.bad && m.now().Before(m.retryAt) {
+		return nil
+	}
+	next, err := m.load(ctx, version)
+	if err != nil {
+		m.failures.Add(1)
+		m.postpone(version)
+		return fmt.Errorf("load model %q, keeping %q: %w", version, m.live.Load().version(), err)
+	}
+	old := m.live.Swap(next)
+	m.bad = ""
+	m.swaps.Add(1)
+	m.log.Info("model is live", "version", version, "before", old.version(), "round", next.Manifest.Round, "learner", next.Manifest.Learner)
+	return nil
+}
+
+func (m *models) postpone(version string) {
+	if version != m.bad {
+		m.bad, m.wait = version, firstReload
+	} else {
+		m.wait = min(2*m.wait, lastReload)
+	}
+	m.retryAt = m.now().Add(m.wait)
+}
+
+func (m *models) load(ctx context.Context, version string) (*Live, error) {
+	manifest, files, err := m.snapshots.Read(ctx, version)
+	if err != nil {
+		return nil, fmt.Errorf("read snapshot: %w", err)
+	}
+	if manifest.Version != version {
+		return nil, fmt.Errorf("snapshot calls itself %q", manifest.Version)
+	}
+	r, err := m.open(files)
+	if err != nil {
+		return nil, err
+	}
+	return &Live{Ranker: r, Manifest: manifest, LoadedAt: m.now()}, nil
+}
+
+// open decodes files and asks the model once, so that one which cannot answer never goes live. Files come from outside
+// the process: a panic in there is a bad snapshot, not the end of the server.
+func (m *models) open(files map[string][]byte) (r Ranker, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("decode snapshot: panic: %v", p)
+		}
+	}()
+	r, err = m.decode(files)
+	if err != nil {
+		return nil, fmt.Errorf("decode snapshot: %w", err)
+	}
+	if r == nil {
+		return nil, errors.New("decode snapshot: no model")
+	}
+	for _, s := range r.Rank(ranker.Request{Now: m.now(), N: 1}) {
+		if math.IsNaN(s.Score) || math.IsInf(s.Score, 0) {
+			return nil, fmt.Errorf("snapshot scores item %q with %g", s.Item, s.Score)
+		}
+	}
+	return r, nil
+}
+
+// run polls until ctx is done. A fault is logged when it begins and when it changes, not at every poll.
+func (m *models) run(ctx context.Context, every time.Duration) {
+	tick := time.NewTicker(every)
+	defer tick.Stop()
+	said := ""
+	for {
+		err := m.poll(ctx)
+		switch {
+		case err != nil && ctx.Err() == nil && err.Error() != said:
+			said = err.Error()
+			m.log.Warn("live model is not followed", "err", err)
+		case err == nil && said != "" && m.settled():
+			said = ""
+			m.log.Info("live model is followed again")
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+// settled reports whether no bad snapshot waits for its next try.
+func (m *models) settled() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.bad == ""
+}

@@ -1,0 +1,136 @@
+package serve
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/softrec/softrec/schema"
+)
+
+func TestModels_followThePointer(t *testing.T) {
+	st := newStack(t).stock(5).refresh()
+	if st.s.Live() != nil {
+		t.Fatal("live without a model")
+	}
+	st.model("v1", names(5)...)
+	if v := st.recommend("/v1/recommend/u").ModelVersion; v != "v1" {
+		t.Errorf("version %q", v)
+	}
+	st.model("v2", names(5)...)
+	st.models.mu.Lock()
+	st.models.current = "v1" // a roll-back
+	st.models.mu.Unlock()
+	st.refresh()
+	if v := st.recommend("/v1/recommend/u").ModelVersion; v != "v1" {
+		t.Errorf("version %q after a roll-back", v)
+	}
+	m := into[ModelList](t, st.do("GET", "/v1/models", ""), 200)
+	if m.Current != "v1" || m.Loaded != "v1" || len(m.History) != 2 || m.Manifests[0].Version != "v2" {
+		t.Errorf("models %+v", m)
+	}
+}
+
+func TestModels_badSnapshotKeepsTheOld(t *testing.T) {
+	st := newStack(t).stock(5).model("v1", names(5)...)
+	for i, files := range []map[string][]byte{
+		{"model.json": []byte(`{`)}, {"other": nil}, {"model.json": []byte("panic")},
+	} {
+		version := fmt.Sprintf("bad%d", i)
+		st.models.publishRaw(version, files)
+		if err := st.s.models.poll(t.Context()); err == nil || !strings.Contains(err.Error(), version) || !strings.Contains(err.Error(), `keeping "v1"`) {
+			t.Errorf("poll: %v", err)
+		}
+		if a := st.recommend("/v1/recommend/u"); a.ModelVersion != "v1" || len(a.Items) != 5 {
+			t.Errorf("answer %+v", a)
+		}
+	}
+	st.models.mu.Lock()
+	reads := st.models.reads
+	st.models.mu.Unlock()
+	for range 5 {
+		if err := st.s.models.poll(t.Context()); err != nil {
+			t.Errorf("a bad snapshot is reported before it is tried again: %v", err)
+		}
+	}
+	if st.models.reads != reads {
+		t.Error("a bad snapshot is read at every poll")
+	}
+	st.advance(2 * firstReload)
+	if err := st.s.models.poll(t.Context()); err == nil || st.models.reads != reads+1 {
+		t.Error("a bad snapshot is not tried again")
+	}
+	st.wantMetric("softrec_serve_model_load_failures_total 4")
+	st.models.publish("v2", &fakeRanker{Vocab: names(5)})
+	if err := st.s.models.poll(t.Context()); err != nil || st.s.Live().version() != "v2" {
+		t.Errorf("a good model after a bad one: %v", err)
+	}
+	st.models.err = errors.New("redis is away")
+	if err := st.s.models.poll(t.Context()); err == nil || st.s.Live().version() != "v2" {
+		t.Errorf("registry away: %v, live %q", err, st.s.Live().version())
+	}
+}
+
+// TestSwap_noRequestFails swaps the model a hundred times under load: every answer is whole, and is that of exactly one
+// model.
+func TestSwap_noRequestFails(t *testing.T) {
+	st := newStack(t).stock(40).model("v0", names(40)...)
+	st.click("u", "i001")
+	stop := make(chan struct{})
+	var load sync.WaitGroup
+	var answers atomic.Int64
+	for range 4 {
+		load.Go(func() {
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				a := st.recommend("/v1/recommend/u?filter_seen=true")
+				want := (&fakeRanker{Salt: a.ModelVersion, Vocab: names(40)}).list(10, "i001", schema.SourceModel, func(id string) bool { return id != "i001" })
+				for i, it := range a.Items {
+					if len(a.Items) != 10 || it.ID != want[i].Item {
+						t.Errorf("the answer of %s is another model's", a.ModelVersion)
+						return
+					}
+				}
+				answers.Add(1)
+			}
+		})
+	}
+	for i := range 100 {
+		st.model(fmt.Sprintf("v%d", i+1), names(40)...)
+		had := answers.Load()
+		eventually(t, "answers between two swaps", func() bool { return answers.Load() > had })
+	}
+	close(stop)
+	load.Wait()
+	if answers.Load() < 100 || st.s.models.swaps.Load() != 101 {
+		t.Errorf("%d answers, %d swaps", answers.Load(), st.s.models.swaps.Load())
+	}
+	st.wantMetric("softrec_serve_panics_total 0")
+}
+
+func TestModels_runLogsAFaultOnce(t *testing.T) {
+	st := newStack(t)
+	st.models.err = errors.New("no registry today")
+	ctx, cancel := context.WithCancel(t.Context())
+	var wg sync.WaitGroup
+	wg.Go(func() { st.s.models.run(ctx, time.Millisecond) })
+	eventually(t, "the fault is logged", func() bool { return strings.Contains(st.logs.String(), "no registry today") })
+	st.models.mu.Lock()
+	st.models.err = nil
+	st.models.mu.Unlock()
+	eventually(t, "the recovery is logged", func() bool { return strings.Contains(st.logs.String(), "followed again") })
+	cancel()
+	wg.Wait()
+	if n := strings.Count(st.logs.String(), "no registry today"); n != 1 {
+		t.Errorf("the fault is logged %d times", n)
+	}
+}

@@ -1,0 +1,58 @@
+// Wires the sections to the live stream. Every frame may come twice (each connection starts with the full picture), so each
+// section takes it as "this is how things are", not "this was added".
+
+import * as header from "./header.js";
+import { connect } from "./live.js";
+import { createModels } from "./models.js";
+import { createQuality } from "./quality.js";
+import { createRounds } from "./rounds.js";
+import { createStream } from "./stream.js";
+import { createUser } from "./user.js";
+import { $ } from "./dom.js";
+
+const user = createUser();
+const quality = createQuality();
+const rounds = createRounds();
+const models = createModels(rounds.all);
+const stream = createStream((id) => {
+  user.choose(id);
+  $("user").scrollIntoView();
+  $("user-select").focus({ preventScroll: true });
+});
+let version; // the model this server answers with; undefined before the first stats
+
+function onStats(s) {
+  header.stats(s);
+  stream.stats(s);
+  const now = s.model?.version ?? "";
+  if (version !== undefined && now !== version) {
+    models.refresh();
+    user.refresh(true);
+  }
+  version = now;
+}
+
+let state;
+function onState(next) {
+  header.connection(next);
+  if (state === "lost" && next === "live") {
+    models.refresh();
+    user.catchUp();
+  }
+  state = next;
+}
+
+connect("v1/live", {
+  stats: onStats,
+  prequential: quality.update,
+  rounds: (frame, first) => {
+    rounds.update(frame, first);
+    models.refresh();
+  },
+  events: (frame, first) => {
+    stream.events(frame, first);
+    user.observe(frame);
+  },
+}, onState);
+models.refresh();
+user.catchUp();

@@ -1,0 +1,193 @@
+package serve
+
+import (
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/softrec/softrec/schema"
+	"github.com/softrec/softrec/trainer/model/ranker"
+)
+
+// query is what a request asks for, besides whose window it is.
+type query struct {
+	n          int
+	categories []string // any of them; empty = all items
+	exclude    map[string]struct{}
+	filterSeen bool // leave out what is in the window
+	explain    bool
+}
+
+// canonical is equal for queries that ask for the same list.
+func (q query) canonical() string {
+	if len(q.categories) == 0 && len(q.exclude) == 0 && !q.explain && !q.filterSeen {
+		return strconv.Itoa(q.n)
+	}
+	var b strings.Builder
+	b.WriteString(strconv.Itoa(q.n))
+	for _, flag := range []bool{q.filterSeen, q.explain} {
+		b.WriteByte(' ')
+		b.WriteString(strconv.FormatBool(flag))
+	}
+	part := func(head byte, texts []string) { // ids hold no control characters, so these bytes cannot be forged
+		for _, t := range texts {
+			b.WriteByte(head)
+			b.WriteString(t)
+		}
+	}
+	part('\x01', slices.Sorted(slices.Values(q.categories)))
+	excluded := make([]string, 0, len(q.exclude))
+	for id := range q.exclude {
+		excluded = append(excluded, id)
+	}
+	slices.Sort(excluded)
+	part('\x02', excluded)
+	return b.String()
+}
+
+// allows returns the test every item of an answer must pass: not withdrawn, not excluded, in the category. An item
+// that was never described is allowed unless a category is asked for: a catalogue is optional.
+func (q query) allows(c Catalogue) func(id string) bool {
+	return func(id string) bool {
+		if _, out := q.exclude[id]; out || c.Withdrawn(id) {
+			return false
+		}
+		if len(q.categories) == 0 {
+			return true
+		}
+		it, ok := c.Item(id)
+		return ok && slices.ContainsFunc(it.Categories, func(have string) bool { return slices.Contains(q.categories, have) })
+	}
+}
+
+// recommend ranks for a history, oldest first. Without a model the list is the newest of the catalogue.
+func (s *Server) recommend(live *Live, history []schema.Interaction, q query, now time.Time) []schema.AnswerItem {
+	allow := q.allows(s.deps.Catalogue)
+	var scored []ranker.Scored
+	if live != nil {
+		scored = live.Ranker.Rank(ranker.Request{
+			History: history, Now: now, N: q.n, Allow: allow, ExcludeHistory: q.filterSeen, Explain: q.explain,
+		})
+	}
+	if q.filterSeen {
+		seen := make(map[string]struct{}, len(history))
+		for _, in := range history {
+			seen[in.ItemID] = struct{}{}
+		}
+		inner := allow
+		allow = func(id string) bool { _, was := seen[id]; return !was && inner(id) }
+	}
+	return s.finish(scored, q, allow)
+}
+
+// popular lists what is popular now.
+func (s *Server) popular(live *Live, q query, now time.Time) []schema.AnswerItem {
+	allow := q.allows(s.deps.Catalogue)
+	var scored []ranker.Scored
+	if live != nil {
+		scored = live.Ranker.Popular(now, q.n, allow)
+	}
+	return s.finish(scored, q, allow)
+}
+
+// similar lists what goes with item: what the model says, then popular items of the same categories, then popular ones.
+func (s *Server) similar(live *Live, item string, q query, now time.Time) []schema.AnswerItem {
+	inner := q.allows(s.deps.Catalogue)
+	allow := func(id string) bool { return id != item && inner(id) }
+	if live == nil {
+		return s.finish(nil, q, allow)
+	}
+	scored := live.Ranker.Similar(item, q.n, allow)
+	if len(scored) >= q.n {
+		return s.finish(scored, q, allow)
+	}
+	if it, ok := s.deps.Catalogue.Item(item); ok && len(it.Categories) > 0 && len(q.categories) == 0 {
+		mates := query{categories: it.Categories}.allows(s.deps.Catalogue)
+		scored = appendNew(scored, live.Ranker.Popular(now, q.n, func(id string) bool { return mates(id) && allow(id) }), q.n)
+	}
+	if len(scored) < q.n {
+		scored = appendNew(scored, live.Ranker.Popular(now, q.n, allow), q.n)
+	}
+	return s.finish(scored, q, allow)
+}
+
+// appendNew appends what head does not hold yet, up to n items. Scores of the tail are measured otherwise, so they are
+// moved below the head's: an answer's scores never rise.
+func appendNew(head, tail []ranker.Scored, n int) []ranker.Scored {
+	for _, t := range tail {
+		if len(head) >= n {
+			break
+		}
+		if slices.ContainsFunc(head, func(h ranker.Scored) bool { return h.Item == t.Item }) {
+			continue
+		}
+		if len(head) > 0 {
+			t.Score = min(t.Score, head[len(head)-1].Score)
+		}
+		head = append(head, t)
+	}
+	return head
+}
+
+// finish turns scored items into an answer's: what the model must not have returned is dropped, titles are joined and
+// the list is filled to n with the newest of the catalogue.
+func (s *Server) finish(scored []ranker.Scored, q query, allow func(string) bool) []schema.AnswerItem {
+	items := make([]schema.AnswerItem, 0, min(q.n, max(len(scored), s.deps.Catalogue.Len())))
+	for _, sc := range scored {
+		if len(items) == q.n {
+			break
+		}
+		if !allow(sc.Item) { // withdrawn while the model was ranking
+			continue
+		}
+		it := schema.AnswerItem{ID: sc.Item, Title: s.title(sc.Item), Score: finite(sc.Score), Source: sc.Source}
+		if q.explain {
+			it.Parts = sc.Parts
+		}
+		items = append(items, it)
+	}
+	return s.fillNewest(items, q.n, allow)
+}
+
+// fillNewest appends the newest allowed items of the catalogue until there are n or no more. How many of the newest are
+// not allowed is unknown beforehand, so it asks for more in growing steps.
+func (s *Server) fillNewest(items []schema.AnswerItem, n int, allow func(string) bool) []schema.AnswerItem {
+	if len(items) >= n {
+		return items
+	}
+	have := make(map[string]struct{}, n)
+	score := 0.0
+	for _, it := range items {
+		have[it.ID] = struct{}{}
+		score = min(score, it.Score)
+	}
+	for ask := 2 * n; len(items) < n; ask *= 4 {
+		newest := s.deps.Catalogue.Newest(ask)
+		for _, id := range newest {
+			if _, dup := have[id]; dup || len(items) == n || !allow(id) {
+				continue
+			}
+			have[id] = struct{}{}
+			items = append(items, schema.AnswerItem{ID: id, Title: s.title(id), Score: score, Source: schema.SourceCatalog})
+		}
+		if len(newest) < ask {
+			break
+		}
+	}
+	return items
+}
+
+func (s *Server) title(id string) string {
+	it, _ := s.deps.Catalogue.Item(id)
+	return it.Title
+}
+
+// finite keeps a number JSON can carry.
+func finite(f float64) float64 {
+	if math.IsNaN(f) || math.IsInf(f, 0) {
+		return 0
+	}
+	return f
+}

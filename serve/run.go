@@ -1,0 +1,143 @@
+package serve
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+)
+
+// Listen opens both addresses, so that a caller learns of a taken port, or of the port it got, before Run. Run closes
+// them.
+func (s *Server) Listen() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.listened {
+		return nil
+	}
+	public, err := net.Listen("tcp", s.cfg.Listen)
+	if err != nil {
+		return fmt.Errorf("listen on serve.listen: %w", err)
+	}
+	private, err := net.Listen("tcp", s.cfg.AdminListen)
+	if err != nil {
+		return errors.Join(fmt.Errorf("listen on serve.admin_listen: %w", err), public.Close())
+	}
+	s.public, s.private, s.listened = public, private, true
+	return nil
+}
+
+// Addr is the API's address, nil before Listen.
+func (s *Server) Addr() net.Addr { return s.addr(func() net.Listener { return s.public }) }
+
+// AdminAddr is the private address, nil before Listen.
+func (s *Server) AdminAddr() net.Addr { return s.addr(func() net.Listener { return s.private }) }
+
+func (s *Server) addr(of func() net.Listener) net.Addr {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if l := of(); l != nil {
+		return l.Addr()
+	}
+	return nil
+}
+
+// Run answers requests until ctx is done, then stops in order: /readyz says no, drain_delay passes, live streams end,
+// running requests end within shutdown_grace, the private port closes last. It returns nil after that, else the fault
+// that ended it. A Server runs once.
+func (s *Server) Run(ctx context.Context) error {
+	if err := s.Listen(); err != nil {
+		return err
+	}
+	if err := s.Refresh(ctx); err != nil && ctx.Err() == nil {
+		s.log.Warn("starting without the newest model or catalogue", "err", err)
+	}
+	public, private := s.servers()
+	// The loops outlive the requests, so that those which are drained still see a fresh catalogue.
+	loops, stopLoops := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopLoops()
+	streams, stopStreams := context.WithCancel(loops)
+	defer stopStreams()
+	group, failed := errgroup.WithContext(ctx)
+	group.Go(func() error { return listenOn(public, s.public) })
+	group.Go(func() error { return listenOn(private, s.private) })
+	group.Go(func() error { s.models.run(loops, s.cfg.ModelPoll); return nil })
+	group.Go(func() error { s.follow(loops); return nil })
+	group.Go(func() error { s.hub.run(streams); return nil })
+	group.Go(func() error {
+		<-failed.Done() // ctx is done or one of the servers failed
+		defer stopLoops()
+		s.stopping.Store(true)
+		public.SetKeepAlivesEnabled(false) // clients that ask on learn to go elsewhere
+		if ctx.Err() != nil && s.cfg.DrainDelay > 0 {
+			time.Sleep(s.cfg.DrainDelay)
+		}
+		stopStreams()
+		return s.shutdown(public, private)
+	})
+	s.log.Info("serving", "address", s.public.Addr().String(), "admin", s.private.Addr().String())
+	return group.Wait()
+}
+
+func (s *Server) servers() (public, private *http.Server) {
+	complaints := slog.NewLogLogger(s.log.Handler(), slog.LevelDebug)
+	public = &http.Server{
+		Handler: s.api, ReadHeaderTimeout: s.cfg.ReadHeaderTimeout, ReadTimeout: s.cfg.ReadTimeout, WriteTimeout: s.cfg.WriteTimeout,
+		IdleTimeout: s.cfg.IdleTimeout, MaxHeaderBytes: s.cfg.MaxHeaderBytes, ErrorLog: complaints,
+	}
+	private = &http.Server{
+		Handler: s.admin, ReadHeaderTimeout: s.cfg.ReadHeaderTimeout, ReadTimeout: s.cfg.ReadTimeout, WriteTimeout: profileTimeout,
+		IdleTimeout: s.cfg.IdleTimeout, MaxHeaderBytes: s.cfg.MaxHeaderBytes, ErrorLog: complaints,
+	}
+	return public, private
+}
+
+// profileTimeout leaves room for a profile of some minutes.
+const profileTimeout = 5 * time.Minute
+
+// shutdown drains the API and then closes the private port. Requests that outlast the grace are cut and reported.
+func (s *Server) shutdown(public, private *http.Server) error {
+	grace, cancel := context.WithTimeout(context.Background(), s.cfg.ShutdownGrace)
+	defer cancel()
+	var errs []error
+	if err := public.Shutdown(grace); err != nil {
+		errs = append(errs, fmt.Errorf("drain requests within %s: %w", s.cfg.ShutdownGrace, err), public.Close())
+	}
+	if err := private.Shutdown(grace); err != nil {
+		errs = append(errs, private.Close()) // a profile still runs: nobody waits for it
+	}
+	return errors.Join(errs...)
+}
+
+func listenOn(srv *http.Server, l net.Listener) error {
+	if err := srv.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("serve %s: %w", l.Addr(), err)
+	}
+	return nil
+}
+
+// follow keeps the catalogue fresh without requests: titles on the page, and no long catching up for the next request.
+func (s *Server) follow(ctx context.Context) {
+	tick := time.NewTicker(s.cfg.CataloguePoll)
+	defer tick.Stop()
+	faulty := false
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		err := s.deps.Catalogue.Sync(ctx)
+		if err != nil && ctx.Err() == nil && !faulty {
+			s.log.Warn("catalogue is not followed", "err", err)
+		} else if err == nil && faulty {
+			s.log.Info("catalogue is followed again")
+		}
+		faulty = err != nil
+	}
+}

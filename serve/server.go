@@ -1,0 +1,125 @@
+package serve
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	"github.com/softrec/softrec/schema"
+)
+
+// Server answers recommendation requests. Build it with New; its handlers may be used without Run, after Refresh.
+type Server struct {
+	cfg     Config
+	deps    Deps
+	log     *slog.Logger
+	metrics *metrics
+	gateway *gateway
+	models  *models
+	cache   *cache
+	intake  *intake
+	items   *itemChanges
+	search  *search
+	hub     *hub
+	tally   *tally
+	api     http.Handler
+	admin   http.Handler
+
+	stopping atomic.Bool
+
+	mu       sync.Mutex // guards the listeners
+	public   net.Listener
+	private  net.Listener
+	listened bool
+}
+
+// New checks cfg and deps and returns a server that has started nothing yet.
+func New(cfg Config, deps Deps) (*Server, error) {
+	if err := errors.Join(cfg.Validate(), deps.check()); err != nil {
+		return nil, err
+	}
+	deps.fill()
+	s := &Server{cfg: cfg, deps: deps, log: deps.Logger.With("component", "serve"), tally: newTally(), cache: newCache(cfg.CacheItems)}
+	s.gateway = &gateway{
+		rdb: deps.Redis, windows: deps.Windows, catalogue: deps.Catalogue, timeout: cfg.RedisTimeout, now: deps.Now,
+		breaker: breaker{max: int32(cfg.BreakerFailures), cooldown: cfg.BreakerCooldown},
+	}
+	s.models = &models{registry: deps.Registry, snapshots: deps.Snapshots, decode: deps.Decode, now: deps.Now, log: s.log}
+	s.intake = &intake{}
+	s.items = newItemChanges()
+	s.search = &search{catalogue: deps.Catalogue}
+	s.hub = newHub(s)
+	var err error
+	if s.metrics, err = newMetrics(deps.Registerer, s); err != nil {
+		return nil, fmt.Errorf("register metrics of serve: %w", err)
+	}
+	if s.api, err = s.newAPI(); err != nil {
+		return nil, err
+	}
+	s.admin = s.newAdmin()
+	return s, nil
+}
+
+// Handler serves the API below /v1, the OpenAPI document and the page.
+func (s *Server) Handler() http.Handler { return s.api }
+
+// Admin serves health, metrics, profiles and the configuration; it belongs on a private address.
+func (s *Server) Admin() http.Handler { return s.admin }
+
+// Live returns the model requests are answered with now, nil before the first.
+func (s *Server) Live() *Live { return s.models.live.Load() }
+
+// Refresh looks for a new live model and follows the catalogue once. Run does both all the time; a caller that only
+// uses Handler calls it itself.
+func (s *Server) Refresh(ctx context.Context) error {
+	return errors.Join(s.models.poll(ctx), s.deps.Catalogue.Sync(ctx))
+}
+
+// mount puts the API before the page: paths of the API get the API's 404 and 405, all others belong to the page.
+func (s *Server) mount(api *http.ServeMux) http.Handler {
+	pages := http.NewServeMux()
+	pages.Handle("GET /", s.deps.Page)
+	return s.wrap(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h := w.Header()
+		h.Set("X-Content-Type-Options", "nosniff")
+		if strings.HasPrefix(r.URL.Path, "/v1/") || r.URL.Path == "/v1" || r.URL.Path == openAPIPath {
+			h.Set("Cache-Control", "no-store")
+			api.ServeHTTP(w, r)
+			return
+		}
+		h.Set("X-Frame-Options", "DENY")
+		h.Set("Referrer-Policy", "no-referrer")
+		pages.ServeHTTP(w, r)
+	}))
+}
+
+// degrade reads the reason an answer is given without Redis, and counts it; "" when err is nil.
+func (s *Server) degrade(err error) string {
+	switch {
+	case err == nil:
+		return ""
+	case errors.Is(err, errSpared):
+		s.metrics.degraded.WithLabelValues("spared").Inc()
+	default:
+		s.metrics.degraded.WithLabelValues("redis").Inc()
+		s.log.Warn("redis was not read", "err", err)
+	}
+	return "redis is away: the user's window is not known and the catalogue may be out of date"
+}
+
+// countSources counts an answer's items by source.
+func (s *Server) countSources(items []schema.AnswerItem) {
+	counts := make(map[schema.Source]int, 4)
+	for _, it := range items {
+		counts[it.Source]++
+	}
+	for source, n := range counts {
+		s.metrics.items.WithLabelValues(string(source)).Add(float64(n))
+	}
+}
