@@ -1,0 +1,53 @@
+# The ways to build and check softrec. `make` alone lists them. CI runs these same targets (.ci/run).
+
+GO       ?= go
+FUZZTIME ?= 10s
+BENCH    ?= .
+SUMMARY  ?= demo-summary.json
+
+.DEFAULT_GOAL := help
+.PHONY: help build test race nocgo lint fuzz bench integration demo docs
+
+help: ## list what make can do
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+build: ## build the binary into bin/softrec
+	$(GO) build -o bin/softrec ./cmd/softrec
+
+test: ## run the fast tests: no network, no services
+	$(GO) test ./...
+
+race: ## run the fast tests under the race detector
+	$(GO) test -race -timeout 20m ./...
+
+nocgo: ## build without a C compiler and run the tests that then take another path
+	CGO_ENABLED=0 $(GO) build -o bin/softrec-static ./cmd/softrec
+	CGO_ENABLED=0 $(GO) test ./schema/... ./trainer/model/... ./cmd/softrec/cli/...
+
+lint: ## gofmt, go vet, staticcheck, imports and documentation rules
+	@unformatted=$$(gofmt -l cmd ingest schema serve trainer); \
+		if [ -n "$$unformatted" ]; then echo "gofmt: run gofmt -w on"; echo "$$unformatted"; exit 1; fi
+	$(GO) vet ./...
+	$(GO) tool staticcheck ./...
+	$(GO) test ./cmd/softrec/structure
+
+fuzz: ## run every fuzz target for FUZZTIME (10s)
+	@grep -rlE --include='*_test.go' '^func Fuzz' cmd ingest schema serve trainer | sort | while read -r file; do \
+		for target in $$(sed -nE 's/^func (Fuzz[A-Za-z0-9_]*)\(.*/\1/p' "$$file"); do \
+			echo "== $$target in $$file"; \
+			$(GO) test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) "./$$(dirname "$$file")" || exit 1; \
+		done; \
+	done
+
+bench: ## run the benchmarks that match BENCH (all), with allocations
+	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem ./...
+
+integration: ## run the suites against a real Kafka and a real Redis, started for them (needs Java, Maven, redis-server)
+	./.ci/servers.sh with $(GO) test -count=1 -timeout 15m $$(./.ci/servers.sh packages)
+
+demo: ## run the demo without a person for 90 s and check what it measured
+	$(GO) run ./cmd/softrec demo --headless --for 90s --summary $(SUMMARY)
+	$(GO) run ./cmd/softrec demo check $(SUMMARY)
+
+docs: ## write the generated reference pages in docs/reference
+	$(GO) run ./cmd/softrec docs docs/reference

@@ -1,0 +1,106 @@
+package app
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/pprof"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/softrec/softrec/ingest/broker"
+)
+
+// readyTimeout bounds both questions of /readyz together, closeGrace the end of requests that still run.
+const (
+	readyTimeout = 2 * time.Second
+	closeGrace   = 2 * time.Second
+)
+
+// addAdmin gives a process that does not serve its own private port; serve brings one with the same paths.
+func (a *App) addAdmin() error {
+	if a.server != nil || a.cfg.Admin.Listen == "" {
+		return nil
+	}
+	l, err := net.Listen("tcp", a.cfg.Admin.Listen)
+	if err != nil {
+		return fmt.Errorf("listen on admin.listen: %w", err)
+	}
+	server := &http.Server{Handler: a.adminHandler(), ReadHeaderTimeout: 5 * time.Second}
+	a.parts = append(a.parts, Part{"admin", func(ctx context.Context) error { return serveUntil(ctx, server, l) }})
+	a.onClose(func() error { return ignoreClosed(l.Close()) })
+	return nil
+}
+
+// serveUntil answers on l until ctx is done.
+func serveUntil(ctx context.Context, server *http.Server, l net.Listener) error {
+	stopped := make(chan error, 1)
+	end := context.AfterFunc(ctx, func() {
+		grace, cancel := context.WithTimeout(context.Background(), closeGrace)
+		defer cancel()
+		if err := server.Shutdown(grace); err != nil {
+			err = server.Close() // a profile still runs: nobody waits for it
+			stopped <- err
+			return
+		}
+		stopped <- nil
+	})
+	if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+		end()
+		return err
+	}
+	return <-stopped
+}
+
+func ignoreClosed(err error) error {
+	if errors.Is(err, net.ErrClosed) {
+		return nil
+	}
+	return err
+}
+
+func (a *App) adminHandler() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = fmt.Fprintln(w, "ok") })
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
+		if err := a.ready(r.Context()); err != nil {
+			http.Error(w, err.Error(), http.StatusServiceUnavailable)
+			return
+		}
+		_, _ = fmt.Fprintln(w, "ready")
+	})
+	mux.Handle("GET /metrics", promhttp.HandlerFor(a.metrics, promhttp.HandlerOpts{}))
+	mux.HandleFunc("GET /config", func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, a.loaded.Effective()) })
+	mux.HandleFunc("GET /version", func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, map[string]string{"version": a.version}) })
+	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
+	mux.HandleFunc("GET /debug/pprof/cmdline", pprof.Cmdline)
+	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
+	mux.HandleFunc("GET /debug/pprof/symbol", pprof.Symbol)
+	mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
+	return mux
+}
+
+// ready asks Kafka and Redis for an answer.
+func (a *App) ready(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
+	defer cancel()
+	var errs []error
+	if err := broker.EnsureTopics(ctx, a.kafka); err != nil {
+		errs = append(errs, fmt.Errorf("kafka: %w", err))
+	}
+	if err := a.rdb.Ping(ctx).Err(); err != nil {
+		errs = append(errs, fmt.Errorf("redis: %w", err))
+	}
+	return errors.Join(errs...)
+}
+
+func writeJSON(w http.ResponseWriter, v any) {
+	w.Header().Set("Content-Type", "application/json")
+	enc := json.NewEncoder(w)
+	enc.SetIndent("", "  ")
+	_ = enc.Encode(v) // strings always encode; the client may be gone
+}

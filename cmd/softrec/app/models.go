@@ -1,0 +1,57 @@
+package app
+
+import (
+	"errors"
+	"log/slog"
+
+	"github.com/softrec/softrec/cmd/softrec/config"
+	"github.com/softrec/softrec/trainer/snapshot"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// Models is the snapshot folder and the pointer to the live one, without any running part.
+type Models struct {
+	Store    *snapshot.Dir
+	Registry *snapshot.Registry
+
+	app *App
+}
+
+// OpenModels opens both as cfg names them. The pointer of the embedded Redis can be opened only while no other process
+// uses the data folder.
+func OpenModels(cfg config.Config, log *slog.Logger) (*Models, error) {
+	a := &App{cfg: cfg, log: log}
+	m := &Models{app: a}
+	if err := m.open(); err != nil {
+		return nil, errors.Join(err, a.Close())
+	}
+	return m, nil
+}
+
+func (m *Models) open() error {
+	a := m.app
+	dir := a.modelsDir()
+	if dir == "" {
+		return errors.New("no snapshots: name their folder with --models-dir or --data-dir")
+	}
+	a.redisAt = a.cfg.Redis.Addrs
+	if a.cfg.EmbeddedRedis() {
+		if a.cfg.DataDir == "" {
+			return errors.New("no pointer to the live model: name Redis with --redis-addrs, or the data folder with --data-dir")
+		}
+		if err := a.startEmbedded(); err != nil {
+			return err
+		}
+		a.redisAt = []string{a.servers.RedisAddr()}
+	}
+	a.rdb = redis.NewUniversalClient(a.cfg.Redis.Options(a.redisAt))
+	a.onClose(a.rdb.Close)
+	m.Registry = snapshot.NewRegistry(a.rdb, a.cfg.Redis.Keys())
+	var err error
+	m.Store, err = snapshot.OpenDir(dir)
+	return err
+}
+
+// Close lets go of Redis, and writes what was changed in the embedded one.
+func (m *Models) Close() error { return m.app.Close() }

@@ -1,0 +1,102 @@
+package app
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/softrec/softrec/ingest/broker"
+	"github.com/softrec/softrec/ingest/catalog"
+	"github.com/softrec/softrec/ingest/window"
+	"github.com/softrec/softrec/schema"
+	"github.com/softrec/softrec/serve"
+	"github.com/softrec/softrec/trainer/snapshot"
+)
+
+// addServe builds the HTTP server and opens its addresses, so that a taken port is known before anything runs.
+func (a *App) addServe() error {
+	keys := a.cfg.Redis.Keys()
+	opts := a.cfg.Redis.Options(a.redisAt)
+	a.cfg.Serve.RedisOptions(opts)
+	rdb := redis.NewUniversalClient(opts)
+	a.onClose(rdb.Close)
+	windows, err := window.New(rdb, keys, a.cfg.Window)
+	if err != nil {
+		return err
+	}
+	items, err := catalog.New(rdb, keys)
+	if err != nil {
+		return err
+	}
+	models, err := snapshot.OpenDir(a.models)
+	if err != nil {
+		return err
+	}
+	sink := sink{pub: a.producer, events: a.cfg.Ingest.Topic, items: a.cfg.Ingest.ItemsTopic}
+	a.server, err = serve.New(a.cfg.Serve, serve.Deps{
+		Redis: rdb, Keys: keys, Windows: windows, Catalogue: catalog.NewView(items), Items: items,
+		Registry: snapshot.NewRegistry(rdb, keys), Snapshots: models, Events: sink, Changes: itemSink{sink},
+		Effective: a.loaded.Effective(), Version: a.version, Logger: a.log, Registerer: a.metrics, Gatherer: a.metrics,
+	})
+	if err != nil {
+		return err
+	}
+	if err := a.server.Listen(); err != nil {
+		return err
+	}
+	a.parts = append(a.parts, Part{"serve", a.server.Run})
+	return nil
+}
+
+// publisher is the part of broker.Producer the sinks need.
+type publisher interface {
+	Publish(ctx context.Context, topic string, recs ...broker.Record) error
+}
+
+// sink writes interactions to Kafka.
+type sink struct {
+	pub           publisher
+	events, items string // topics
+}
+
+// Publish sends events keyed by user, so that one user's events stay in order.
+func (s sink) Publish(ctx context.Context, events []schema.Event) error {
+	recs := make([]broker.Record, len(events))
+	for i, e := range events {
+		value, err := json.Marshal(e)
+		if err != nil {
+			return fmt.Errorf("encode event %q: %w", e.EventID, err)
+		}
+		recs[i] = broker.Record{Key: []byte(e.UserID), Value: value}
+	}
+	return s.pub.Publish(ctx, s.events, recs...)
+}
+
+// Forget sends the user's tombstone.
+func (s sink) Forget(ctx context.Context, user string) error {
+	return s.pub.Publish(ctx, s.events, broker.Record{Key: []byte(user)})
+}
+
+// itemSink writes catalogue changes to Kafka.
+type itemSink struct{ sink }
+
+// Put sends the item as it is to be.
+func (s itemSink) Put(ctx context.Context, item schema.Item) error {
+	value, err := json.Marshal(item)
+	if err != nil {
+		return fmt.Errorf("encode item %q: %w", item.ID, err)
+	}
+	return s.pub.Publish(ctx, s.items, broker.Record{Key: []byte(item.ID), Value: value})
+}
+
+// Withdraw sends the item's tombstone.
+func (s itemSink) Withdraw(ctx context.Context, id string) error {
+	return s.pub.Publish(ctx, s.items, broker.Record{Key: []byte(id)})
+}
+
+var (
+	_ serve.EventSink = sink{}
+	_ serve.ItemSink  = itemSink{}
+)

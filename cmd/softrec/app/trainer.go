@@ -1,0 +1,64 @@
+package app
+
+import (
+	"context"
+	"path/filepath"
+
+	"github.com/softrec/softrec/ingest/broker"
+	"github.com/softrec/softrec/trainer"
+	"github.com/softrec/softrec/trainer/model/backend"
+	"github.com/softrec/softrec/trainer/model/seqtrain"
+	"github.com/softrec/softrec/trainer/snapshot"
+)
+
+// addTrainer builds the trainer on the best backend there is.
+func (a *App) addTrainer() error {
+	models, err := snapshot.OpenDir(a.models)
+	if err != nil {
+		return err
+	}
+	deps := trainer.Deps{
+		Open: func(_ context.Context, from map[int]int64) (trainer.Source, error) {
+			return broker.NewPartitionSource(a.kafka, a.cfg.Ingest.Topic, from, a.brokerOptions("trainer")...)
+		},
+		Publisher: a.producer, Redis: a.rdb, Keys: a.cfg.Redis.Keys(), Store: models, Pointer: snapshot.NewRegistry(a.rdb, a.cfg.Redis.Keys()),
+		Registerer: a.metrics, Logger: a.log.With("component", "trainer"),
+	}
+	if a.cfg.DataDir != "" {
+		deps.Dir = filepath.Join(a.cfg.DataDir, "trainer")
+	}
+	if a.servers != nil && a.cfg.EmbeddedRedis() {
+		deps.Durable = a.servers
+	}
+	if a.cfg.Trainer.Learner == trainer.LearnerSequence {
+		if err := a.addTuner(&deps); err != nil {
+			return err
+		}
+	}
+	t, err := trainer.New(a.cfg.Trainer, a.cfg.Window, deps)
+	if err != nil {
+		return err
+	}
+	a.parts = append(a.parts, Part{"trainer", t.Run})
+	return nil
+}
+
+// addTuner opens the tensor backend and what trains the sequence model on it.
+func (a *App) addTuner(deps *trainer.Deps) error {
+	be, info, err := backend.Open(a.cfg.Backend, a.log.With("component", "trainer"))
+	if err != nil {
+		return err
+	}
+	a.onClose(func() error { be.Finalize(); return nil })
+	engine, err := seqtrain.NewEngine(be, a.cfg.Trainer.Train)
+	if err != nil {
+		return err
+	}
+	a.onClose(func() error { engine.Close(); return nil })
+	tuner, err := trainer.NewSequenceTuner(engine, a.cfg.Trainer.Sequence, a.cfg.Trainer.Soft, deps.Logger)
+	if err != nil {
+		return err
+	}
+	deps.Tuner, deps.Backend = tuner, info.Name
+	return nil
+}
