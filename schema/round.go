@@ -35,9 +35,10 @@ type Round struct {
 	Seconds      float64          `json:"seconds"`
 	Learner      string           `json:"learner"`
 	Seed         uint64           `json:"seed"`
-	From         map[string]int64 `json:"from"` // first offset of the round by partition
-	To           map[string]int64 `json:"to"`   // next offset after the round by partition
-	Examples     int              `json:"examples"`
+	From         map[string]int64 `json:"from"`     // first offset of the round by partition
+	To           map[string]int64 `json:"to"`       // next offset after the round by partition
+	Examples     int              `json:"examples"` // new interactions the network trained on
+	Backlog      int              `json:"backlog"`  // new interactions too many for one round: left to the replay buffer
 	Replayed     int              `json:"replayed"`
 	HeldOut      int              `json:"held_out"`
 	Schedule     string           `json:"schedule"`

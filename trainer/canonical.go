@@ -90,6 +90,15 @@ func holdOut(segs []segment, share float64, windowLen int) (train, held []segmen
 	return train, held
 }
 
+// newest parts segs by event time such that about limit fresh interactions lie in the second part.
+func newest(segs []segment, limit, windowLen int) (older, newer []segment) {
+	n := countFresh(segs)
+	if n <= limit {
+		return nil, segs
+	}
+	return holdOut(segs, float64(limit)/float64(n), windowLen)
+}
+
 // splitHeld parts what was held out by time: the older half fits the mixing model and stops the training early, the
 // newer half is seen by nobody but the gate.
 func splitHeld(held []segment, windowLen int) (fit, gate []segment) {

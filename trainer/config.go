@@ -27,6 +27,7 @@ type Config struct {
 	RoundInterval   time.Duration `koanf:"round_interval" help:"time after which a round starts with fewer, if round_min_events have come (default 60s)"`
 	RoundMinEvents  int           `koanf:"round_min_events" help:"fewest new interactions of a round (default 500)"`
 	BootstrapEvents int           `koanf:"bootstrap_events" help:"interactions after which the first, counts-only model goes live (default 1000)"`
+	LearnLimit      int           `koanf:"learn_limit" help:"most new interactions the network trains on in one round, the newest are taken; older ones of a backlog go to the replay buffer (default 20000)"`
 	ReplayShare     float64       `koanf:"replay_share" help:"replayed interactions per new one in a round (default 1)"`
 	ReplayLimit     int           `koanf:"replay_limit" help:"interactions the replay buffer keeps (default 200000)"`
 	HeldOut         float64       `koanf:"held_out" help:"share of a round's newest interactions held out: the older half for validation and the mixing model, the newer half for the gate (default 0.25)"`
@@ -51,7 +52,7 @@ type Config struct {
 func DefaultConfig() Config {
 	return Config{
 		Learner: LearnerSequence, RoundEvents: 8000, RoundInterval: time.Minute, RoundMinEvents: 500, BootstrapEvents: 1000,
-		ReplayShare: 1, ReplayLimit: 200_000, HeldOut: 0.25, GateMinimum: 50, GateLimit: 2000,
+		LearnLimit: 20_000, ReplayShare: 1, ReplayLimit: 200_000, HeldOut: 0.25, GateMinimum: 50, GateLimit: 2000,
 		Keep: 5, Seed: 1,
 		ScoreShare: 1, ScoreRolling: 5000, ScorePoint: 2000, ReportInterval: time.Second,
 		Soft: soft.DefaultConfig(), Counts: counts.DefaultConfig(), Mixer: mixer.DefaultConfig(),
@@ -72,6 +73,7 @@ func (c Config) Validate() error {
 	fault(c.RoundInterval > 0, "round_interval", c.RoundInterval, "more than 0")
 	fault(c.RoundMinEvents >= 1 && c.RoundMinEvents <= c.RoundEvents, "round_min_events", c.RoundMinEvents, "1 to round_events")
 	fault(c.BootstrapEvents >= 1, "bootstrap_events", c.BootstrapEvents, "at least 1")
+	fault(c.LearnLimit >= 1, "learn_limit", c.LearnLimit, "at least 1")
 	fault(c.ReplayShare >= 0 && c.ReplayShare <= 100, "replay_share", c.ReplayShare, "0 to 100")
 	fault(c.ReplayLimit >= 0, "replay_limit", c.ReplayLimit, "at least 0")
 	fault(c.HeldOut > 0 && c.HeldOut <= 0.9, "held_out", c.HeldOut, "above 0, at most 0.9")

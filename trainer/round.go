@@ -85,6 +85,7 @@ type work struct {
 	counts  *counts.Counts // up to the held-out part
 	full    *counts.Counts // with it
 	learn   []segment      // carried and new, for the network
+	backlog []segment      // older than the learn limit reaches: for the replay buffer only
 	replay  []segment
 	held    []segment
 	fit     []ranker.Question
@@ -107,7 +108,7 @@ func (r *rounds) prepare(base knowledge, c cut) *work {
 	observe(w.counts, train)
 	w.full = w.counts.Clone()
 	observe(w.full, held)
-	w.learn = slices.Concat(c.Carried, train)
+	w.backlog, w.learn = newest(slices.Concat(c.Carried, train), r.cfg.LearnLimit, r.rules.Len)
 	w.replay = w.history.sample(int(r.cfg.ReplayShare*float64(countFresh(w.learn))), w.seed)
 	fit, gate := splitHeld(held, r.rules.Len)
 	w.fit = questions(fit, w.vocab, r.rules.Len, r.cfg.GateLimit)
@@ -119,7 +120,7 @@ func (r *rounds) prepare(base knowledge, c cut) *work {
 func (w *work) record(started time.Time) schema.Round {
 	return schema.Round{
 		Round: w.round, Started: started, Seed: w.seed, From: textOffsets(w.from), To: textOffsets(w.to),
-		Examples: countFresh(w.learn), Replayed: countFresh(w.replay), HeldOut: lines(w.fit) + lines(w.gate), BestEpoch: -1,
+		Examples: countFresh(w.learn), Backlog: countFresh(w.backlog), Replayed: countFresh(w.replay), HeldOut: lines(w.fit) + lines(w.gate), BestEpoch: -1,
 	}
 }
 
@@ -205,13 +206,14 @@ func (r *rounds) candidate(ctx context.Context, w *work, live *liveModel, weight
 
 // after is the knowledge when the round is done, promoted or not.
 func (w *work) after() knowledge {
+	w.history.add(w.backlog)
 	w.history.add(w.learn)
 	return knowledge{Round: w.round, Vocab: w.vocab, Counts: w.full, Carried: w.held, Replay: w.history}
 }
 
 // afterFailure keeps every example of a broken round for the next one.
 func (w *work) afterFailure() knowledge {
-	carried := slices.Concat(w.learn, w.held)
+	carried := slices.Concat(w.backlog, w.learn, w.held)
 	return knowledge{Round: w.round, Vocab: w.vocab, Counts: w.full, Carried: carried, Replay: w.history}
 }
 

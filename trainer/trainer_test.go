@@ -285,7 +285,7 @@ func TestTrainer_everyInteractionOnce(t *testing.T) {
 	learnt := 0
 	for _, r := range b.pub.rounds(t) {
 		if r.Round > 0 {
-			learnt += r.Examples
+			learnt += r.Examples + r.Backlog
 		}
 	}
 	read := 0
@@ -298,6 +298,35 @@ func TestTrainer_everyInteractionOnce(t *testing.T) {
 	}
 	if learnt+countFresh(c.Carried) != read {
 		t.Errorf("learnt %d and hold out %d of %d interactions", learnt, countFresh(c.Carried), read)
+	}
+}
+
+// A backlog larger than one round can train on is trained on at its new end; the rest is kept for replay.
+func TestRounds_backlogGoesToReplay(t *testing.T) {
+	cfg := DefaultConfig()
+	cfg.LearnLimit, cfg.Sequence = 100, smallShape
+	rules := window.Rules{Len: 20, Lateness: time.Hour}
+	r := &rounds{cfg: cfg, rules: rules, tuner: &stubTuner{}, now: time.Now}
+	k := newKnowledge(cfg)
+	c := newCollector(rules, schema.DefaultMaxFuture, k)
+	for _, rec := range stream(t, 8, 1, 20, 40, 1000)[0] {
+		c.observe(rec)
+	}
+	w := r.prepare(k, c.take())
+	if n := countFresh(w.learn); n > 100 || n < 90 {
+		t.Errorf("trains on %d interactions, want about 100", n)
+	}
+	oldest := int64(1 << 62)
+	for _, s := range freshSteps(w.learn) {
+		oldest = min(oldest, s.TS)
+	}
+	for _, s := range freshSteps(w.backlog) {
+		if s.TS >= oldest {
+			t.Fatalf("backlog reaches %d, training begins at %d", s.TS, oldest)
+		}
+	}
+	if got := w.after(); got.Replay.Fresh != countFresh(w.learn)+countFresh(w.backlog) {
+		t.Errorf("replay holds %d interactions, want all %d", got.Replay.Fresh, countFresh(w.learn)+countFresh(w.backlog))
 	}
 }
 
