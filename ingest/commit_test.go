@@ -58,6 +58,13 @@ func (l *ledger) Commit(_ context.Context, recs []broker.Record) error {
 	return nil
 }
 
+// state reads what the committer's goroutine writes.
+func (l *ledger) state() (committed int64, syncs int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.committed, l.syncs
+}
+
 func (l *ledger) apply(c *committer, offset int64) {
 	l.mu.Lock()
 	l.applied = offset
@@ -94,20 +101,20 @@ func TestCommitter_durable(t *testing.T) {
 			l.apply(c, off)
 			time.Sleep(10 * time.Millisecond)
 		}
-		if l.committed == 0 {
+		committed, syncs := l.state()
+		if committed == 0 {
 			t.Error("nothing was committed")
 		}
-		if busy := time.Duration(l.syncs) * l.syncTakes; busy > 3*time.Second {
+		if busy := time.Duration(syncs) * l.syncTakes; busy > 3*time.Second {
 			t.Errorf("syncs took %s of 20s", busy)
 		}
 		time.Sleep(10 * time.Second)
-		if l.committed != 2000 {
-			t.Errorf("committed %d of 2000 when all was quiet", l.committed)
+		if committed, syncs = l.state(); committed != 2000 {
+			t.Errorf("committed %d of 2000 when all was quiet", committed)
 		}
-		syncs := l.syncs
 		time.Sleep(time.Minute)
-		if l.syncs != syncs {
-			t.Errorf("%d syncs with nothing to commit", l.syncs-syncs)
+		if _, now := l.state(); now != syncs {
+			t.Errorf("%d syncs with nothing to commit", now-syncs)
 		}
 	})
 }
@@ -128,8 +135,8 @@ func TestCommitter_failures(t *testing.T) {
 		l.commitErr = nil
 		l.mu.Unlock()
 		time.Sleep(5 * time.Second)
-		if l.committed != 7 {
-			t.Errorf("committed %d, want 7", l.committed)
+		if committed, _ := l.state(); committed != 7 {
+			t.Errorf("committed %d, want 7", committed)
 		}
 	})
 }
@@ -139,8 +146,8 @@ func TestCommitter_atOnceWithoutDurable(t *testing.T) {
 	bubble(t, l, nil, func(c *committer) {
 		l.apply(c, 3)
 		synctest.Wait()
-		if l.committed != 3 {
-			t.Errorf("committed %d, want 3", l.committed)
+		if committed, _ := l.state(); committed != 3 {
+			t.Errorf("committed %d, want 3", committed)
 		}
 	})
 }

@@ -400,17 +400,20 @@ func TestItems(t *testing.T) {
 	}
 	r := b.run(it.Run)
 	doc := func(s string) []byte { return []byte(s) }
-	err = b.producer().Publish(b.ctx, b.cfg.ItemsTopic,
-		broker.Record{Key: doc("a"), Value: doc(`{"title":"A","categories":["x"]}`)},
-		broker.Record{Key: doc("b"), Value: doc(`{"id":"b","title":"B"}`)},
-		broker.Record{Key: doc("b"), Value: doc(`{"id":"c","title":"not b"}`)},
-		broker.Record{Value: doc(`{"id":"d"}`)},
-		broker.Record{Key: doc("e"), Value: doc(`[]`)},
-		broker.Record{},
-		broker.Record{Key: doc("a"), Value: doc(`{"title":"A2"}`)},
-		broker.Record{Key: doc("b")},
-	)
-	if err != nil {
+	recs := []broker.Record{
+		{Key: doc("a"), Value: doc(`{"title":"A","categories":["x"]}`)},
+		{Key: doc("b"), Value: doc(`{"id":"b","title":"B"}`)},
+		{Key: doc("b"), Value: doc(`{"id":"c","title":"not b"}`)},
+		{Key: doc("e"), Value: doc(`[]`)},
+		{Key: doc("a"), Value: doc(`{"title":"A2"}`)},
+		{Key: doc("b")},
+	}
+	poison := 2
+	if b.servers != nil { // a real broker refuses records without a key on a compacted topic
+		recs = append(recs, broker.Record{Value: doc(`{"id":"d"}`)}, broker.Record{})
+		poison += 2
+	}
+	if err := b.producer().Publish(b.ctx, b.cfg.ItemsTopic, recs...); err != nil {
 		t.Fatal(err)
 	}
 	b.committed(b.cfg.ItemsTopic)
@@ -420,8 +423,8 @@ func TestItems(t *testing.T) {
 	if _, withdrawn, found, err := cat.Get(b.ctx, "b"); err != nil || !found || !withdrawn {
 		t.Errorf("b: %t, %t, %v; want it withdrawn", withdrawn, found, err)
 	}
-	if dead := b.readAll(b.cfg.DeadLetterTopic); len(dead) != 4 {
-		t.Errorf("%d dead letters, want 4", len(dead))
+	if dead := b.readAll(b.cfg.DeadLetterTopic); len(dead) != poison {
+		t.Errorf("%d dead letters, want %d", len(dead), poison)
 	}
 	if err := r.halt(); err != nil {
 		t.Fatal(err)

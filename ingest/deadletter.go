@@ -67,13 +67,15 @@ func (s *stream) setAside(ctx context.Context, bad []poison) error {
 	letters := make([]broker.Record, len(bad))
 	for i, p := range bad {
 		letters[i] = p.letter()
-		s.opts.log.Warn("record set aside", "topic", p.rec.Topic, "partition", p.rec.Partition, "offset", p.rec.Offset, "reason", p.reason)
 	}
+	first := bad[0] // one line a batch: a topic full of poison must not become a log full of it
+	s.opts.log.Warn("records set aside", "records", len(bad), "topic", first.rec.Topic, "partition", first.rec.Partition,
+		"offset", first.rec.Offset, "reason", cut(first.reason.Error(), maxDeadReason))
 	err := retry.Do(ctx, s.opts.policy, s.waiting("deadletter"), func(ctx context.Context) error {
 		return s.dead.Publish(ctx, s.cfg.DeadLetterTopic, letters...)
 	})
 	if err != nil {
-		return fmt.Errorf("set aside %d records, the first of partition %d at offset %d: %w", len(bad), bad[0].rec.Partition, bad[0].rec.Offset, err)
+		return fmt.Errorf("set aside %d records, the first of partition %d at offset %d: %w", len(bad), first.rec.Partition, first.rec.Offset, err)
 	}
 	s.metrics.records.WithLabelValues(outcomeDeadLetter).Add(float64(len(bad)))
 	s.counts.dead.Add(int64(len(bad)))

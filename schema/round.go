@@ -47,13 +47,25 @@ type Round struct {
 	Teacher      TeacherRecord    `json:"teacher"`
 	Epochs       []Epoch          `json:"epochs"`
 	BestEpoch    int              `json:"best_epoch"`
-	Coverage     float64          `json:"coverage"`        // distinct y' over distinct y
-	EasyPopular  float64          `json:"easy_popularity"` // mean popularity of y' over that of y
-	Live         Scores           `json:"live"`            // live model on the gate's interactions
-	Candidate    Scores           `json:"candidate"`       // candidate on the same ones
+	Coverage     float64          `json:"coverage"`          // distinct y' over distinct y
+	EasyPopular  float64          `json:"easy_popularity"`   // mean popularity of y' over that of y
+	Refresh      *Refresh         `json:"refresh,omitempty"` // what went before the network: new counts and mixing model
+	Live         Scores           `json:"live"`              // live model on the gate's interactions
+	Candidate    Scores           `json:"candidate"`         // candidate on the same ones
 	Verdict      string           `json:"verdict"`
 	Reason       string           `json:"reason"`
 	ModelVersion string           `json:"model_version"` // live after this round
+}
+
+// Refresh is the first, quick half of a round: the live network with new counts and a new mixing model, judged by the
+// same gate, so that what needs no network does not wait for it.
+type Refresh struct {
+	Live         Scores  `json:"live"`
+	Candidate    Scores  `json:"candidate"`
+	Verdict      string  `json:"verdict"`
+	Reason       string  `json:"reason"`
+	ModelVersion string  `json:"model_version"` // live after it
+	Seconds      float64 `json:"seconds"`
 }
 
 // TeacherRecord is what a round says about its SFT teacher.

@@ -42,7 +42,7 @@ func (s *Server) newAPI() (http.Handler, error) {
 	return s.mount(mux), nil
 }
 
-// operation names one endpoint; handlers that read the body themselves say so by withBody.
+// operation names one endpoint. Handlers decode bodies themselves: a body may be lines, and errors must not repeat it whole.
 func (s *Server) operation(id, method, path, tag, summary, description string) huma.Operation {
 	return huma.Operation{
 		OperationID: id, Method: method, Path: path, Tags: []string{tag}, Summary: summary, Description: description,

@@ -95,7 +95,8 @@ func (h *hub) close() {
 	}
 }
 
-// send gives fresh streams full and the others changed. A stream whose queue is full is ended: it would show the past,
+// send gives fresh streams full and the others changed. Without a full picture a fresh stream stays fresh: it came while
+// the reading was under way, and the next one is for it. A stream whose queue is full is ended: it would show the past,
 // and its reader comes back for the full picture.
 func (h *hub) send(full, changed [][]byte) {
 	h.mu.Lock()
@@ -103,6 +104,9 @@ func (h *hub) send(full, changed [][]byte) {
 	for sub := range h.subs {
 		frames := changed
 		if sub.fresh {
+			if full == nil {
+				continue
+			}
 			frames, sub.fresh = full, false
 		}
 		for _, f := range frames {

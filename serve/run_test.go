@@ -46,8 +46,7 @@ func TestRun_startsFollowsAndDrains(t *testing.T) {
 		_, body := get(t, client, api+"/v1/recommend/u")
 		return strings.Contains(body, `"model_version":"v1"`)
 	})
-	events, stop := st.watch(api)
-	defer stop()
+	events, _ := st.watch(api)
 	next(t, events, "stats", nil)
 
 	// A request that runs when the stop comes is finished.

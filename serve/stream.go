@@ -41,7 +41,7 @@ func (s *Server) registerLive(api huma.API, tag string) {
 // stream writes frames until the client leaves or the hub ends the stream.
 func (s *Server) stream(ctx context.Context, w http.ResponseWriter, sub *subscriber) {
 	rc := http.NewResponseController(w)
-	_ = rc.SetReadDeadline(time.Time{}) // the server's read timeout is for requests and would end this one
+	_ = rc.SetReadDeadline(time.Time{})       // the server's read timeout is for requests and would end this one
 	w.Header().Set("X-Accel-Buffering", "no") // proxies that would collect frames
 	beat := time.NewTicker(s.cfg.LiveHeartbeat)
 	defer beat.Stop()

@@ -46,13 +46,15 @@ func (st *stack) watch(url string) (events <-chan [2]string, stop func()) {
 			}
 		}
 	}()
-	return out, func() {
+	stop = func() {
 		cancel()
 		for range out {
 		}
 		_ = resp.Body.Close()
 		client.CloseIdleConnections()
 	}
+	st.t.Cleanup(stop)
+	return out, stop
 }
 
 // next waits for an event of the given name for which ok holds.
@@ -86,7 +88,7 @@ func (st *stack) round(n int, verdict string) {
 func TestLive_pictureThenChanges(t *testing.T) {
 	st := newStack(t, func(c *Config, _ *Deps) { c.LiveHeartbeat = 20 * time.Millisecond }).stock(3).model("v1", names(3)...)
 	srv := httptest.NewServer(st.s.Handler())
-	defer srv.Close()
+	t.Cleanup(srv.Close)
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan struct{})
 	go func() { defer close(ended); st.s.hub.run(ctx) }()
@@ -99,8 +101,7 @@ func TestLive_pictureThenChanges(t *testing.T) {
 	st.mr.HSet(st.keys.IngestStatus(), "a", `{"instance":"a","at":"2026-11-23T12:00:00Z","events":5,"rate":2.5,"lag":1}`)
 	st.mr.HSet(st.keys.IngestStatus(), "gone", `{"instance":"gone","at":"2026-11-23T11:00:00Z","events":500}`)
 
-	events, stop := st.watch(srv.URL)
-	defer stop()
+	events, _ := st.watch(srv.URL)
 	var stats Stats
 	if err := json.Unmarshal([]byte(next(t, events, "stats", nil)), &stats); err != nil {
 		t.Fatal(err)
@@ -168,6 +169,20 @@ func TestLive_boundedStreams(t *testing.T) {
 	st.s.hub.unsubscribe(sub)
 	if st.s.hub.subscribe() == nil {
 		t.Error("its place was not given back")
+	}
+}
+
+// A stream that opens while a reading is under way must get its full picture from the next one.
+func TestLive_joinsDuringAReading(t *testing.T) {
+	st := newStack(t)
+	sub := st.s.hub.subscribe()
+	st.s.hub.send(nil, [][]byte{[]byte("what changed")})
+	if len(sub.frames) != 0 {
+		t.Fatalf("a fresh stream got %q", <-sub.frames)
+	}
+	st.s.hub.send([][]byte{[]byte("everything")}, nil)
+	if got := string(<-sub.frames); got != "everything" {
+		t.Errorf("got %q", got)
 	}
 }
 

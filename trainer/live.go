@@ -13,6 +13,8 @@ import (
 // liveModel is the bundle that serve answers with now. It is immutable.
 type liveModel struct {
 	Version string
+	Parent  string // the version that was live before it
+	Round   int    // that made it
 	Bundle  *ranker.Bundle
 }
 
@@ -37,7 +39,7 @@ type releases struct {
 
 // load reads and decodes the snapshot of a version.
 func (r releases) load(ctx context.Context, version string) (*liveModel, error) {
-	_, files, err := r.store.Read(ctx, version)
+	m, files, err := r.store.Read(ctx, version)
 	if err != nil {
 		return nil, fmt.Errorf("read snapshot %q: %w", version, err)
 	}
@@ -45,7 +47,7 @@ func (r releases) load(ctx context.Context, version string) (*liveModel, error) 
 	if err != nil {
 		return nil, fmt.Errorf("decode snapshot %q: %w", version, err)
 	}
-	return &liveModel{Version: version, Bundle: b}, nil
+	return &liveModel{Version: version, Parent: m.Parent, Round: m.Round, Bundle: b}, nil
 }
 
 // publish writes the bundle as a snapshot, points at it and drops old ones. The snapshot comes first: a pointer never
@@ -65,7 +67,7 @@ func (r releases) publish(ctx context.Context, b *ranker.Bundle, m schema.Manife
 	if err := r.sync(ctx); err != nil {
 		return nil, err
 	}
-	return &liveModel{Version: m.Version, Bundle: b}, nil
+	return &liveModel{Version: m.Version, Parent: m.Parent, Round: m.Round, Bundle: b}, nil
 }
 
 // prune drops snapshots beyond the newest keep, never one of those in use.

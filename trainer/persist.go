@@ -10,6 +10,7 @@ import (
 	"github.com/softrec/softrec/ingest/retry"
 	"github.com/softrec/softrec/schema"
 	"github.com/softrec/softrec/trainer/model/counts"
+	"github.com/softrec/softrec/trainer/model/ranker"
 	"github.com/softrec/softrec/trainer/model/vocab"
 	"github.com/softrec/softrec/trainer/snapshot"
 )
@@ -21,19 +22,39 @@ func (t *Trainer) patiently(ctx context.Context, what string, op func(ctx contex
 	}, op)
 }
 
-// publish makes an outcome's bundle the live model.
-func (t *Trainer) publish(ctx context.Context, o outcome, to map[int]int64, parent *liveModel) (*liveModel, error) {
-	version := ""
-	if parent != nil {
-		version = parent.Version
-	}
-	m := t.rounds.manifest(o, to, version)
+// publish makes a bundle the live model, however long Redis is away.
+func (t *Trainer) publish(ctx context.Context, b *ranker.Bundle, m schema.Manifest) (*liveModel, error) {
 	var live *liveModel
 	err := t.patiently(ctx, "publish snapshot", func(ctx context.Context) (err error) {
-		live, err = t.releases.publish(ctx, o.Bundle, m)
+		live, err = t.releases.publish(ctx, b, m)
 		return err
 	})
-	return live, err
+	if err != nil {
+		return nil, err
+	}
+	select {
+	case t.switched <- live: // the scores need not wait for the end of the round
+	default:
+	}
+	return live, nil
+}
+
+// reference is the model a round starts from and has to beat. A round that was killed after it had published runs
+// again: then the live model is its own work, which has seen what the gate asks, and its parent is the reference.
+func (t *Trainer) reference(ctx context.Context, in assignment) (*liveModel, error) {
+	live, err := t.followPointer(ctx, in.live)
+	if err != nil || live == nil {
+		return nil, err
+	}
+	for live.Round == in.base.Round+1 && live.Parent != "" {
+		parent, err := t.releases.load(ctx, live.Parent)
+		if err != nil {
+			t.log.Warn("the parent of an interrupted round's model cannot be read", "model_version", live.Parent, "error", err)
+			return live, nil
+		}
+		live = parent
+	}
+	return live, nil
 }
 
 // record writes the round's record.
@@ -64,11 +85,11 @@ func (t *Trainer) followPointer(ctx context.Context, live *liveModel) (*liveMode
 }
 
 // checkpoint saves what the round learnt together with the windows as they stood at its cut.
-func (t *Trainer) checkpoint(in assignment, f finished) error {
+func (t *Trainer) checkpoint(in assignment, out outcome) error {
 	if t.deps.Dir == "" {
 		return nil
 	}
-	next := f.outcome.Next
+	next := out.Next
 	users, err := encodeUsers(in.cut.Users)
 	if err != nil {
 		return err
@@ -85,8 +106,8 @@ func (t *Trainer) checkpoint(in assignment, f finished) error {
 		Round: next.Round, Offsets: in.cut.To, Vocab: vocabBytes, Counts: countBytes, Carried: next.Carried, Replay: next.Replay,
 		Users: users, Scores: in.scores, Identity: t.cfg.identity(t.rounds.rules),
 	}
-	if f.live != nil {
-		c.Live = f.live.Version
+	if out.Live != nil {
+		c.Live = out.Live.Version
 	}
 	return c.save(t.deps.Dir)
 }

@@ -39,18 +39,18 @@ const reportTimeout = 5 * time.Second
 
 // report writes figures to Redis and to the metrics, and notices when somebody else moved the model pointer. Nothing
 // depends on it: its faults are logged.
-func (t *Trainer) report(ctx context.Context, src Source, in <-chan report, switched chan<- *liveModel) error {
+func (t *Trainer) report(ctx context.Context, src Source, in <-chan report) error {
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
 		case r := <-in:
-			t.reportOnce(ctx, src, r, switched)
+			t.reportOnce(ctx, src, r)
 		}
 	}
 }
 
-func (t *Trainer) reportOnce(ctx context.Context, src Source, r report, switched chan<- *liveModel) {
+func (t *Trainer) reportOnce(ctx context.Context, src Source, r report) {
 	ctx, cancel := context.WithTimeout(ctx, reportTimeout)
 	defer cancel()
 	t.metrics.scores(r.scores)
@@ -70,7 +70,7 @@ func (t *Trainer) reportOnce(ctx context.Context, src Source, r report, switched
 	}
 	if l, err := t.releases.load(ctx, version); err == nil {
 		select {
-		case switched <- l:
+		case t.switched <- l:
 		default:
 		}
 	}

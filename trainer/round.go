@@ -3,6 +3,7 @@ package trainer
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -35,45 +36,60 @@ func newKnowledge(cfg Config) knowledge {
 type outcome struct {
 	Record schema.Round
 	Next   knowledge
-	Bundle *ranker.Bundle // to publish, nil when the live model stays
+	Live   *liveModel // live after the round, nil before the first model
 }
+
+// publisher makes a bundle the live model.
+type publisher func(ctx context.Context, b *ranker.Bundle, m schema.Manifest) (*liveModel, error)
 
 // rounds runs rounds. It holds no state between them.
 type rounds struct {
 	cfg     Config
 	rules   window.Rules
 	tuner   Tuner // nil for LearnerCounts
+	publish publisher
 	backend string
 	log     *slog.Logger
 	now     clock
 	onEpoch func(e schema.Epoch, base float64)
 }
 
-// run learns one cut. A fault of the learner is no error: the record says what broke, the live model stays and the
-// examples wait for the next round. Only the end of ctx is an error.
+// run learns one cut in two halves: first the live network with new counts and a new mixing model, which takes a moment,
+// then a new network by SOFT. Each half has to pass the gate. A fault of the learner is no error: the record says what
+// broke, the live model stays and the examples wait for the next round. The end of ctx and a fault of publish are
+// errors.
 func (r *rounds) run(ctx context.Context, base knowledge, c cut, live *liveModel) (outcome, error) {
 	started := r.now()
 	w := r.prepare(base, c)
 	rec := w.record(started)
-	weights, err := r.tune(ctx, w, live, &rec)
-	if ctx.Err() != nil {
-		return outcome{}, ctx.Err()
-	}
-	var out outcome
-	if err == nil {
-		out, err = r.gate(ctx, w, live, weights, &rec)
+	out := outcome{Next: w.after(), Live: live}
+	reference, err := r.refresh(ctx, w, &out, &rec)
+	if err == nil && r.tuner != nil {
+		err = r.renew(ctx, w, reference, &out, &rec)
 	}
 	if ctx.Err() != nil {
 		return outcome{}, ctx.Err()
+	}
+	var unpublished *publishError
+	if errors.As(err, &unpublished) {
+		return outcome{}, unpublished.err
 	}
 	if err != nil {
 		rec.Verdict, rec.Reason = schema.VerdictFailed, err.Error()
-		out = outcome{Next: w.afterFailure()}
+		out.Next = w.afterFailure()
+	}
+	if out.Live != nil {
+		rec.ModelVersion = out.Live.Version
 	}
 	rec.Seconds = r.now().Sub(started).Seconds()
 	out.Record = rec
 	return out, nil
 }
+
+// publishError is a fault of publishing, which is none of the learner's.
+type publishError struct{ err error }
+
+func (e *publishError) Error() string { return e.err.Error() }
 
 // work is one round's material.
 type work struct {
@@ -124,12 +140,8 @@ func (w *work) record(started time.Time) schema.Round {
 	}
 }
 
-// tune trains the network, or does nothing for counts.
+// tune trains the network.
 func (r *rounds) tune(ctx context.Context, w *work, live *liveModel, rec *schema.Round) (*sequence.Weights, error) {
-	rec.Learner = LearnerCounts
-	if r.tuner == nil {
-		return nil, nil
-	}
 	rec.Learner = LearnerSequence
 	task := Task{Vocab: w.vocab.Len(), Seed: w.seed, InitSeed: uint64(r.cfg.Seed), OnEpoch: r.onEpoch, Now: r.now,
 		Train:      examples(slices.Concat(w.replay, w.learn), r.cfg.Sequence.MaxLen, w.seed),
@@ -147,38 +159,100 @@ func (r *rounds) tune(ctx context.Context, w *work, live *liveModel, rec *schema
 	return weights, nil
 }
 
-// gate fits the mixing model, compares the candidate with the live model and makes the bundle to publish.
-func (r *rounds) gate(ctx context.Context, w *work, live *liveModel, weights *sequence.Weights, rec *schema.Round) (outcome, error) {
-	candidate, err := r.candidate(ctx, w, live, weights)
+// refresh is the first half: everything new but the network. It returns the model that the second half has to beat, one
+// that has not seen the gate's interactions.
+func (r *rounds) refresh(ctx context.Context, w *work, out *outcome, rec *schema.Round) (*liveModel, error) {
+	started := r.now()
+	rec.Learner = LearnerCounts
+	var network *sequence.Weights
+	if out.Live != nil {
+		network = out.Live.Bundle.Sequence
+	}
+	live := out.Live
+	candidate, v, err := r.gate(ctx, w, live, live, network)
 	if err != nil {
-		return outcome{}, err
+		return nil, err
+	}
+	if v.Promote {
+		if err := r.release(ctx, w, candidate, LearnerCounts, v, out); err != nil {
+			return nil, err
+		}
+		live = &liveModel{Version: out.Live.Version, Bundle: candidate}
+	}
+	rec.Live, rec.Candidate, rec.Verdict, rec.Reason = v.live, v.candidate, v.verdict(), v.Reason
+	if r.tuner != nil {
+		rec.Refresh = &schema.Refresh{Live: v.live, Candidate: v.candidate, Verdict: v.verdict(), Reason: v.Reason, Seconds: r.now().Sub(started).Seconds()}
+		if out.Live != nil {
+			rec.Refresh.ModelVersion = out.Live.Version
+		}
+	}
+	return live, nil
+}
+
+// renew is the second half: a network tuned by SOFT.
+func (r *rounds) renew(ctx context.Context, w *work, reference *liveModel, out *outcome, rec *schema.Round) error {
+	weights, err := r.tune(ctx, w, out.Live, rec)
+	if err != nil {
+		return err
+	}
+	candidate, v, err := r.gate(ctx, w, reference, reference, weights)
+	if err != nil {
+		return err
+	}
+	rec.Live, rec.Candidate, rec.Verdict, rec.Reason = v.live, v.candidate, v.verdict(), v.Reason
+	if !v.Promote {
+		return nil
+	}
+	return r.release(ctx, w, candidate, LearnerSequence, v, out)
+}
+
+// verdict is what the gate found.
+type verdict struct {
+	decision
+	live, candidate schema.Scores
+}
+
+func (v verdict) verdict() string {
+	if v.Promote {
+		return schema.VerdictPromoted
+	}
+	return schema.VerdictRefused
+}
+
+// gate makes the candidate around a network and compares it with the live model on what neither has seen.
+func (r *rounds) gate(ctx context.Context, w *work, live, mixed *liveModel, network *sequence.Weights) (*ranker.Bundle, verdict, error) {
+	candidate, err := r.candidate(ctx, w, mixed, network)
+	if err != nil {
+		return nil, verdict{}, err
 	}
 	got, err := judge(ctx, candidate, w.gate)
 	if err != nil {
-		return outcome{}, err
+		return nil, verdict{}, err
 	}
-	rec.Candidate = tallyOf(got)
-	d := decision{Promote: true, Reason: "the first model"}
+	v := verdict{decision: decision{Promote: true, Reason: "the first model"}, candidate: tallyOf(got)}
 	if live != nil {
 		had, err := judge(ctx, live.Bundle, w.gate)
 		if err != nil {
-			return outcome{}, err
+			return nil, verdict{}, err
 		}
-		rec.Live = tallyOf(had)
-		d = decide(r.cfg, had, got)
-		rec.ModelVersion = live.Version
+		v.live = tallyOf(had)
+		v.decision = decide(r.cfg, had, got)
 	}
-	out := outcome{Next: w.after()}
-	rec.Verdict, rec.Reason = schema.VerdictRefused, d.Reason
-	if d.Promote {
-		rec.Verdict = schema.VerdictPromoted
-		final, err := ranker.New(w.vocab, w.full, weights, candidate.Mixer)
-		if err != nil {
-			return outcome{}, fmt.Errorf("build bundle: %w", err)
-		}
-		out.Bundle = final
+	return candidate, v, nil
+}
+
+// release publishes a candidate that passed, with the held-out interactions counted in.
+func (r *rounds) release(ctx context.Context, w *work, candidate *ranker.Bundle, learner string, v verdict, out *outcome) error {
+	final, err := ranker.New(w.vocab, w.full, candidate.Sequence, candidate.Mixer)
+	if err != nil {
+		return fmt.Errorf("build bundle: %w", err)
 	}
-	return out, nil
+	live, err := r.publish(ctx, final, r.manifest(w, learner, v, out.Live))
+	if err != nil {
+		return &publishError{err}
+	}
+	out.Live = live
+	return nil
 }
 
 // candidate is the bundle the gate judges: it has not seen the gate's interactions in any part.
@@ -206,9 +280,10 @@ func (r *rounds) candidate(ctx context.Context, w *work, live *liveModel, weight
 
 // after is the knowledge when the round is done, promoted or not.
 func (w *work) after() knowledge {
-	w.history.add(w.backlog)
-	w.history.add(w.learn)
-	return knowledge{Round: w.round, Vocab: w.vocab, Counts: w.full, Carried: w.held, Replay: w.history}
+	history := w.history
+	history.add(w.backlog)
+	history.add(w.learn)
+	return knowledge{Round: w.round, Vocab: w.vocab, Counts: w.full, Carried: w.held, Replay: history}
 }
 
 // afterFailure keeps every example of a broken round for the next one.
@@ -217,9 +292,9 @@ func (w *work) afterFailure() knowledge {
 	return knowledge{Round: w.round, Vocab: w.vocab, Counts: w.full, Carried: carried, Replay: w.history}
 }
 
-// bootstrap makes the first model from counts alone, so that there are personal answers before the first round. It
+// bootstrap publishes the first model from counts alone, so that there are personal answers before the first round. It
 // consumes nothing: the cut's interactions are still to be learnt.
-func (r *rounds) bootstrap(c cut) (outcome, error) {
+func (r *rounds) bootstrap(ctx context.Context, c cut) (outcome, error) {
 	started := r.now()
 	can := canonicalise(vocab.New(), c)
 	n := counts.NewCounts(r.cfg.Counts)
@@ -228,22 +303,32 @@ func (r *rounds) bootstrap(c cut) (outcome, error) {
 	if err != nil {
 		return outcome{}, fmt.Errorf("build first bundle: %w", err)
 	}
-	rec := schema.Round{Round: 0, Started: started, Learner: LearnerCounts, From: textOffsets(c.From), To: textOffsets(c.To),
-		Examples: countFresh(can.Segs), BestEpoch: -1, Verdict: schema.VerdictPromoted, Reason: "the first answers: counts alone, before the first round"}
-	return outcome{Record: rec, Bundle: b}, nil
+	w := &work{from: c.From, to: c.To}
+	live, err := r.publish(ctx, b, r.manifest(w, LearnerCounts, verdict{}, nil))
+	if err != nil {
+		return outcome{}, err
+	}
+	rec := w.record(started)
+	rec.Learner, rec.Examples = LearnerCounts, countFresh(can.Segs)
+	rec.Verdict, rec.Reason = schema.VerdictPromoted, "the first answers: counts alone, before the first round"
+	rec.ModelVersion, rec.Seconds = live.Version, r.now().Sub(started).Seconds()
+	return outcome{Record: rec, Live: live}, nil
 }
 
-// manifest describes the snapshot of an outcome.
-func (r *rounds) manifest(o outcome, to map[int]int64, parent string) schema.Manifest {
+// manifest describes a snapshot of the round.
+func (r *rounds) manifest(w *work, learner string, v verdict, parent *liveModel) schema.Manifest {
 	doc, err := json.Marshal(r.cfg)
 	if err != nil { // plain numbers and text cannot fail to encode
 		doc = nil
 	}
 	m := schema.Manifest{
-		Schema: schema.ManifestSchema, Parent: parent, Round: o.Record.Round, Learner: o.Record.Learner, CreatedAt: r.now().UTC(),
-		Seed: o.Record.Seed, Backend: r.backend, Offsets: textOffsets(to), Config: doc,
-		Metrics: map[string]float64{"hr10": o.Record.Candidate.HR10, "ndcg10": o.Record.Candidate.NDCG10,
-			"live_hr10": o.Record.Live.HR10, "live_ndcg10": o.Record.Live.NDCG10, "held_out": float64(o.Record.Candidate.Count)},
+		Schema: schema.ManifestSchema, Round: w.round, Learner: learner, CreatedAt: r.now().UTC(),
+		Seed: w.seed, Backend: r.backend, Offsets: textOffsets(w.to), Config: doc,
+		Metrics: map[string]float64{"hr10": v.candidate.HR10, "ndcg10": v.candidate.NDCG10,
+			"live_hr10": v.live.HR10, "live_ndcg10": v.live.NDCG10, "held_out": float64(v.candidate.Count)},
+	}
+	if parent != nil {
+		m.Parent = parent.Version
 	}
 	return m
 }

@@ -65,6 +65,7 @@ type Trainer struct {
 	running    bool
 	lastRound  time.Time
 	lastReport time.Time
+	switched   chan *liveModel // models that went live, from the round and the reporter to the loop
 }
 
 // New checks cfg and deps. rules must be those of ingest: the trainer replays the same windows.
@@ -72,7 +73,7 @@ func New(cfg Config, rules window.Rules, deps Deps) (*Trainer, error) {
 	if err := errors.Join(cfg.Validate(), rules.Validate(), deps.validate(cfg)); err != nil {
 		return nil, err
 	}
-	t := &Trainer{cfg: cfg, deps: deps, log: deps.Logger, now: deps.Now}
+	t := &Trainer{cfg: cfg, deps: deps, log: deps.Logger, now: deps.Now, switched: make(chan *liveModel, 1)}
 	if t.log == nil {
 		t.log = slog.New(slog.DiscardHandler)
 	}
@@ -92,6 +93,7 @@ func New(cfg Config, rules window.Rules, deps Deps) (*Trainer, error) {
 	if cfg.Learner == LearnerSequence {
 		t.rounds.tuner = deps.Tuner
 	}
+	t.rounds.publish = t.publish
 	t.releases = releases{store: deps.Store, pointer: deps.Pointer, durable: deps.Durable, keep: cfg.Keep}
 	t.board = board{pub: deps.Publisher, rdb: deps.Redis, keys: deps.Keys}
 	t.scores = newPrequential(cfg)
@@ -143,11 +145,10 @@ func (t *Trainer) Run(ctx context.Context) error {
 	batches := make(chan []broker.Record, queueLen)
 	done := make(chan finished, 1)
 	reports := make(chan report, 1)
-	switched := make(chan *liveModel, 1)
 	g, gctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return fetch(gctx, src, batches) })
-	g.Go(func() error { return t.report(gctx, src, reports, switched) })
-	g.Go(func() error { return t.loop(gctx, g, batches, done, reports, switched) })
+	g.Go(func() error { return t.report(gctx, src, reports) })
+	g.Go(func() error { return t.loop(gctx, g, batches, done, reports) })
 	err = g.Wait()
 	err = errors.Join(err, src.Close())
 	if ctx.Err() != nil && (err == nil || errors.Is(err, context.Canceled)) {
@@ -175,13 +176,10 @@ func fetch(ctx context.Context, src Source, out chan<- []broker.Record) error {
 }
 
 // finished is what a round's goroutine hands back.
-type finished struct {
-	outcome outcome
-	live    *liveModel
-}
+type finished struct{ outcome outcome }
 
 // loop is the goroutine that owns the collector.
-func (t *Trainer) loop(ctx context.Context, g *errgroup.Group, batches <-chan []broker.Record, done chan finished, reports chan<- report, switched <-chan *liveModel) error {
+func (t *Trainer) loop(ctx context.Context, g *errgroup.Group, batches <-chan []broker.Record, done chan finished, reports chan<- report) error {
 	tick := time.NewTicker(t.tickEvery())
 	defer tick.Stop()
 	t.lastRound = t.now()
@@ -196,7 +194,7 @@ func (t *Trainer) loop(ctx context.Context, g *errgroup.Group, batches <-chan []
 			t.metrics.collected(t.collector)
 		case f := <-done:
 			t.finish(f)
-		case l := <-switched:
+		case l := <-t.switched:
 			if t.live == nil || l.Version != t.live.Version {
 				t.log.Info("another model is live now", "model_version", l.Version)
 				t.promote(l)
@@ -261,10 +259,10 @@ func (t *Trainer) cutNow() assignment {
 	return assignment{base: t.knowledge, cut: t.collector.take(), live: t.live, scores: t.scores.checkpoint()}
 }
 
-// round runs one round to its end: learn, publish, record, checkpoint, in this order. Each step may be repeated after a
-// kill without harm, and the checkpoint comes last, so a kill before it repeats the round with the same result.
+// round runs one round to its end: learn and publish, record, checkpoint, in this order. Each step may be repeated after
+// a kill without harm, and the checkpoint comes last, so a kill before it repeats the round with the same result.
 func (t *Trainer) round(ctx context.Context, in assignment) (finished, error) {
-	live, err := t.followPointer(ctx, in.live)
+	live, err := t.reference(ctx, in)
 	if err != nil {
 		return finished{}, err
 	}
@@ -272,22 +270,14 @@ func (t *Trainer) round(ctx context.Context, in assignment) (finished, error) {
 	if err != nil {
 		return finished{}, err
 	}
-	f := finished{outcome: out, live: live}
-	if out.Bundle != nil {
-		if f.live, err = t.publish(ctx, out, in.cut.To, live); err != nil {
-			return finished{}, err
-		}
-		out.Record.ModelVersion = f.live.Version
-		f.outcome.Record.ModelVersion = f.live.Version
-	}
 	if err := t.record(ctx, out.Record); err != nil {
 		return finished{}, err
 	}
-	if err := t.checkpoint(in, f); err != nil {
+	if err := t.checkpoint(in, out); err != nil {
 		return finished{}, err
 	}
-	t.prune(ctx, live, f.live)
-	return f, nil
+	t.prune(ctx, live, out.Live)
+	return finished{outcome: out}, nil
 }
 
 // prune drops old snapshots; the live one and the one before it stay, so that a roll-back has somewhere to go.
@@ -308,8 +298,8 @@ func (t *Trainer) finish(f finished) {
 	t.running = false
 	t.knowledge = f.outcome.Next
 	t.collector.carried = keepKnown(t.knowledge.Carried, t.collector.forgot)
-	if f.live != nil && (t.live == nil || f.live.Version != t.live.Version) {
-		t.promote(f.live)
+	if l := f.outcome.Live; l != nil && (t.live == nil || l.Version != t.live.Version) {
+		t.promote(l)
 	}
 	rec := f.outcome.Record
 	t.metrics.round(rec)
@@ -334,13 +324,8 @@ func (t *Trainer) promote(l *liveModel) {
 // bootstrap publishes the first model: counts of what has been read so far.
 func (t *Trainer) bootstrap(ctx context.Context) error {
 	c := t.collector.peek()
-	out, err := t.rounds.bootstrap(c)
-	if err != nil {
-		return err
-	}
-	live, err := t.publish(ctx, out, c.To, nil)
+	out, err := t.rounds.bootstrap(ctx, c)
 	if err == nil {
-		out.Record.ModelVersion = live.Version
 		err = t.record(ctx, out.Record)
 	}
 	if err != nil {
@@ -349,7 +334,7 @@ func (t *Trainer) bootstrap(ctx context.Context) error {
 		}
 		return fmt.Errorf("first model: %w", err)
 	}
-	t.promote(live)
-	t.log.Info("first answers are live", "model_version", live.Version, "examples", out.Record.Examples)
+	t.promote(out.Live)
+	t.log.Info("first answers are live", "model_version", out.Live.Version, "examples", out.Record.Examples)
 	return nil
 }

@@ -20,6 +20,7 @@ import (
 	"github.com/softrec/softrec/ingest/broker"
 	"github.com/softrec/softrec/ingest/window"
 	"github.com/softrec/softrec/schema"
+	"github.com/softrec/softrec/trainer/model/ranker"
 	"github.com/softrec/softrec/trainer/model/sequence"
 	"github.com/softrec/softrec/trainer/snapshot"
 )
@@ -93,9 +94,16 @@ func (r *topicReader) Close() error { return nil }
 type published struct {
 	mu   sync.Mutex
 	recs map[string]map[string][]byte
+	held map[string]bool // keys of records that never arrive
+	hung chan string     // told of them
 }
 
-func (p *published) Publish(_ context.Context, topic string, recs ...broker.Record) error {
+func (p *published) Publish(ctx context.Context, topic string, recs ...broker.Record) error {
+	if key := string(recs[0].Key); p.hung != nil && p.held[key] {
+		p.hung <- key
+		<-ctx.Done()
+		return ctx.Err()
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.recs == nil {
@@ -364,6 +372,43 @@ func TestTrainer_resumesAnInterruptedRound(t *testing.T) {
 	}
 }
 
+// A round that was killed after it had published, before its checkpoint, is run again against the model it had to beat
+// then, not against its own work: same verdicts, same figures, same snapshot.
+func TestTrainer_killedAfterPublishing(t *testing.T) {
+	recs := stream(t, 12, 1, 20, 40, 700)[0]
+	finish := func(b *bench, killed bool) schema.Round {
+		stop := b.start()
+		b.topic.release(60)
+		until(t, "the first answers", b.roundsDone(1))
+		if killed {
+			b.pub.held, b.pub.hung = map[string]bool{"1": true}, make(chan string, 1)
+		}
+		b.topic.release(200)
+		if killed {
+			<-b.pub.hung
+			if err := stop(); err != nil {
+				t.Fatal(err)
+			}
+			b.pub.hung = nil
+			stop = b.start()
+		}
+		until(t, "round 1", b.checkpointed(1))
+		if err := stop(); err != nil {
+			t.Fatal(err)
+		}
+		r := b.pub.rounds(t)[1]
+		r.Started, r.Seconds, r.Refresh.Seconds = time.Time{}, 0, 0
+		return r
+	}
+	want, got := finish(newBench(t, recs), false), finish(newBench(t, recs), true)
+	if d := cmp.Diff(want, got); d != "" {
+		t.Errorf("the repeated round differs: %s", d)
+	}
+	if want.Refresh.Verdict != schema.VerdictPromoted {
+		t.Errorf("the refresh was %s: the test proves little", want.Refresh.Verdict)
+	}
+}
+
 // A broken learner fails the round, not the trainer; its examples come again in the next round.
 func TestTrainer_failedRoundKeepsExamples(t *testing.T) {
 	b := newBench(t, stream(t, 4, 1, 20, 40, 700)[0])
@@ -398,7 +443,11 @@ func TestTrainer_sameOffsetsSameHash(t *testing.T) {
 		cfg := DefaultConfig()
 		cfg.GateMinimum, cfg.Sequence = 5, smallShape
 		rules := window.Rules{Len: 20, Lateness: time.Hour}
-		r := &rounds{cfg: cfg, rules: rules, tuner: &stubTuner{}, now: time.Now}
+		var published *ranker.Bundle
+		r := &rounds{cfg: cfg, rules: rules, tuner: &stubTuner{}, now: time.Now, publish: func(_ context.Context, b *ranker.Bundle, m schema.Manifest) (*liveModel, error) {
+			published = b
+			return &liveModel{Version: "v", Round: m.Round, Bundle: b}, nil
+		}}
 		c := newCollector(rules, schema.DefaultMaxFuture, k)
 		var hashes []string
 		// Cut at the same offsets in each trial: all that lies below a bound per partition.
@@ -412,10 +461,10 @@ func TestTrainer_sameOffsetsSameHash(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if out.Bundle == nil {
-				t.Fatalf("no bundle: %s", out.Record.Reason)
+			if published == nil {
+				t.Fatalf("nothing published: %s", out.Record.Reason)
 			}
-			files, err := out.Bundle.Encode()
+			files, err := published.Encode()
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -26,6 +26,7 @@ type GroupSource struct {
 	cfg       Config
 	topic     string
 	opts      options
+	outage    *outage
 	metrics   *sourceMetrics
 	group     *kafka.ConsumerGroup
 	transport *kafka.Transport
@@ -71,7 +72,7 @@ func NewGroupSource(cfg Config, topic, group string, opts ...Option) (*GroupSour
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	s := &GroupSource{
-		cfg: cfg, topic: topic, opts: o, group: cg, transport: cfg.transport(), inbox: newInbox(cfg.QueueCapacity),
+		cfg: cfg, topic: topic, opts: o, outage: newOutage(o.log), group: cg, transport: cfg.transport(), inbox: newInbox(cfg.QueueCapacity),
 		cancel: cancel, done: make(chan struct{}),
 	}
 	s.client = cfg.client(s.transport)
@@ -90,7 +91,7 @@ func (s *GroupSource) run(ctx context.Context) {
 			return
 		case err != nil: // ConsumerGroup goes on by itself after a pause
 			s.metrics.errors.Inc()
-			s.opts.log.Warn("join group again", "error", err)
+			s.outage.warn("join group again", err)
 			continue
 		}
 		s.metrics.joins.Inc()
@@ -120,7 +121,7 @@ func (s *GroupSource) serve(ctx context.Context, a *assignment) {
 	defer cancel()
 	var pumps sync.WaitGroup
 	for _, as := range a.gen.Assignments[s.topic] {
-		p := &pump{cfg: s.cfg, client: s.client, opts: s.opts, metrics: s.metrics, topic: s.topic, partition: as.ID}
+		p := &pump{cfg: s.cfg, client: s.client, opts: s.opts, outage: s.outage, metrics: s.metrics, topic: s.topic, partition: as.ID}
 		pumps.Go(func() {
 			p.run(ctx, as.Offset, func(next int64) { s.moved(a, as.ID, next) },
 				func(ctx context.Context, r Record) bool { return s.inbox.put(ctx, delivery{r, a.number}) })

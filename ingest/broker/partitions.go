@@ -19,6 +19,7 @@ type PartitionSource struct {
 	cfg       Config
 	topic     string
 	opts      options
+	outage    *outage
 	metrics   *sourceMetrics
 	transport *kafka.Transport
 	client    *kafka.Client
@@ -43,7 +44,7 @@ func NewPartitionSource(cfg Config, topic string, from map[int]int64, opts ...Op
 	o.log = o.log.With("topic", topic)
 	ctx, cancel := context.WithCancel(context.Background())
 	s := &PartitionSource{
-		cfg: cfg, topic: topic, opts: o, transport: cfg.transport(), inbox: newInbox(cfg.QueueCapacity),
+		cfg: cfg, topic: topic, opts: o, outage: newOutage(o.log), transport: cfg.transport(), inbox: newInbox(cfg.QueueCapacity),
 		cancel: cancel, done: make(chan struct{}),
 	}
 	s.client = cfg.client(s.transport)
@@ -69,7 +70,7 @@ func (s *PartitionSource) run(ctx context.Context, from map[int]int64) {
 		if err != nil {
 			if ctx.Err() == nil {
 				s.metrics.errors.Inc()
-				s.opts.log.Warn("list partitions again", "error", err)
+				s.outage.warn("list partitions again", err)
 			}
 			wait = min(wait, 200*time.Millisecond)
 			continue
@@ -83,7 +84,7 @@ func (s *PartitionSource) run(ctx context.Context, from map[int]int64) {
 			if !ok {
 				next = kafka.FirstOffset
 			}
-			p := &pump{cfg: s.cfg, client: s.client, opts: s.opts, metrics: s.metrics, topic: s.topic, partition: id}
+			p := &pump{cfg: s.cfg, client: s.client, opts: s.opts, outage: s.outage, metrics: s.metrics, topic: s.topic, partition: id}
 			pumps.Go(func() {
 				p.run(ctx, next, func(int64) {}, func(ctx context.Context, r Record) bool { return s.inbox.put(ctx, delivery{rec: r}) })
 			})

@@ -30,7 +30,7 @@ type Producer struct {
 	writer    *kafka.Writer
 	transport *kafka.Transport
 	policy    retry.Policy
-	opts      options
+	outage    *outage
 	metrics   *producerMetrics
 }
 
@@ -60,7 +60,7 @@ func NewProducer(cfg Config, opts ...Option) (*Producer, error) {
 		},
 		transport: t,
 		policy:    policy,
-		opts:      o,
+		outage:    newOutage(o.log),
 		metrics:   newProducerMetrics(o.reg),
 	}, nil
 }
@@ -121,7 +121,7 @@ func (p *Producer) write(ctx context.Context, msgs []kafka.Message) ([]kafka.Mes
 func (p *Producer) notify(topic string) func(error, time.Duration) {
 	return func(err error, wait time.Duration) {
 		p.metrics.errors.WithLabelValues(topic).Inc()
-		p.opts.log.Warn("publish again", "topic", topic, "wait", wait, "error", err)
+		p.outage.warn("publish again", err, "topic", topic, "wait", wait)
 	}
 }
 

@@ -17,6 +17,7 @@ type pump struct {
 	cfg       Config
 	client    *kafka.Client
 	opts      options
+	outage    *outage
 	metrics   *sourceMetrics
 	topic     string
 	partition int
@@ -42,7 +43,7 @@ func (p *pump) run(ctx context.Context, next int64, started func(int64), out fun
 		ReadBatchTimeout: p.cfg.RequestTimeout,
 	}
 	if err := rc.Validate(); err != nil { // NewReader would panic; Config.Validate leaves nothing to find here
-		p.opts.log.Error("partition reader", "topic", p.topic, "partition", p.partition, "error", err)
+		p.opts.log.Error("partition reader", "partition", p.partition, "error", err)
 		return
 	}
 	r := kafka.NewReader(rc)
@@ -63,7 +64,7 @@ func (p *pump) copy(ctx context.Context, r *kafka.Reader, next int64, out func(c
 		case err != nil:
 			// The reader goes on by itself, with a backoff of its own: the broker is away or the leader moved.
 			p.metrics.errors.Inc()
-			p.opts.log.Warn("fetch again", "topic", p.topic, "partition", p.partition, "offset", next, "error", err)
+			p.outage.warn("fetch again", err, "partition", p.partition, "offset", next)
 			continue
 		}
 		if m.Offset < next {
@@ -97,12 +98,12 @@ func (p *pump) resolve(ctx context.Context, next int64) (int64, error) {
 	case next < s.first:
 		p.metrics.lost.Add(float64(s.first - next))
 		p.opts.log.Error("records were deleted before they were read: reset to the first there is",
-			"topic", p.topic, "partition", p.partition, "wanted", next, "first", s.first, "lost", s.first-next)
+			"partition", p.partition, "wanted", next, "first", s.first, "lost", s.first-next)
 		return s.first, nil
 	case next > s.end:
 		p.metrics.lost.Add(float64(next - s.end))
 		p.opts.log.Error("the partition ends before the offset wanted, was the topic made anew? Reset to the first there is",
-			"topic", p.topic, "partition", p.partition, "wanted", next, "first", s.first, "end", s.end)
+			"partition", p.partition, "wanted", next, "first", s.first, "end", s.end)
 		return s.first, nil
 	}
 	return next, nil
@@ -122,14 +123,14 @@ func (p *pump) explainGap(ctx context.Context, want, got int64) {
 	if first := spans[p.partition].first; first > want {
 		p.metrics.lost.Add(float64(min(first, got) - want))
 		p.opts.log.Error("retention deleted records before they were read",
-			"topic", p.topic, "partition", p.partition, "wanted", want, "next", got, "lost", min(first, got)-want)
+			"partition", p.partition, "wanted", want, "next", got, "lost", min(first, got)-want)
 	}
 }
 
 func (p *pump) notify(what string) func(error, time.Duration) {
 	return func(err error, wait time.Duration) {
 		p.metrics.errors.Inc()
-		p.opts.log.Warn("ask again", "what", what, "topic", p.topic, "partition", p.partition, "wait", wait, "error", err)
+		p.outage.warn("ask for "+what+" again", err, "partition", p.partition, "wait", wait)
 	}
 }
 

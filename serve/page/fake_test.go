@@ -237,25 +237,26 @@ func (f *fake) recommend(w http.ResponseWriter, r *http.Request) {
 }
 
 func scored(i int, t [2]string, win []entry) schema.AnswerItem {
-	parts := map[string]float64{"popularity": 0.5 * math.Exp(-float64(i)/9)}
+	parts := map[string]float64{"popular": 0.5 * math.Exp(-float64(i)/9)}
 	it := schema.AnswerItem{ID: t[0], Title: t[1], Source: schema.SourcePopular, Parts: parts}
 	for k, e := range slices.Backward(win) {
 		back := len(win) - 1 - k
 		if back > 2 {
 			break
 		}
-		parts["sequence"] += 0.9 * math.Pow(0.7, float64(back)) * noise(e.ItemID, t[0], "s")
-		parts["transitions"] += 0.5 * math.Pow(0.6, float64(back)) * noise(e.ItemID, t[0], "t")
+		parts["model"] += 0.9 * math.Pow(0.7, float64(back)) * noise(e.ItemID, t[0], "s")
+		parts["similar"] += 0.5 * math.Pow(0.6, float64(back)) * noise(e.ItemID, t[0], "t")
 	}
 	if len(win) > 1 && win[len(win)-2].ItemID == t[0] {
-		parts["repeats"] = 0.8
+		parts["repeat"] = 0.8
 	}
-	parts["transitions"] -= 0.05
+	parts["similar"] -= 0.05
 	top := 0.0
-	for name, source := range map[string]schema.Source{"sequence": schema.SourceModel, "transitions": schema.SourceSimilar, "repeats": schema.SourceRepeat, "popularity": schema.SourcePopular} {
-		it.Score += parts[name]
-		if parts[name] > top {
-			top, it.Source = parts[name], source
+	for _, source := range []schema.Source{schema.SourceRepeat, schema.SourceModel, schema.SourceSimilar, schema.SourcePopular} {
+		v := parts[string(source)]
+		it.Score += v
+		if v > top {
+			top, it.Source = v, source
 		}
 	}
 	return it

@@ -36,7 +36,7 @@ type Config struct {
 	Schedule         string  `koanf:"schedule" help:"how the weight lambda of the self-distilled targets moves: adaptive, self-calibrated, loss-ratio, linear, competence, reversed or constant (default self-calibrated)"`
 	Alpha            float64 `koanf:"alpha" help:"steepness of adaptive and loss-ratio in lambda = min(1, exp(alpha*(d/d_0-1))); the paper tries 0.1, 1, 10 and 100 (default 10)"`
 	EasyTargetWeight float64 `koanf:"easy_target_weight" help:"self-calibrated: the lambda wanted once the student is as near the real targets as its teacher, between 0 and 1 (default 0.2)"`
-	Fallback         string  `koanf:"fallback" help:"schedule used in place of self-calibrated in a round whose teacher is no nearer the real targets than the student's start; any other schedule (default loss-ratio)"`
+	Fallback         string  `koanf:"fallback" help:"schedule used in place of self-calibrated in a round whose teacher is no nearer the real targets than the student's start; any other schedule (default linear)"`
 	Constant         float64 `koanf:"constant" help:"constant: lambda of every epoch, 0 to 1; 0 is plain fine-tuning, 1 the self-distilled targets alone (default 0.5)"`
 	CompetenceStart  float64 `koanf:"competence_start" help:"competence: c_0, the competence before the first epoch, 0 to 1 (default 0.01)"`
 	Monotone         bool    `koanf:"monotone" help:"never let lambda rise within a round; the paper lets it (default false)"`
@@ -64,7 +64,7 @@ func DefaultConfig() Config {
 		Schedule:         ScheduleSelfCalibrated,
 		Alpha:            10,
 		EasyTargetWeight: 0.2,
-		Fallback:         ScheduleLossRatio,
+		Fallback:         ScheduleLinear,
 		Constant:         0.5,
 		CompetenceStart:  0.01,
 		LossWindow:       16,

@@ -52,11 +52,12 @@ function fill(el, it, rank, scale, moved) {
   el.classList.toggle("down", moved < 0);
 }
 
-/** barScale maps scores to 0..1 of the bar: the best item fills it, and 0 (or the lowest negative score) is empty. */
+/** barScale maps scores to 0..1 of the bar: the best item fills it. Empty is 0, or a little below the worst where scores are negative. */
 function barScale(items) {
   const scores = items.map((it) => it.score);
-  const high = Math.max(0, ...scores);
-  const low = Math.min(0, ...scores);
+  const high = Math.max(...scores);
+  const worst = Math.min(...scores);
+  const low = worst >= 0 ? 0 : worst - 0.25 * (high - worst);
   return (v) => (high > low ? Math.max(0.02, (v - low) / (high - low)) : 1);
 }
 

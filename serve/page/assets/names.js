@@ -2,13 +2,13 @@
 
 import { fixed } from "./format.js";
 
+// Parts of a score, by the source they speak for: words for a part that lifts the item, and for one that holds it back.
 const PARTS = {
-  sequence: { kind: "model", short: "fits their path", long: "fits the path of the whole window (sequence model)" },
-  transitions: { kind: "similar", short: "follows their last items", long: "often follows what they did last (transitions)" },
-  repeats: { kind: "repeat", short: "they come back to it", long: "they did it before and people come back to such things (repeats)" },
-  popularity: { kind: "popular", short: "popular now", long: "popular of late (popularity)" },
+  model: { kind: "model", short: "fits their path", against: "does not fit their path", long: "fits the path of the whole window (sequence model)" },
+  similar: { kind: "similar", short: "follows their last items", against: "seldom follows their last items", long: "often follows what they did last (transitions)" },
+  repeat: { kind: "repeat", short: "they come back to it", against: "no repeat due", long: "they did it before and people come back to such things (repeats)" },
+  popular: { kind: "popular", short: "popular now", against: "less popular now", long: "popular of late (popularity)" },
 };
-PARTS.repeat = PARTS.repeats;
 
 const SOURCES = {
   model: { kind: "model", name: "model", why: "fits the path of the whole window" },
@@ -28,7 +28,7 @@ const SCORERS = {
 export const source = (id) => SOURCES[id] ?? { kind: "catalog", name: id, why: id };
 
 /** part of a score. */
-export const part = (id) => PARTS[id] ?? { kind: "catalog", short: id, long: id };
+export const part = (id) => PARTS[id] ?? { kind: "catalog", short: id, against: id, long: id };
 
 /** scorer of the prequential record. */
 export const scorer = (id) => SCORERS[id] ?? { kind: "catalog", name: id };
@@ -50,5 +50,5 @@ export function byWeight(parts) {
 export function reason(item) {
   const parts = byWeight(item.parts);
   if (parts.length === 0) return source(item.source).why;
-  return parts.slice(0, 3).map((p) => `${p.short} ${p.value < 0 ? "" : "+"}${fixed(p.value)}`).join(" · ");
+  return parts.slice(0, 3).map((p) => (p.value < 0 ? `${p.against} ${fixed(p.value)}` : `${p.short} +${fixed(p.value)}`)).join(" · ");
 }

@@ -1,7 +1,6 @@
 package backend
 
 import (
-	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -13,9 +12,6 @@ import (
 
 // noInstall is the variable that forbids go-xla to download plugins.
 const noInstall = "GOMLX_NO_AUTO_INSTALL"
-
-// errNoCgo means that the binary holds no XLA.
-var errNoCgo = errors.New("this binary was built without cgo and cannot load PJRT plugins")
 
 // Info says what Open opened.
 type Info struct {

@@ -5,6 +5,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 )
@@ -261,6 +262,23 @@ func TestCounts_cloneIsIndependent(t *testing.T) {
 	if !bytes.Equal(encode(t, b), encode(t, learn(DefaultConfig(), slices.Concat(obs[:1000], obs[2000:3000])))) {
 		t.Error("the clone differs from counts that were never cloned")
 	}
+}
+
+// TestCounts_cloneBesideReaders is for the race detector: a published model is cloned while it answers.
+func TestCounts_cloneBesideReaders(t *testing.T) {
+	obs := stream(12, 500, 30)
+	c := learn(DefaultConfig(), obs)
+	var wg sync.WaitGroup
+	for range 3 {
+		wg.Go(func() {
+			for i := range 100 {
+				c.Transitions(obs[i].History, make([]float32, c.Len()))
+				c.Figures(1, start)
+				c.Clone().Update(obs[i])
+			}
+		})
+	}
+	wg.Wait()
 }
 
 func TestCounts_similarIsSymmetricAndFindsRarePartners(t *testing.T) {

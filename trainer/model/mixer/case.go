@@ -25,6 +25,11 @@ func (c Case) check(l Layout) error {
 			return fmt.Errorf("case has a candidate that stands for %v", v)
 		}
 	}
+	for _, v := range c.Targets {
+		if v < 0 {
+			return fmt.Errorf("case has %v interactions with a candidate", v)
+		}
+	}
 	for _, part := range [][]float32{c.Context, c.Items, c.Targets, c.Stands} {
 		for _, v := range part {
 			if v-v != 0 { // NaN and the infinities

@@ -8,17 +8,20 @@ import (
 	"slices"
 )
 
-// Config says how a mixer is fitted.
+// Config says how a mixer is fitted. Memory is for the owner of a Memory; Fit itself does not read it.
 type Config struct {
-	Hidden int     `koanf:"hidden" help:"units of the hidden layer, 0 for a linear score (default 24)"`
-	Epochs int     `koanf:"epochs" help:"passes over the cases of one fit (default 4)"`
+	Hidden int     `koanf:"hidden" help:"units of the hidden layer, 0 for a linear score (default 16)"`
+	Epochs int     `koanf:"epochs" help:"passes over the cases of one fit (default 2)"`
 	Batch  int     `koanf:"batch" help:"requests per step (default 8)"`
 	Rate   float64 `koanf:"rate" help:"step size of Adam (default 0.003)"`
+	Memory int     `koanf:"memory" help:"held-out baskets remembered from earlier fits and learnt from again, 0 for none (default 2000)"`
 	Pull   float64 `koanf:"pull" help:"L2 pull of every weight towards where the fit started, per interaction (default 0.001)"`
 }
 
 // DefaultConfig is what was chosen on the warm-up part of a real log.
-func DefaultConfig() Config { return Config{Hidden: 24, Epochs: 4, Batch: 8, Rate: 0.003, Pull: 0.001} }
+func DefaultConfig() Config {
+	return Config{Hidden: 16, Epochs: 2, Batch: 8, Rate: 0.003, Pull: 0.001, Memory: 2000}
+}
 
 // Validate reports every fault of c, joined.
 func (c Config) Validate() error {
@@ -31,6 +34,7 @@ func (c Config) Validate() error {
 	check(c.Hidden >= 0 && c.Hidden <= MaxHidden, "hidden", c.Hidden, fmt.Sprintf("0 to %d", MaxHidden))
 	check(c.Epochs >= 1 && c.Epochs <= 1000, "epochs", c.Epochs, "1 to 1000")
 	check(c.Batch >= 1 && c.Batch <= 1<<16, "batch", c.Batch, "1 to 65536")
+	check(c.Memory >= 0 && c.Memory <= 1<<20, "memory", c.Memory, "0 to 1048576")
 	check(c.Rate > 0 && c.Rate <= 1, "rate", c.Rate, "above 0, at most 1")
 	check(c.Pull >= 0 && c.Pull <= 1e3, "pull", c.Pull, "0 to 1000")
 	return errors.Join(errs...)
@@ -53,6 +57,9 @@ type Report struct {
 func Fit(cases []Case, cfg Config, start *Mixer, seed uint64) (*Mixer, Report, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, Report{}, err
+	}
+	if start == nil {
+		return nil, Report{}, errors.New("fit mixer: there is no mixer to start from")
 	}
 	used, report, err := usable(cases, start.layout)
 	if err != nil {
@@ -91,13 +98,21 @@ func usable(cases []Case, l Layout) (used []Case, r Report, err error) {
 func newTrainer(cases []Case, cfg Config, start *Mixer, rng *rand.Rand) *trainer {
 	l := start.layout
 	t := &trainer{layout: l, scale: measure(l, cases)}
+	varies := make([]bool, len(t.scale.dev))
+	for f, dev := range t.scale.dev {
+		if varies[f] = dev > 0; !varies[f] { // nothing to learn here: the column keeps the say it had
+			t.scale.mean[f], t.scale.dev[f] = start.scale.mean[f], start.scale.dev[f]
+		}
+	}
 	t.w = start.scale.restate(l, start.weight, t.scale)
 	if start.weight.hidden != cfg.Hidden {
 		w := newWeights(l, cfg.Hidden)
 		copy(w.linear, t.w.linear)
 		size := math.Sqrt(2 / float64(len(l.Item)+len(l.Context)))
 		for i := range w.input {
-			w.input[i] = size * rng.NormFloat64()
+			if v := size * rng.NormFloat64(); varies[i/cfg.Hidden] {
+				w.input[i] = v
+			}
 		}
 		t.w = w
 	}

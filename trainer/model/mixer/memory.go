@@ -6,7 +6,7 @@ import (
 )
 
 // kept is how many candidates besides the targets a remembered case keeps.
-const kept = 64
+const kept = 96
 
 // Thin returns c with its targets and at most n others, drawn by seed, each of which then stands for its share of the
 // others: the loss of a thinned case is an estimate of the whole one's, at a fraction of its memory and time.
@@ -53,7 +53,7 @@ type Memory struct {
 	cases []Case
 }
 
-// NewMemory returns a memory of at most limit cases (about 5 kB each).
+// NewMemory returns a memory of at most limit cases (about 5 kB each, encoded).
 func NewMemory(limit int) *Memory { return &Memory{limit: max(limit, 0)} }
 
 // Add remembers the cases that have a target among their candidates, oldest first, and forgets the oldest beyond the

@@ -3,7 +3,6 @@ package mixer
 import (
 	"fmt"
 	"math"
-	"slices"
 )
 
 // Bounds of a mixer's shape; they let the scoring loops work on the stack.
@@ -16,10 +15,6 @@ const (
 type Layout struct {
 	Item    []string `json:"item"`    // one value per candidate
 	Context []string `json:"context"` // one value per request
-}
-
-func (l Layout) equal(o Layout) bool {
-	return slices.Equal(l.Item, o.Item) && slices.Equal(l.Context, o.Context)
 }
 
 func (l Layout) validate() error {

@@ -140,6 +140,25 @@ func TestFit_standardisingAnewKeepsTheFunction(t *testing.T) {
 	}
 }
 
+// TestFit_keepsTheSayOfASilentColumn: a network may join after fits without one, and must not start unheard.
+func TestFit_keepsTheSayOfASilentColumn(t *testing.T) {
+	cases := task(1, 40)
+	for i := range cases {
+		for j := 2; j < len(cases[i].Items); j += 3 {
+			cases[i].Items[j] = 0
+		}
+	}
+	m := linear(t, 1, 1, 0.7)
+	for range 3 {
+		m, _ = fit(t, cases, thorough, m, 1)
+	}
+	out := make([]float64, 2)
+	m.Scores([]float32{1, 0.5}, []float32{0.3, 4, 0, 0.3, 4, 2}, out)
+	if d := out[1] - out[0]; math.Abs(d-1.4) > 1e-9 {
+		t.Errorf("the column moves a score by %v, want 1.4", d)
+	}
+}
+
 func TestFit_isDeterministicAndDependsOnItsSeed(t *testing.T) {
 	cases, start := task(1, 60), linear(t, 1, 1, 0)
 	bytes := func(seed uint64) string {
@@ -150,10 +169,11 @@ func TestFit_isDeterministicAndDependsOnItsSeed(t *testing.T) {
 		}
 		return string(b)
 	}
-	if bytes(1) != bytes(1) {
+	first := bytes(1)
+	if again := bytes(1); again != first {
 		t.Error("the same fit gave two mixers")
 	}
-	if bytes(1) == bytes(2) {
+	if bytes(2) == first {
 		t.Error("the seed changed nothing")
 	}
 }
@@ -204,10 +224,17 @@ func TestFit_refuses(t *testing.T) {
 		"a number that is none": {nan, thorough, "case 1"},
 		"missing context":       {short, thorough, "case 0"},
 		"a bad config":          {task(1, 2), Config{Epochs: -1}, "mixer.epochs -1"},
+		"a negative target":     {[]Case{{Context: make([]float32, 2), Items: make([]float32, 3), Targets: []float32{-1}}}, thorough, "case 0"},
 	} {
 		if _, _, err := Fit(try.cases, try.cfg, start, 1); err == nil || !strings.Contains(err.Error(), try.want) {
 			t.Errorf("%s: error %v, want one with %q", what, err, try.want)
 		}
+	}
+}
+
+func TestFit_needsAStart(t *testing.T) {
+	if _, _, err := Fit(task(1, 2), thorough, nil, 1); err == nil {
+		t.Error("a fit from nothing was accepted")
 	}
 }
 

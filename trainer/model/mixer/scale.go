@@ -82,7 +82,7 @@ func (s scale) fold(l Layout, w weights) weights {
 }
 
 // restate returns weights of columns standardised by next that give the score w gives from columns standardised by s,
-// up to one constant. A column that did not vary under s had no say, so it starts with none.
+// up to one constant.
 func (s scale) restate(l Layout, w weights, next scale) weights {
 	out := s.fold(l, w)
 	for f := range next.mean {

@@ -291,4 +291,7 @@ func ExampleBundle_Rank() {
 		fmt.Println(s.Item, s.Source)
 	}
 	// Output:
+	// item-3 repeat
+	// item-2 similar
+	// item-20 popular
 }

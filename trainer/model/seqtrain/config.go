@@ -8,8 +8,8 @@ import (
 
 // Config says how to train. The zero value is not usable; start from DefaultConfig.
 type Config struct {
-	Batch          int           `koanf:"batch" help:"rows of max_len slots per step (default 32)"`
-	LearningRate   float64       `koanf:"learning_rate" help:"Adam's step size (default 0.002)"`
+	Batch          int           `koanf:"batch" help:"rows of max_len slots per step (default 16)"`
+	LearningRate   float64       `koanf:"learning_rate" help:"Adam's step size (default 0.003)"`
 	Negatives      int           `koanf:"negatives" help:"items sampled per step for the softmax of a large catalogue (default 256)"`
 	FullSoftmax    int           `koanf:"full_softmax" help:"catalogues up to this many items use the exact softmax (default 512)"`
 	Smoothing      float64       `koanf:"smoothing" help:"share of the negatives drawn uniformly, the rest by popularity, above 0 to 1 (default 0.5)"`
@@ -20,7 +20,7 @@ type Config struct {
 
 // DefaultConfig suits some thousands of items on two CPU cores without a tensor compiler.
 func DefaultConfig() Config {
-	return Config{Batch: 32, LearningRate: 0.002, Negatives: 256, FullSoftmax: 512, Smoothing: 0.5, StepTimeout: 2 * time.Minute}
+	return Config{Batch: 16, LearningRate: 0.003, Negatives: 256, FullSoftmax: 512, Smoothing: 0.5, StepTimeout: 2 * time.Minute}
 }
 
 // Validate reports every fault of the configuration at once.

@@ -3,9 +3,9 @@
 // One step is one run of a compiled graph: the forward pass of sequence over a batch, the loss and its gradients.
 // Everything around the graph is Go: rows of the item table are picked before it and their gradients added back
 // after it, dropout masks are drawn for it, and Adam (Kingma and Ba 2015, arXiv 1412.6980) runs on plain slices.
-// That has three reasons. The shapes do not depend on the vocabulary, so a growing catalogue never recompiles
-// and no padding row can take probability. Gather, scatter and Adam cost a fifth of what the pure-Go backend
-// needs for them as graph operations. And the state is a handful of slices: saved, loaded and compared bit by bit.
+// That has three reasons. With a sampled softmax no shape depends on the vocabulary, so a growing catalogue does not
+// recompile. The pure-Go backend needs 2 ms for a gather or scatter of 3,200 rows and fourteen passes over every
+// weight for Adam; a loop in Go needs a fraction. And the state is a handful of slices: saved, loaded and compared bit by bit.
 //
 // Short examples are packed together into rows of MaxLen slots with a block-diagonal mask, so no time goes into
 // padding and every batch but the last has one shape.

@@ -27,6 +27,7 @@ type Engine struct {
 	stuck   bool
 	mean    time.Duration // of a step, moving
 	warm    map[warmKey]bool
+	execute func(x *graph.Exec, cfg sequence.Config, b *batch, params []sequence.Tensor, read func(out int, data []float32)) error // call, unless a test stands in
 }
 
 type warmKey struct {
@@ -42,7 +43,7 @@ func NewEngine(be compute.Backend, cfg Config) (*Engine, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, fmt.Errorf("new training engine: %w", err)
 	}
-	return &Engine{backend: be, cfg: cfg, steps: map[sequence.Config]*graph.Exec{}, warm: map[warmKey]bool{}}, nil
+	return &Engine{backend: be, cfg: cfg, steps: map[sequence.Config]*graph.Exec{}, warm: map[warmKey]bool{}, execute: call}, nil
 }
 
 // Close frees the compiled graphs. After ErrStuck it leaves them alone: the stuck step still uses them.
@@ -89,7 +90,7 @@ func (e *Engine) run(ctx context.Context, cfg sequence.Config, b *batch, params 
 	}
 	start := time.Now()
 	done := make(chan error, 1)
-	go func() { done <- protect(func() error { return call(x, cfg, b, params, read) }) }()
+	go func() { done <- protect(func() error { return e.execute(x, cfg, b, params, read) }) }()
 	timer := time.NewTimer(limit)
 	defer timer.Stop()
 	select {

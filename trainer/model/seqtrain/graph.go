@@ -6,7 +6,8 @@ import (
 
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/compute/shapes"
-	. "github.com/gomlx/gomlx/core/graph" //nolint:staticcheck // graph code reads as formulas only without the package name
+	//lint:ignore ST1001 graph code reads as formulas only without the package name, and gomlx itself is written so
+	. "github.com/gomlx/gomlx/core/graph"
 
 	"github.com/softrec/softrec/trainer/model/sequence"
 )

@@ -49,8 +49,9 @@ func New(be compute.Backend, cfg Config, start *sequence.Weights, data Data, see
 	return e.Learner(start, data, seed)
 }
 
-// Learner makes a learner that starts from a copy of start with fresh optimiser moments. Examples without any known target are left out; it is
-// an error if none is left. seed is mixed into the seed of every pass.
+// Learner makes a learner that starts from a copy of start with fresh moments. Examples without any known target are
+// left out; it is an error if none is left. Examples longer than MaxLen are cut into pieces. seed is mixed into the
+// seed of every pass.
 func (e *Engine) Learner(start *sequence.Weights, data Data, seed uint64) (*Learner, error) {
 	if start == nil {
 		return nil, errors.New("new sequence learner: no weights to start from")

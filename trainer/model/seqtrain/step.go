@@ -10,36 +10,42 @@ import (
 
 // step runs the graph on a batch and moves the weights.
 func (l *Learner) step(ctx context.Context, b *batch) (sums, error) {
-	s := sums{realSeen: b.realSeen, easySeen: b.easySeen}
+	s, loss, grads, err := l.gradients(ctx, b)
+	if err != nil {
+		return sums{}, err
+	}
+	if math.IsNaN(loss) || math.IsInf(loss, 0) {
+		return sums{}, fmt.Errorf("loss is %v: the weights have diverged", loss)
+	}
+	l.adam.begin()
+	for i, t := range l.weights.Tensors() {
+		l.adam.update(i, t.Data, grads[i], l.cfg.LearningRate)
+	}
+	return s, nil
+}
+
+// gradients runs the graph on a batch and returns its losses and the gradients by tensor; those of the tables are
+// good until the next call.
+func (l *Learner) gradients(ctx context.Context, b *batch) (s sums, loss float64, grads [][]float32, err error) {
+	s = sums{realSeen: b.realSeen, easySeen: b.easySeen}
 	tensors := l.weights.Tensors()
-	grads := make([][]float32, len(tensors)) // from the first block on
+	grads = make([][]float32, len(tensors))
 	clear(l.gradItems)
 	clear(l.gradPos)
 	grads[0], grads[1] = l.gradItems, l.gradPos
-	var loss float32
-	err := l.engine.run(ctx, l.weights.Config(), b, tensors[2:], func(out int, data []float32) {
+	err = l.engine.run(ctx, l.weights.Config(), b, tensors[2:], func(out int, data []float32) {
 		switch out {
 		case outReal:
 			s.real = float64(data[0])
 		case outEasy:
 			s.easy = float64(data[0])
 		case outLoss:
-			loss = data[0]
+			loss = float64(data[0])
 		default:
 			b.collect(out, data, grads, l.weights.Config(), l.sampler)
 		}
 	})
-	if err != nil {
-		return sums{}, err
-	}
-	if f := float64(loss); math.IsNaN(f) || math.IsInf(f, 0) {
-		return sums{}, fmt.Errorf("loss is %v: the weights have diverged", loss)
-	}
-	l.adam.begin()
-	for i := range tensors {
-		l.adam.update(i, tensors[i].Data, grads[i], l.cfg.LearningRate)
-	}
-	return s, nil
+	return s, loss, grads, err
 }
 
 // collect adds an output of the graph to the gradients by tensor; those of the tables come by slot.

@@ -17,17 +17,19 @@ const (
 
 // Config is the shape of the network. The zero value is not usable; start from DefaultConfig.
 type Config struct {
-	Dim     int     `koanf:"dim" json:"dim" help:"width of item vectors and of every layer, floats (default 64)"`
-	Layers  int     `koanf:"layers" json:"layers" help:"attention blocks (default 2)"`
+	Dim     int     `koanf:"dim" json:"dim" help:"width of item vectors and of every layer, floats (default 48)"`
+	Layers  int     `koanf:"layers" json:"layers" help:"attention blocks (default 1)"`
 	Heads   int     `koanf:"heads" json:"heads" help:"attention heads per block; must divide dim (default 1)"`
 	MaxLen  int     `koanf:"max_len" json:"max_len" help:"newest interactions the network reads (default 50)"`
-	FF      int     `koanf:"ff" json:"ff" help:"width of the feed-forward layer of a block, floats (default 64)"`
+	FF      int     `koanf:"ff" json:"ff" help:"width of the feed-forward layer of a block, floats (default 48)"`
 	Dropout float64 `koanf:"dropout" json:"dropout" help:"share of activations dropped in training, 0 to 0.9 (default 0.2)"`
 }
 
-// DefaultConfig is a network that a CPU without a tensor compiler trains in seconds on some thousands of items.
+// DefaultConfig is a network that a CPU without a tensor compiler trains in seconds on some thousands of items. On the
+// first 200,000 lines of Online Retail, next baskets, five epochs, one seed, its HR@10 was 0.059, against 0.054 with 64
+// floats and 0.044 with two blocks, which also take longer; more data or epochs may turn that round.
 func DefaultConfig() Config {
-	return Config{Dim: 64, Layers: 2, Heads: 1, MaxLen: 50, FF: 64, Dropout: 0.2}
+	return Config{Dim: 48, Layers: 1, Heads: 1, MaxLen: 50, FF: 48, Dropout: 0.2}
 }
 
 // Validate reports every fault of the configuration at once.

@@ -5,10 +5,15 @@ import (
 	"math"
 	"math/rand/v2"
 	"slices"
+	"strings"
 )
 
-// itemScale is the standard deviation of fresh item vectors times sqrt(Dim).
-const itemScale = 0.25
+const (
+	// itemScale is the standard deviation of fresh item vectors times sqrt(Dim).
+	itemScale = 0.25
+	// branchScale shrinks the matrices that end a block's parts, so that a fresh network starts near the item itself and learns what to add.
+	branchScale = 0.3
+)
 
 // NewWeights makes the starting point of a network for a vocabulary of vocab rows (row 0 is padding and stays zero).
 // The same arguments give the same bits.
@@ -30,7 +35,11 @@ func NewWeights(cfg Config, vocab int, seed uint64) (*Weights, error) {
 		case i == 1:
 			fillNormal(t.Data, 0.02, seed, uint64(i))
 		case len(t.Shape) == 2:
-			fillNormal(t.Data, 1/math.Sqrt(float64(t.Shape[0])), seed, uint64(i))
+			std := 1 / math.Sqrt(float64(t.Shape[0]))
+			if strings.HasSuffix(t.Name, ".o") || strings.HasSuffix(t.Name, ".ff2") {
+				std *= branchScale
+			}
+			fillNormal(t.Data, std, seed, uint64(i))
 		}
 	}
 	return w, nil

@@ -1,0 +1,135 @@
+package mixer
+
+import (
+	"encoding/binary"
+	"fmt"
+	"hash/crc32"
+	"math"
+)
+
+// memoryMagic starts the binary form of a Memory; its last byte is the version.
+const memoryMagic = "SRMEM\x01"
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+// MarshalBinary writes the memory, followed by a checksum. Equal memories have equal bytes. It never fails.
+func (m *Memory) MarshalBinary() ([]byte, error) {
+	b := append([]byte(nil), memoryMagic...)
+	b = binary.AppendUvarint(b, uint64(m.limit))
+	b = binary.AppendUvarint(b, uint64(len(m.cases)))
+	for _, c := range m.cases {
+		b = binary.LittleEndian.AppendUint32(b, math.Float32bits(c.Missed))
+		b = appendFloats(b, c.Context)
+		b = appendFloats(b, c.Items)
+		b = appendFloats(b, c.Targets)
+		b = appendFloats(b, c.Stands)
+	}
+	return binary.LittleEndian.AppendUint32(b, crc32.Checksum(b, castagnoli)), nil
+}
+
+// run is how many values share one mask; zeros cost one bit.
+const run = 8
+
+// appendFloats writes the length and the values, eight at a time: a mask of the ones that are not zero, then those.
+func appendFloats(b []byte, values []float32) []byte {
+	b = binary.AppendUvarint(b, uint64(len(values)))
+	for i := 0; i < len(values); i += run {
+		mask := len(b)
+		b = append(b, 0)
+		for j, v := range values[i:min(i+run, len(values))] {
+			if v != 0 {
+				b[mask] |= 1 << j
+				b = binary.LittleEndian.AppendUint32(b, math.Float32bits(v))
+			}
+		}
+	}
+	return b
+}
+
+// UnmarshalBinary reads what MarshalBinary wrote. Damaged bytes are an error; m is unchanged then. Whether the cases
+// fit a mixer's layout is checked by Fit.
+func (m *Memory) UnmarshalBinary(b []byte) error {
+	if len(b) < len(memoryMagic)+4 || string(b[:len(memoryMagic)]) != memoryMagic {
+		return fmt.Errorf("decode mixer memory: not a version-1 memory file")
+	}
+	body, sum := b[:len(b)-4], binary.LittleEndian.Uint32(b[len(b)-4:])
+	if got := crc32.Checksum(body, castagnoli); got != sum {
+		return fmt.Errorf("decode mixer memory: checksum %08x, want %08x", got, sum)
+	}
+	r := &memoryReader{b: body[len(memoryMagic):]}
+	limit, n := r.uint(math.MaxInt32), r.uint(uint64(len(b)))
+	var cases []Case
+	for i := uint64(0); i < n && r.err == nil; i++ {
+		c := Case{Missed: r.float()}
+		c.Context, c.Items, c.Targets, c.Stands = r.floats(), r.floats(), r.floats(), r.floats()
+		cases = append(cases, c)
+	}
+	if r.err == nil && len(r.b) > 0 {
+		r.fail("%d bytes too many", len(r.b))
+	}
+	if r.err != nil {
+		return fmt.Errorf("decode mixer memory: %w", r.err)
+	}
+	m.limit, m.cases = int(limit), cases
+	return nil
+}
+
+// memoryReader takes values off b; after the first fault every read gives zero.
+type memoryReader struct {
+	b   []byte
+	err error
+}
+
+func (r *memoryReader) fail(format string, args ...any) {
+	if r.err == nil {
+		r.err = fmt.Errorf(format, args...)
+	}
+	r.b = nil
+}
+
+func (r *memoryReader) uint(limit uint64) uint64 {
+	v, n := binary.Uvarint(r.b)
+	if n <= 0 || v > limit {
+		r.fail("a whole number is cut off or above %d", limit)
+		return 0
+	}
+	r.b = r.b[n:]
+	return v
+}
+
+func (r *memoryReader) float() float32 {
+	if len(r.b) < 4 {
+		r.fail("a number is cut off")
+		return 0
+	}
+	v := math.Float32frombits(binary.LittleEndian.Uint32(r.b))
+	r.b = r.b[4:]
+	if v-v != 0 {
+		r.fail("%v is not finite", v)
+		return 0
+	}
+	return v
+}
+
+// floats reads one slice, nil for an empty one. A value takes a bit at least, so a forged length stays small.
+func (r *memoryReader) floats() []float32 {
+	n := r.uint(uint64(run * len(r.b)))
+	if n == 0 || r.err != nil {
+		return nil
+	}
+	out := make([]float32, n)
+	for i := 0; i < len(out); i += run {
+		if len(r.b) == 0 {
+			r.fail("a mask is cut off")
+			return nil
+		}
+		mask := r.b[0]
+		r.b = r.b[1:]
+		for j := range min(run, len(out)-i) {
+			if mask&(1<<j) != 0 {
+				out[i+j] = r.float()
+			}
+		}
+	}
+	return out
+}
