@@ -36,7 +36,7 @@ fetch_kafka() {
 	command -v mvn >/dev/null || die "mvn is missing: install Maven"
 	say "fetching the Kafka broker"
 	rm -rf "$libs" && mkdir -p "$libs"
-	mvn -q -B -f "$here/kafka/pom.xml" dependency:copy-dependencies -DincludeScope=runtime -DoutputDirectory="$libs" >&2
+	mvn -q -B -Dstyle.color=never -f "$here/kafka/pom.xml" dependency:copy-dependencies -DincludeScope=runtime -DoutputDirectory="$libs" >&2
 	cp "$here/kafka/pom.xml" "$wanted"
 }
 

@@ -51,8 +51,8 @@ func freshSteps(segs []segment) []step {
 	return out
 }
 
-// observe feeds every fresh step of segs to c in canonical order, each with its history before its basket.
-func observe(c *counts.Counts, segs []segment) {
+// eachFresh calls visit for every fresh step of segs in canonical order.
+func eachFresh(segs []segment, visit func(s segment, i int)) {
 	type ref struct{ seg, at int }
 	refs := make([]ref, 0, countFresh(segs))
 	for i, s := range segs {
@@ -62,11 +62,20 @@ func observe(c *counts.Counts, segs []segment) {
 	}
 	slices.SortFunc(refs, func(a, b ref) int { return compareSteps(segs[a.seg].Steps[a.at], segs[b.seg].Steps[b.at]) })
 	for _, r := range refs {
-		s := segs[r.seg]
-		c.Update(counts.Observation{
-			History: itemsOf(s.Steps[:s.basketStart(r.at)]), Item: s.Steps[r.at].Item, Time: time.UnixMilli(s.Steps[r.at].TS),
-		})
+		visit(segs[r.seg], r.at)
 	}
+}
+
+// count feeds step i of s to c, with its history before its basket.
+func count(c *counts.Counts, s segment, i int) {
+	c.Update(counts.Observation{
+		History: itemsOf(s.Steps[:s.basketStart(i)]), Item: s.Steps[i].Item, Time: time.UnixMilli(s.Steps[i].TS),
+	})
+}
+
+// observe feeds every fresh step of segs to c in canonical order.
+func observe(c *counts.Counts, segs []segment) {
+	eachFresh(segs, func(s segment, i int) { count(c, s, i) })
 }
 
 // holdOut splits segs at the event time that leaves about share of the fresh interactions newer than it. Whole

@@ -28,6 +28,8 @@ type checkpoint struct {
 	Live     string        // version live after the round
 	Vocab    []byte
 	Counts   []byte
+	Network  []byte // empty: none
+	Memory   []byte
 	Carried  []segment
 	Replay   replay
 	Users    []userBlob

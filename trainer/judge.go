@@ -4,12 +4,14 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"runtime"
 	"time"
 
 	"github.com/softrec/softrec/schema"
 	"github.com/softrec/softrec/trainer/eval"
 	"github.com/softrec/softrec/trainer/model/ranker"
 	"github.com/softrec/softrec/trainer/model/seqtrain"
+	"github.com/softrec/softrec/trainer/model/sequence"
 	"github.com/softrec/softrec/trainer/model/vocab"
 )
 
@@ -18,17 +20,20 @@ import (
 func questions(segs []segment, v *vocab.Vocab, windowLen, limit int) []ranker.Question {
 	var out []ranker.Question
 	for _, s := range segs {
-		for start := s.First; start < len(s.Steps); {
-			end := basketEnd(s.Steps, start)
-			q := ranker.Question{History: interactions(s.Steps[:s.basketStart(start)], v.ID, windowLen), Now: time.UnixMilli(s.Steps[start].TS).UTC()}
-			for _, x := range s.Steps[start:end] {
-				q.Items = append(q.Items, v.ID(x.Item))
-			}
-			out = append(out, q)
-			start = end
+		for start := s.First; start < len(s.Steps); start = basketEnd(s.Steps, start) {
+			out = append(out, questionAt(s, start, v, windowLen))
 		}
 	}
 	return out[max(0, len(out)-limit):]
+}
+
+// questionAt asks for the basket of s that fresh step start begins.
+func questionAt(s segment, start int, v *vocab.Vocab, windowLen int) ranker.Question {
+	q := ranker.Question{History: interactions(s.Steps[:s.basketStart(start)], v.ID, windowLen), Now: time.UnixMilli(s.Steps[start].TS).UTC()}
+	for _, x := range s.Steps[start:basketEnd(s.Steps, start)] {
+		q.Items = append(q.Items, v.ID(x.Item))
+	}
+	return q
 }
 
 // lines counts the interactions asked for.
@@ -76,6 +81,29 @@ func validation(qs []ranker.Question, v *vocab.Vocab) []seqtrain.Case {
 		}
 	}
 	return out
+}
+
+// hits is how many of the validation part's interactions n alone has among its first cutoff items, as a share.
+func (r *rounds) hits(w *work, n *sequence.Weights) float64 {
+	cases := validation(w.fit, w.vocab)
+	histories, targets := make([][]int32, len(cases)), 0
+	for i, c := range cases {
+		histories[i] = c.History
+		targets += len(c.Targets)
+	}
+	found := make([]int, len(cases))
+	n.ScoresBatch(histories, runtime.GOMAXPROCS(0), func(i int, scores []float32, _ bool) {
+		for _, t := range cases[i].Targets {
+			if int(t) < len(scores) && eval.HR(eval.Rank(scores[1:], int(t)-1), cutoff) == 1 {
+				found[i]++
+			}
+		}
+	})
+	sum := 0
+	for _, f := range found {
+		sum += f
+	}
+	return float64(sum) / float64(max(1, targets))
 }
 
 // tallyOf sums ranks up.

@@ -10,7 +10,9 @@ import (
 	"github.com/softrec/softrec/ingest/retry"
 	"github.com/softrec/softrec/schema"
 	"github.com/softrec/softrec/trainer/model/counts"
+	"github.com/softrec/softrec/trainer/model/mixer"
 	"github.com/softrec/softrec/trainer/model/ranker"
+	"github.com/softrec/softrec/trainer/model/sequence"
 	"github.com/softrec/softrec/trainer/model/vocab"
 	"github.com/softrec/softrec/trainer/snapshot"
 )
@@ -102,7 +104,18 @@ func (t *Trainer) checkpoint(in assignment, out outcome) error {
 	if err != nil {
 		return fmt.Errorf("encode counts: %w", err)
 	}
+	memory, err := next.Memory.MarshalBinary()
+	if err != nil {
+		return fmt.Errorf("encode the mixing model's memory: %w", err)
+	}
+	var network []byte
+	if next.Network != nil {
+		if network, err = next.Network.Encode(); err != nil {
+			return fmt.Errorf("encode the last network: %w", err)
+		}
+	}
 	c := checkpoint{
+		Network: network, Memory: memory,
 		Round: next.Round, Offsets: in.cut.To, Vocab: vocabBytes, Counts: countBytes, Carried: next.Carried, Replay: next.Replay,
 		Users: users, Scores: in.scores, Identity: t.cfg.identity(t.rounds.rules),
 	}
@@ -162,6 +175,16 @@ func (t *Trainer) apply(c checkpoint) error {
 	}
 	if err := k.Counts.UnmarshalBinary(c.Counts); err != nil {
 		return fmt.Errorf("counts: %w", err)
+	}
+	k.Memory = mixer.NewMemory(t.cfg.Mixer.Memory)
+	if err := k.Memory.UnmarshalBinary(c.Memory); err != nil {
+		return fmt.Errorf("memory of the mixing model: %w", err)
+	}
+	if len(c.Network) > 0 {
+		var err error
+		if k.Network, err = sequence.Decode(c.Network); err != nil {
+			return fmt.Errorf("last network: %w", err)
+		}
 	}
 	users, err := decodeUsers(c.Users)
 	if err != nil {

@@ -25,11 +25,14 @@ type knowledge struct {
 	Counts  *counts.Counts
 	Carried []segment // held out by the last round
 	Replay  replay
+	Network *sequence.Weights // the last one tuned, promoted or not; nil before the first
+	Memory  *mixer.Memory     // baskets of earlier rounds, for the mixing model
 }
 
 // newKnowledge is the state before the first round.
 func newKnowledge(cfg Config) knowledge {
-	return knowledge{Vocab: vocab.New(), Counts: counts.NewCounts(cfg.Counts), Replay: replay{Limit: cfg.ReplayLimit}}
+	return knowledge{Vocab: vocab.New(), Counts: counts.NewCounts(cfg.Counts), Replay: replay{Limit: cfg.ReplayLimit},
+		Memory: mixer.NewMemory(cfg.Mixer.Memory)}
 }
 
 // outcome is what a round leaves behind.
@@ -60,13 +63,17 @@ type rounds struct {
 // errors.
 func (r *rounds) run(ctx context.Context, base knowledge, c cut, live *liveModel) (outcome, error) {
 	started := r.now()
-	w := r.prepare(base, c)
+	w, err := r.prepare(ctx, base, c, live)
+	if err != nil {
+		return outcome{}, err
+	}
 	rec := w.record(started)
-	out := outcome{Next: w.after(), Live: live}
+	out := outcome{Live: live}
 	reference, err := r.refresh(ctx, w, &out, &rec)
 	if err == nil && r.tuner != nil {
 		err = r.renew(ctx, w, reference, &out, &rec)
 	}
+	out.Next = w.after()
 	if ctx.Err() != nil {
 		return outcome{}, ctx.Err()
 	}
@@ -98,10 +105,13 @@ type work struct {
 	from    map[int]int64
 	to      map[int]int64
 	vocab   *vocab.Vocab
-	counts  *counts.Counts // up to the held-out part
-	full    *counts.Counts // with it
-	learn   []segment      // carried and new, for the network
-	backlog []segment      // older than the learn limit reaches: for the replay buffer only
+	network *sequence.Weights // that the round starts from, nil before the first
+	memory  *mixer.Memory     // with this round's baskets, each as it looked before it was counted
+	counts  *counts.Counts    // up to the held-out part
+	full    *counts.Counts    // with it
+	learn   []segment         // carried and new, for the network
+	mixed   *mixer.Mixer      // fitted by the first half
+	backlog []segment         // older than the learn limit reaches: for the replay buffer only
 	replay  []segment
 	held    []segment
 	fit     []ranker.Question
@@ -109,8 +119,9 @@ type work struct {
 	history replay
 }
 
-// prepare puts the cut into canonical form and parts it.
-func (r *rounds) prepare(base knowledge, c cut) *work {
+// prepare puts the cut into canonical form, parts it, and counts what is for training, making cases of its newest baskets
+// for the mixing model on the way: each as the counts stood before it, with a network that has not seen it.
+func (r *rounds) prepare(ctx context.Context, base knowledge, c cut, live *liveModel) (*work, error) {
 	w := &work{round: base.Round + 1, from: c.From, to: c.To, history: base.Replay}
 	w.seed = uint64(r.cfg.Seed)<<20 + uint64(w.round)
 	for _, u := range c.Forgot {
@@ -120,16 +131,66 @@ func (r *rounds) prepare(base knowledge, c cut) *work {
 	w.vocab = can.Vocab
 	train, held := holdOut(can.Segs, r.cfg.HeldOut, r.rules.Len)
 	w.held = held
-	w.counts = base.Counts.Clone()
-	observe(w.counts, train)
-	w.full = w.counts.Clone()
-	observe(w.full, held)
 	w.backlog, w.learn = newest(slices.Concat(c.Carried, train), r.cfg.LearnLimit, r.rules.Len)
 	w.replay = w.history.sample(int(r.cfg.ReplayShare*float64(countFresh(w.learn))), w.seed)
 	fit, gate := splitHeld(held, r.rules.Len)
 	w.fit = questions(fit, w.vocab, r.rules.Len, r.cfg.GateLimit)
 	w.gate = questions(gate, w.vocab, r.rules.Len, r.cfg.GateLimit)
-	return w
+	var err error
+	if w.network, err = r.choose(w, live, base.Network); err != nil {
+		return nil, err
+	}
+	w.counts, w.memory = base.Counts.Clone(), base.Memory.Clone()
+	if err := r.observe(ctx, w, train); err != nil {
+		return nil, err
+	}
+	w.full = w.counts.Clone()
+	observe(w.full, held)
+	return w, nil
+}
+
+// choose is the network the round starts from: the live one or the last one tuned, whichever does better on the
+// validation part. A refused network may still be the better start, a broken one is not.
+func (r *rounds) choose(w *work, live *liveModel, tuned *sequence.Weights) (*sequence.Weights, error) {
+	var best *sequence.Weights
+	if live != nil {
+		best = live.Bundle.Sequence
+	}
+	if tuned != nil && (best == nil || r.hits(w, tuned) > r.hits(w, best)) {
+		best = tuned
+	}
+	if best == nil || r.tuner == nil {
+		return best, nil
+	}
+	grown, err := best.Grow(w.vocab.Len(), uint64(r.cfg.Seed))
+	if err != nil {
+		return nil, fmt.Errorf("grow the network to %d items: %w", w.vocab.Len(), err)
+	}
+	return grown, nil
+}
+
+// observe counts segs in canonical order and remembers a case of each of the newest baskets.
+func (r *rounds) observe(ctx context.Context, w *work, segs []segment) error {
+	b, err := ranker.New(w.vocab, w.counts, w.network, nil)
+	if err != nil {
+		return fmt.Errorf("build bundle: %w", err)
+	}
+	baskets := 0
+	eachFresh(segs, func(s segment, i int) {
+		if i == max(s.First, s.basketStart(i)) {
+			baskets++
+		}
+	})
+	skip := baskets - r.cfg.Mixer.Memory
+	eachFresh(segs, func(s segment, i int) {
+		if i == max(s.First, s.basketStart(i)) && ctx.Err() == nil {
+			if skip--; skip < 0 {
+				w.memory.Add(b.CasesFor([]ranker.Question{questionAt(s, i, w.vocab, r.rules.Len)}), w.seed+uint64(-skip))
+			}
+		}
+		count(w.counts, s, i)
+	})
+	return ctx.Err()
 }
 
 // record starts the round's record.
@@ -141,14 +202,11 @@ func (w *work) record(started time.Time) schema.Round {
 }
 
 // tune trains the network.
-func (r *rounds) tune(ctx context.Context, w *work, live *liveModel, rec *schema.Round) (*sequence.Weights, error) {
+func (r *rounds) tune(ctx context.Context, w *work, rec *schema.Round) (*sequence.Weights, error) {
 	rec.Learner = LearnerSequence
-	task := Task{Vocab: w.vocab.Len(), Seed: w.seed, InitSeed: uint64(r.cfg.Seed), OnEpoch: r.onEpoch, Now: r.now,
+	task := Task{Vocab: w.vocab.Len(), Seed: w.seed, InitSeed: uint64(r.cfg.Seed), Live: w.network, OnEpoch: r.onEpoch, Now: r.now,
 		Train:      examples(slices.Concat(w.replay, w.learn), r.cfg.Sequence.MaxLen, w.seed),
 		Validation: validation(w.fit, w.vocab)}
-	if live != nil {
-		task.Live = live.Bundle.Sequence
-	}
 	if len(task.Train) == 0 || len(task.Validation) == 0 {
 		return nil, fmt.Errorf("nothing to tune on: %d training sequences, %d validation baskets", len(task.Train), len(task.Validation))
 	}
@@ -164,12 +222,12 @@ func (r *rounds) tune(ctx context.Context, w *work, live *liveModel, rec *schema
 func (r *rounds) refresh(ctx context.Context, w *work, out *outcome, rec *schema.Round) (*liveModel, error) {
 	started := r.now()
 	rec.Learner = LearnerCounts
-	var network *sequence.Weights
-	if out.Live != nil {
-		network = out.Live.Bundle.Sequence
-	}
 	live := out.Live
-	candidate, v, err := r.gate(ctx, w, live, live, network)
+	var start *mixer.Mixer // nil: the default
+	if live != nil {
+		start = live.Bundle.Mixer
+	}
+	candidate, v, err := r.gate(ctx, w, live, start, w.network)
 	if err != nil {
 		return nil, err
 	}
@@ -179,6 +237,7 @@ func (r *rounds) refresh(ctx context.Context, w *work, out *outcome, rec *schema
 		}
 		live = &liveModel{Version: out.Live.Version, Bundle: candidate}
 	}
+	w.mixed = candidate.Mixer
 	rec.Live, rec.Candidate, rec.Verdict, rec.Reason = v.live, v.candidate, v.verdict(), v.Reason
 	if r.tuner != nil {
 		rec.Refresh = &schema.Refresh{Live: v.live, Candidate: v.candidate, Verdict: v.verdict(), Reason: v.Reason, Seconds: r.now().Sub(started).Seconds()}
@@ -191,11 +250,12 @@ func (r *rounds) refresh(ctx context.Context, w *work, out *outcome, rec *schema
 
 // renew is the second half: a network tuned by SOFT.
 func (r *rounds) renew(ctx context.Context, w *work, reference *liveModel, out *outcome, rec *schema.Round) error {
-	weights, err := r.tune(ctx, w, out.Live, rec)
+	weights, err := r.tune(ctx, w, rec)
 	if err != nil {
 		return err
 	}
-	candidate, v, err := r.gate(ctx, w, reference, reference, weights)
+	w.network = weights
+	candidate, v, err := r.gate(ctx, w, reference, w.mixed, weights)
 	if err != nil {
 		return err
 	}
@@ -220,8 +280,8 @@ func (v verdict) verdict() string {
 }
 
 // gate makes the candidate around a network and compares it with the live model on what neither has seen.
-func (r *rounds) gate(ctx context.Context, w *work, live, mixed *liveModel, network *sequence.Weights) (*ranker.Bundle, verdict, error) {
-	candidate, err := r.candidate(ctx, w, mixed, network)
+func (r *rounds) gate(ctx context.Context, w *work, live *liveModel, start *mixer.Mixer, network *sequence.Weights) (*ranker.Bundle, verdict, error) {
+	candidate, err := r.candidate(ctx, w, start, network)
 	if err != nil {
 		return nil, verdict{}, err
 	}
@@ -256,22 +316,17 @@ func (r *rounds) release(ctx context.Context, w *work, candidate *ranker.Bundle,
 }
 
 // candidate is the bundle the gate judges: it has not seen the gate's interactions in any part.
-func (r *rounds) candidate(ctx context.Context, w *work, live *liveModel, weights *sequence.Weights) (*ranker.Bundle, error) {
-	var start *mixer.Mixer // nil: the default
-	if live != nil {
-		start = live.Bundle.Mixer
-	}
+func (r *rounds) candidate(ctx context.Context, w *work, start *mixer.Mixer, weights *sequence.Weights) (*ranker.Bundle, error) {
 	b, err := ranker.New(w.vocab, w.counts, weights, start)
 	if err != nil {
 		return nil, fmt.Errorf("build candidate: %w", err)
 	}
-	if len(w.fit) == 0 {
-		return b, nil
-	}
+	memory := w.memory.Clone()
+	memory.Add(b.CasesFor(w.fit), w.seed)
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	m, _, err := mixer.Fit(b.CasesFor(w.fit), r.cfg.Mixer, b.Mixer, w.seed)
+	m, _, err := mixer.Fit(memory.Cases(), r.cfg.Mixer, b.Mixer, w.seed)
 	if err != nil {
 		return nil, fmt.Errorf("fit mixing model: %w", err)
 	}
@@ -283,13 +338,13 @@ func (w *work) after() knowledge {
 	history := w.history
 	history.add(w.backlog)
 	history.add(w.learn)
-	return knowledge{Round: w.round, Vocab: w.vocab, Counts: w.full, Carried: w.held, Replay: history}
+	return knowledge{Round: w.round, Vocab: w.vocab, Counts: w.full, Carried: w.held, Replay: history, Network: w.network, Memory: w.memory}
 }
 
 // afterFailure keeps every example of a broken round for the next one.
 func (w *work) afterFailure() knowledge {
 	carried := slices.Concat(w.backlog, w.learn, w.held)
-	return knowledge{Round: w.round, Vocab: w.vocab, Counts: w.full, Carried: carried, Replay: w.history}
+	return knowledge{Round: w.round, Vocab: w.vocab, Counts: w.full, Carried: carried, Replay: w.history, Network: w.network, Memory: w.memory}
 }
 
 // bootstrap publishes the first model from counts alone, so that there are personal answers before the first round. It

@@ -320,7 +320,10 @@ func TestRounds_backlogGoesToReplay(t *testing.T) {
 	for _, rec := range stream(t, 8, 1, 20, 40, 1000)[0] {
 		c.observe(rec)
 	}
-	w := r.prepare(k, c.take())
+	w, err := r.prepare(context.Background(), k, c.take(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
 	if n := countFresh(w.learn); n > 100 || n < 90 {
 		t.Errorf("trains on %d interactions, want about 100", n)
 	}

@@ -15,7 +15,7 @@ import (
 // Task is what one round asks a Tuner to learn.
 type Task struct {
 	Vocab      int               // rows of the item table, index 0 included
-	Live       *sequence.Weights // the live model's network, nil before the first
+	Live       *sequence.Weights // the network to start from, nil before the first
 	Train      []seqtrain.Example
 	Validation []seqtrain.Case
 	Seed       uint64                             // of the round

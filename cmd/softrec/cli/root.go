@@ -31,7 +31,6 @@ func New(env Env) (*cobra.Command, error) {
 			"Self-Optimized Fine-Tuning, and are answered over HTTP. `softrec demo` shows all of it at once, with no set-up.\n\n" +
 			"Settings come from defaults, a YAML file, SOFTREC_* variables and flags, each over the one before; see docs/reference/config.md.",
 		SilenceUsage: true, SilenceErrors: true,
-		Args: cobra.NoArgs,
 	}
 	root.SetOut(env.Out)
 	root.SetErr(env.Err)

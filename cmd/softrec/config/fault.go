@@ -84,33 +84,23 @@ func (l *layers) attribute(section string, err error) *Fault {
 	return &Fault{Key: k.Path, Value: k.show(l.values[k.Path]), Origin: l.origin(k.Path), Reason: reason}
 }
 
-// complainedOf finds the setting a complaint is about: that of a nested part by the part's name (soft.alpha in section
-// trainer), else the section's own (broker.brokers in section kafka), else the only one of the section so called.
+// complainedOf finds the setting a complaint of section is about: the one whose struct was declared in the package that
+// the complaint names. It is not told apart when two structs of a package have the field.
 func (l *layers) complainedOf(section, text string) (Key, bool) {
 	m := fieldName.FindStringSubmatch(text)
 	if m == nil {
 		return Key{}, false
 	}
-	var own, named []Key
+	var found []Key
 	for _, k := range l.keys {
-		path, inside := strings.CutPrefix("."+k.Path, strings.TrimSuffix("."+section, ".")+".")
-		switch path := normal(path); {
-		case !inside:
-		case path == normal(m[1]+"."+m[2]):
-			return k, true
-		case path == normal(m[2]):
-			own = append(own, k)
-		case strings.HasSuffix(path, "."+normal(m[2])):
-			named = append(named, k)
+		if k.owner == m[1] && (section == "" || k.Section() == section) && strings.HasSuffix("."+normal(k.Path), "."+normal(m[2])) {
+			found = append(found, k)
 		}
 	}
-	if len(own) == 0 && len(named) == 1 {
-		own = named
-	}
-	if len(own) == 0 {
+	if len(found) != 1 {
 		return Key{}, false
 	}
-	return own[0], true
+	return found[0], true
 }
 
 // normal makes SessionTimeout, session_timeout and sessionTimeout alike.

@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	gopath "path"
 	"reflect"
 	"regexp"
 	"strings"
@@ -18,8 +19,9 @@ type Key struct {
 	Default any    // value before any layer is applied
 	Secret  bool   // never show the value
 
-	typ  reflect.Type
-	name string // path that flag and variable are made from
+	typ   reflect.Type
+	name  string // path that flag and variable are made from
+	owner string // package that declares the setting
 }
 
 // secretType marks the settings whose values are hidden.
@@ -112,7 +114,7 @@ func appendKeys(keys []Key, prefix string, tags reflect.StructTag, v reflect.Val
 		if tag == tags.Get("bare") {
 			name = tag
 		}
-		keys = append(keys, Key{Path: path, Help: statedDefault.ReplaceAllString(help, ""), Default: v.Field(i).Interface(), Secret: f.Type == secretType, typ: f.Type, name: name})
+		keys = append(keys, Key{Path: path, Help: statedDefault.ReplaceAllString(help, ""), Default: v.Field(i).Interface(), Secret: f.Type == secretType, typ: f.Type, name: name, owner: gopath.Base(v.Type().PkgPath())})
 	}
 	return keys, nil
 }

@@ -77,7 +77,7 @@ type part struct {
 
 func (p part) Validate() error {
 	if p.MaxSize < 1 {
-		return errors.Join(errors.New("part.MaxSize 0: want at least 1"), errors.New("all is lost"))
+		return errors.Join(errors.New("config.MaxSize 0: want at least 1"), errors.New("all is lost"))
 	}
 	return nil
 }

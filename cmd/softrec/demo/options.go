@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 	"time"
+
+	"github.com/softrec/softrec/cmd/softrec/probe"
 )
 
 // Options say how to show softrec.
@@ -15,6 +17,8 @@ type Options struct {
 	For      time.Duration // end after this time; 0 goes on until interrupted, and Headless needs more
 	Summary  string        // file for the Summary as JSON; empty for none
 	Out      io.Writer     // what a person reads
+
+	enough func(probe.Report) bool // ends the demo before For; nil never does. For tests, whose machines are of any speed.
 }
 
 // DefaultSpeed replays what follows the warm-up, some five months, in nine minutes.
@@ -42,6 +46,12 @@ func (o Options) Validate() error {
 func Preset(headless bool) map[string]string {
 	preset := map[string]string{
 		"log.level": "warn",
+		// An invoice of this log has 22 lines on average: 50 interactions would be two visits to the shop.
+		"window.len": "100",
+		// The log runs at thousands of times its speed, some hundreds of interactions a second on two cores: rounds of
+		// a quarter of a minute keep up with it.
+		"trainer.learn_limit": "12000", "trainer.replay_share": "0.5",
+		"trainer.soft.teacher_epochs": "2", "trainer.soft.epochs": "4",
 	}
 	if headless {
 		preset["serve.listen"], preset["serve.admin_listen"] = "127.0.0.1:0", "127.0.0.1:0"

@@ -15,7 +15,16 @@ const lookEvery = 100 * time.Millisecond
 
 // perform replays, asks and announces until ctx is done.
 func (s *show) perform(ctx context.Context) error {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
 	g, gctx := errgroup.WithContext(ctx)
+	if s.opts.enough != nil {
+		g.Go(func() error {
+			defer stop()
+			s.until(gctx, func(context.Context) bool { return s.opts.enough(s.prober.Report()) })
+			return nil
+		})
+	}
 	g.Go(func() error { return s.replay(gctx) })
 	g.Go(func() error {
 		if !s.until(gctx, s.warm) {

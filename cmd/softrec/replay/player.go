@@ -32,7 +32,7 @@ type Config struct {
 
 // DefaultConfig sends everything as fast as it goes.
 func DefaultConfig() Config {
-	return Config{Batch: 500, Tick: 5 * time.Millisecond, EventsTopic: schema.TopicInteractions, ItemsTopic: schema.TopicItems}
+	return Config{Batch: 2000, Tick: 5 * time.Millisecond, EventsTopic: schema.TopicInteractions, ItemsTopic: schema.TopicItems}
 }
 
 // Validate reports every fault of c.

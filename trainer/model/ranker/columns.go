@@ -85,7 +85,7 @@ func partColumns() [][]int {
 // is popular, with weights set by hand on the scale of the columns.
 func DefaultMixer() (*mixer.Mixer, error) {
 	w := make([]float64, itemColumns)
-	w[colSequence] = 0.5
+	w[colSequence] = 0.1
 	w[colFollows] = 0.25
 	w[colPopular] = 0.5
 	w[colDay] = 0.1

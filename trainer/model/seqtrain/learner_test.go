@@ -40,18 +40,18 @@ func bits(t testing.TB, w *sequence.Weights) string {
 	return string(b)
 }
 
-// TestLearner_learns: on a chain where a list of ten of 300 equally popular items hits in 1 of 30, the network must find
+// TestLearner_learns: on a chain where a list of ten of 150 equally popular items hits in 1 of 15, the network must find
 // most successors, from a sample of negatives as well as from the exact softmax.
 func TestLearner_learns(t *testing.T) {
 	onBackends(t, func(t *testing.T, be compute.Backend) {
 		for name, full := range map[string]int{"exact": 1000, "sampled": 0} {
 			t.Run(name, func(t *testing.T) {
-				const vocab = 301
+				const vocab = 151
 				cfg := smallTraining()
-				cfg.FullSoftmax, cfg.Negatives = full, 48
+				cfg.FullSoftmax, cfg.Negatives = full, 32
 				net := small
 				net.Heads = 1
-				l := newLearner(t, be, cfg, weights(t, net, vocab, 1), chain{vocab}.data(500, 200, 1))
+				l := newLearner(t, be, cfg, weights(t, net, vocab, 1), chain{vocab}.data(300, 200, 1))
 				var first, last soft.Losses
 				for e := range 9 {
 					last = train(t, l, soft.Pass{Seed: 5, Epoch: e})
@@ -63,11 +63,11 @@ func TestLearner_learns(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				if first.Real < 4 || last.Real > 0.5*first.Real {
+				if first.Real < 3 || last.Real > 0.5*first.Real {
 					t.Errorf("the loss went from %v to %v: want less than half", first.Real, last.Real)
 				}
 				if hr < 0.7 {
-					t.Errorf("HR@10 is %v: want at least 0.7 (popularity has about 0.03)", hr)
+					t.Errorf("HR@10 is %v: want at least 0.7 (popularity has about 0.07)", hr)
 				}
 			})
 		}

@@ -1,0 +1,177 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"net/http"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/softrec/softrec/cmd/softrec/config"
+	"github.com/softrec/softrec/cmd/softrec/probe"
+	"github.com/softrec/softrec/schema"
+)
+
+// settings loads a quick configuration on free ports; more overrides it.
+func settings(t *testing.T, more map[string]string) *config.Loaded {
+	t.Helper()
+	preset := map[string]string{
+		"serve.listen": "127.0.0.1:0", "serve.admin_listen": "127.0.0.1:0",
+		"trainer.learner": "counts", "trainer.bootstrap_events": "2",
+	}
+	for k, v := range more {
+		preset[k] = v
+	}
+	loaded, err := config.Load(config.Sources{Preset: preset})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return loaded
+}
+
+// running opens an app with every role, runs it for the length of the test and returns a client of it.
+func running(t *testing.T, loaded *config.Loaded) (*probe.Client, func()) {
+	t.Helper()
+	a, err := Open(t.Context(), loaded, slog.New(slog.DiscardHandler), "test", AllRoles()...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- a.Run(ctx) }()
+	url, err := a.URL()
+	if err != nil {
+		t.Fatal(err)
+	}
+	transport := &http.Transport{}
+	return probe.NewClient(url, &http.Client{Transport: transport}), func() {
+		t.Helper()
+		cancel()
+		err := errors.Join(<-done, a.Close())
+		transport.CloseIdleConnections()
+		if err != nil {
+			t.Errorf("stop: %v", err)
+		}
+	}
+}
+
+// eventually waits for a condition and reports the last reason why it did not hold.
+func eventually(t *testing.T, holds func() error) {
+	t.Helper()
+	deadline := time.Now().Add(20 * time.Second)
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		err := holds()
+		if err == nil {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatal(err)
+		}
+		<-tick.C
+	}
+}
+
+func clickAll(t *testing.T, client *probe.Client, user string, items ...string) {
+	t.Helper()
+	for i, item := range items {
+		e := schema.Event{EventID: user + item, UserID: user, ItemID: item, Type: "view", Timestamp: time.Now().Add(time.Duration(i) * time.Millisecond)}
+		if err := client.Send(t.Context(), e); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func windowHolds(t *testing.T, client *probe.Client, user string, n int) func() error {
+	return func() error {
+		w, err := client.Window(t.Context(), user)
+		if err == nil && len(w.Entries) != n {
+			err = errors.New("the window does not hold what was sent")
+		}
+		return err
+	}
+}
+
+func TestApp_aClickChangesTheAnswer(t *testing.T) {
+	client, stop := running(t, settings(t, nil))
+	defer stop()
+	before, err := client.Recommend(t.Context(), "anna", 3)
+	if err != nil {
+		t.Fatal(err)
+	}
+	clickAll(t, client, "anna", "teapot", "lantern", "mug")
+	clickAll(t, client, "ben", "teapot", "lantern", "clock")
+	eventually(t, windowHolds(t, client, "anna", 3))
+	eventually(t, func() error {
+		after, err := client.Recommend(t.Context(), "anna", 3)
+		if err != nil {
+			return err
+		}
+		if after.WindowOffset == before.WindowOffset || after.ModelVersion == "" || len(after.Items) == 0 {
+			return errors.New("the answer does not know of the clicks, or no model is live")
+		}
+		return nil
+	})
+}
+
+func TestApp_dataFolderSurvivesARestart(t *testing.T) {
+	loaded := settings(t, map[string]string{"data_dir": filepath.Join(t.TempDir(), "data")})
+	client, stop := running(t, loaded)
+	clickAll(t, client, "anna", "teapot", "lantern", "mug", "clock", "bunting")
+	eventually(t, windowHolds(t, client, "anna", 5))
+	stop()
+	client, stop = running(t, loaded)
+	defer stop()
+	if err := windowHolds(t, client, "anna", 5)(); err != nil {
+		t.Error(err)
+	}
+	clickAll(t, client, "anna", "cushion")
+	eventually(t, windowHolds(t, client, "anna", 6))
+}
+
+func TestOpen_oneRoleNeedsServersOthersReach(t *testing.T) {
+	for _, role := range AllRoles() {
+		a, err := Open(t.Context(), settings(t, nil), slog.New(slog.DiscardHandler), "test", role)
+		if err == nil {
+			t.Errorf("%s runs by itself on embedded servers", role)
+			_ = a.Close()
+			continue
+		}
+		for _, want := range []string{"kafka.brokers", "redis.addrs"} {
+			if !strings.Contains(err.Error(), want) {
+				t.Errorf("%s: %v does not name %s", role, err, want)
+			}
+		}
+	}
+}
+
+func TestOpen_faultsCloseWhatWasOpened(t *testing.T) {
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	dir := filepath.Join(t.TempDir(), "data")
+	loaded := settings(t, map[string]string{"serve.listen": taken.Addr().String(), "data_dir": dir})
+	if _, err := Open(t.Context(), loaded, slog.New(slog.DiscardHandler), "test", AllRoles()...); err == nil || !strings.Contains(err.Error(), "serve.listen") {
+		t.Fatalf("a taken port gave %v", err)
+	}
+	_, stop := running(t, settings(t, map[string]string{"data_dir": dir})) // the folder is free again
+	stop()
+}
+
+func TestOpenModels(t *testing.T) {
+	cfg := settings(t, nil).Config
+	if _, err := OpenModels(cfg, nil); err == nil {
+		t.Error("no folder is accepted")
+	}
+	cfg.Models.Dir = t.TempDir()
+	if _, err := OpenModels(cfg, nil); err == nil {
+		t.Error("no Redis is accepted")
+	}
+}

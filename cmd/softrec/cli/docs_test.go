@@ -1,0 +1,130 @@
+package cli
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/softrec/softrec/cmd/softrec/config"
+)
+
+func tree(t *testing.T) *cobra.Command {
+	t.Helper()
+	cmd, err := New(Env{Version: "test"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return cmd
+}
+
+func TestReference_isFresh(t *testing.T) {
+	pages, err := Reference(tree(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range pages {
+		got, err := os.ReadFile(filepath.Join(root, "docs", "reference", name))
+		if err != nil {
+			t.Errorf("%v: run `make docs`", err)
+			continue
+		}
+		if d := cmp.Diff(want, string(got)); d != "" {
+			t.Errorf("docs/reference/%s is stale, run `make docs` (-want +got):\n%s", name, d)
+		}
+	}
+}
+
+// parse checks a command line as far as the command's own work: the command, its flags, its arguments, its settings.
+func parse(t *testing.T, args []string) error {
+	t.Helper()
+	cmd, rest, err := tree(t).Find(args)
+	if err != nil {
+		return err
+	}
+	switch err := cmd.ParseFlags(rest); {
+	case errors.Is(err, pflag.ErrHelp), err != nil && strings.Contains(err.Error(), "flag needs an argument"):
+		return nil // a text that names the flag: it is there
+	case err != nil:
+		return err
+	}
+	if err := cmd.ValidateArgs(cmd.Flags().Args()); err != nil {
+		return err
+	}
+	_, err = config.Load(config.Sources{Flags: config.Given(cmd.Flags())})
+	return err
+}
+
+var (
+	// invocation finds command lines in documents, scripts and help texts.
+	invocation = regexp.MustCompile("(?m)(?:^\\s*(?:\\$ )?|`)(?:go run )?(?:\\./cmd/|\\./)?softrec ([a-z][^`\n#|&;>)]*)")
+	// prose finds what looks like a command line and is a sentence.
+	prose = regexp.MustCompile(`^\w+ (is|has|does|can|and|or|never|keeps|takes|answers|recommends|learns|needs|with|in|on|by|to|the)\b`)
+)
+
+func TestDocuments_commandLinesAreReal(t *testing.T) {
+	var names []string
+	for _, pattern := range []string{"*.md", "docs/*.md", "docs/*/*.md", "Makefile", ".ci/*", "compose.yaml"} {
+		found, err := filepath.Glob(filepath.Join(root, pattern))
+		if err != nil {
+			t.Fatal(err)
+		}
+		names = append(names, found...)
+	}
+	checked := 0
+	for _, name := range names {
+		b, err := os.ReadFile(name)
+		if err != nil {
+			continue // a folder
+		}
+		text := strings.ReplaceAll(string(b), "\\\n", " ")
+		for _, m := range invocation.FindAllStringSubmatch(text, -1) {
+			args := strings.Fields(strings.NewReplacer("$$", "", "$(SUMMARY)", "x.json", `"`, "").Replace(m[1]))
+			if prose.MatchString("softrec "+m[1]) || slices.Contains(args, "|") || args[0] == "help" {
+				continue
+			}
+			checked++
+			if err := parse(t, args); err != nil && !placeholder(m[1]) {
+				t.Errorf("%s: softrec %s: %v", name, m[1], err)
+			}
+		}
+	}
+	if checked < 5 {
+		t.Errorf("only %d command lines found: the pattern is broken", checked)
+	}
+}
+
+// placeholder reports whether a command line stands for others: softrec models list|show, or a value to be filled in.
+func placeholder(line string) bool {
+	return strings.ContainsAny(line, "<[…") || strings.Contains(line, "...")
+}
+
+func TestExamples_areReal(t *testing.T) {
+	var walk func(*cobra.Command)
+	walk = func(cmd *cobra.Command) {
+		for line := range strings.Lines(cmd.Example) {
+			args := strings.Fields(line)
+			if len(args) < 2 || args[0] != "softrec" {
+				t.Errorf("%s: example %q does not begin with softrec", cmd.CommandPath(), line)
+				continue
+			}
+			if err := parse(t, args[1:]); err != nil {
+				t.Errorf("%s: %v", strings.TrimSpace(line), err)
+			}
+		}
+		if cmd.Short == "" || strings.HasSuffix(cmd.Short, ".") {
+			t.Errorf("%s: its short text %q is missing or ends with a full stop", cmd.CommandPath(), cmd.Short)
+		}
+		for _, c := range cmd.Commands() {
+			walk(c)
+		}
+	}
+	walk(tree(t))
+}

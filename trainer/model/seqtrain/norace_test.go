@@ -1,0 +1,5 @@
+//go:build !race
+
+package seqtrain
+
+const raceEnabled = false
