@@ -2,6 +2,7 @@ package trainer
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"time"
@@ -29,16 +30,22 @@ type Tuner interface {
 	Tune(ctx context.Context, task Task, rec *schema.Round) (*sequence.Weights, error)
 }
 
-// SequenceTuner tunes the sequence model. It is for one round at a time.
+// OpenEngine opens a backend and an engine on it. The function it returns closes both.
+type OpenEngine func() (engine *seqtrain.Engine, shut func() error, err error)
+
+// SequenceTuner tunes the sequence model. It is for one round at a time. It keeps one engine for all rounds, because
+// compiling takes time, and opens another where a step got stuck: the goroutines of a stuck step cannot be ended.
 type SequenceTuner struct {
+	open   OpenEngine
 	engine *seqtrain.Engine
+	shut   func() error
 	shape  sequence.Config
 	cfg    soft.Config
 	log    *slog.Logger
 }
 
-// NewSequenceTuner returns a Tuner that trains networks of the given shape on engine. A nil log is silent.
-func NewSequenceTuner(engine *seqtrain.Engine, shape sequence.Config, cfg soft.Config, log *slog.Logger) (*SequenceTuner, error) {
+// NewSequenceTuner opens an engine and returns a Tuner that trains networks of the given shape on it. A nil log is silent.
+func NewSequenceTuner(open OpenEngine, shape sequence.Config, cfg soft.Config, log *slog.Logger) (*SequenceTuner, error) {
 	if err := shape.Validate(); err != nil {
 		return nil, err
 	}
@@ -48,11 +55,45 @@ func NewSequenceTuner(engine *seqtrain.Engine, shape sequence.Config, cfg soft.C
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	return &SequenceTuner{engine: engine, shape: shape, cfg: cfg, log: log}, nil
+	t := &SequenceTuner{open: open, shape: shape, cfg: cfg, log: log}
+	if err := t.reopen(); err != nil {
+		return nil, err
+	}
+	return t, nil
+}
+
+// Close lets go of the engine.
+func (t *SequenceTuner) Close() error {
+	if t.engine == nil {
+		return nil
+	}
+	shut := t.shut
+	t.engine, t.shut = nil, nil
+	return shut()
+}
+
+// reopen makes sure that there is an engine.
+func (t *SequenceTuner) reopen() (err error) {
+	if t.engine == nil {
+		t.engine, t.shut, err = t.open()
+	}
+	return err
 }
 
 // Tune runs one round of SOFT from the live weights, grown by the new items, or from fresh ones.
 func (t *SequenceTuner) Tune(ctx context.Context, task Task, rec *schema.Round) (*sequence.Weights, error) {
+	if err := t.reopen(); err != nil {
+		return nil, err
+	}
+	w, err := t.tune(ctx, task, rec)
+	if errors.Is(err, seqtrain.ErrStuck) {
+		t.log.Error("a training step got stuck, the backend is given up and opened anew", "error", err)
+		t.engine, t.shut = nil, nil // closing it would wait for the stuck step
+	}
+	return w, err
+}
+
+func (t *SequenceTuner) tune(ctx context.Context, task Task, rec *schema.Round) (*sequence.Weights, error) {
 	start, err := t.start(task)
 	if err != nil {
 		return nil, err

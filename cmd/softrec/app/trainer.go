@@ -22,7 +22,7 @@ func (a *App) addTrainer() error {
 			return broker.NewPartitionSource(a.kafka, a.cfg.Ingest.Topic, from, a.brokerOptions("trainer")...)
 		},
 		Publisher: a.producer, Redis: a.rdb, Keys: a.cfg.Redis.Keys(), Store: models, Pointer: snapshot.NewRegistry(a.rdb, a.cfg.Redis.Keys()),
-		Registerer: a.metrics, Logger: a.log.With("component", "trainer"),
+		MaxFuture: a.cfg.Ingest.MaxFuture, Backend: "none", Registerer: a.metrics, Logger: a.log.With("component", "trainer"),
 	}
 	if a.cfg.DataDir != "" {
 		deps.Dir = filepath.Join(a.cfg.DataDir, "trainer")
@@ -45,20 +45,24 @@ func (a *App) addTrainer() error {
 
 // addTuner opens the tensor backend and what trains the sequence model on it.
 func (a *App) addTuner(deps *trainer.Deps) error {
-	be, info, err := backend.Open(a.cfg.Backend, a.log.With("component", "trainer"))
+	open := func() (*seqtrain.Engine, func() error, error) {
+		be, info, err := backend.Open(a.cfg.Backend, deps.Logger)
+		if err != nil {
+			return nil, nil, err
+		}
+		engine, err := seqtrain.NewEngine(be, a.cfg.Trainer.Train)
+		if err != nil {
+			be.Finalize()
+			return nil, nil, err
+		}
+		deps.Backend = info.Name
+		return engine, func() error { engine.Close(); be.Finalize(); return nil }, nil
+	}
+	tuner, err := trainer.NewSequenceTuner(open, a.cfg.Trainer.Sequence, a.cfg.Trainer.Soft, deps.Logger)
 	if err != nil {
 		return err
 	}
-	a.onClose(func() error { be.Finalize(); return nil })
-	engine, err := seqtrain.NewEngine(be, a.cfg.Trainer.Train)
-	if err != nil {
-		return err
-	}
-	a.onClose(func() error { engine.Close(); return nil })
-	tuner, err := trainer.NewSequenceTuner(engine, a.cfg.Trainer.Sequence, a.cfg.Trainer.Soft, deps.Logger)
-	if err != nil {
-		return err
-	}
-	deps.Tuner, deps.Backend = tuner, info.Name
+	a.onClose(tuner.Close)
+	deps.Tuner = tuner
 	return nil
 }
