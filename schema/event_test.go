@@ -147,6 +147,9 @@ func TestEvent_CheckFuture(t *testing.T) {
 	if err := e.CheckFuture(opening.Add(-DefaultMaxFuture), DefaultMaxFuture); err != nil {
 		t.Error(err)
 	}
+	if err := e.CheckFuture(time.Time{}, DefaultMaxFuture); err != nil {
+		t.Errorf("a record without a time: %v", err)
+	}
 	err := e.CheckFuture(opening.Add(-time.Hour), DefaultMaxFuture)
 	if want := `timestamp "2010-12-01T08:26:00Z": lies 1h0m0s ahead of the clock, at most 5m0s is allowed`; err == nil || err.Error() != want {
 		t.Errorf("got %v", err)

@@ -95,6 +95,9 @@ func decodeLines(body []byte) ([]EventResult, error) {
 		}
 		raw = append(raw, line)
 	}
+	if len(raw) == 0 {
+		return nil, ErrNoEvents
+	}
 	return decodeElements(raw), nil
 }
 

@@ -55,6 +55,7 @@ func TestDecodeEvents_refusesTheBody(t *testing.T) {
 	for _, c := range []struct{ name, body, hint, want string }{
 		{"empty", " \n", "", "the body is empty"},
 		{"empty lines", "\n\n", "application/x-ndjson", "the body is empty"},
+		{"empty records", "\x1e\n\x1e\n", "application/json-seq", "the body is empty"},
 		{"text", "hello", "", "the body begins with 'h': want { or ["},
 		{"broken object", `{"user_id":`, "", "the body is not valid JSON: unexpected end"},
 		{"broken array", "[" + object + ",{]", "", "the array is not valid JSON: invalid character ']'"},

@@ -49,6 +49,7 @@ type Round struct {
 	BestEpoch    int              `json:"best_epoch"`
 	Coverage     float64          `json:"coverage"`          // distinct y' over distinct y
 	EasyPopular  float64          `json:"easy_popularity"`   // mean popularity of y' over that of y
+	Notes        []string         `json:"notes,omitempty"`   // what a person should know about the curriculum, a sentence each
 	Refresh      *Refresh         `json:"refresh,omitempty"` // what went before the network: new counts and mixing model
 	Live         Scores           `json:"live"`              // live model on the gate's interactions
 	Candidate    Scores           `json:"candidate"`         // candidate on the same ones

@@ -113,7 +113,7 @@ func (t *SequenceTuner) tune(ctx context.Context, task Task, rec *schema.Round) 
 		return nil, err
 	}
 	for _, note := range got.Notes {
-		t.log.Warn("curriculum", "round", rec.Round, "note", note)
+		t.log.Info("curriculum", "round", rec.Round, "note", note)
 	}
 	return learner.Weights(), nil
 }

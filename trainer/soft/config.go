@@ -36,6 +36,7 @@ type Config struct {
 	Schedule         string  `koanf:"schedule" help:"how the weight lambda of the self-distilled targets moves: adaptive, self-calibrated, loss-ratio, linear, competence, reversed or constant (default self-calibrated)"`
 	Alpha            float64 `koanf:"alpha" help:"steepness of adaptive and loss-ratio in lambda = min(1, exp(alpha*(d/d_0-1))); the paper tries 0.1, 1, 10 and 100 (default 10)"`
 	EasyTargetWeight float64 `koanf:"easy_target_weight" help:"self-calibrated: the lambda wanted once the student is as near the real targets as its teacher, between 0 and 1 (default 0.2)"`
+	CalibrationGain  float64 `koanf:"calibration_gain" help:"self-calibrated: by how much, relative to the start's, the teacher's distance must be smaller for alpha to be derived from it; below lies the noise of the probe set and the fallback runs, 0 to 1 (default 0.02)"`
 	Fallback         string  `koanf:"fallback" help:"schedule used in place of self-calibrated in a round whose teacher is no nearer the real targets than the student's start; any other schedule (default linear)"`
 	Constant         float64 `koanf:"constant" help:"constant: lambda of every epoch, 0 to 1; 0 is plain fine-tuning, 1 the self-distilled targets alone (default 0.5)"`
 	CompetenceStart  float64 `koanf:"competence_start" help:"competence: c_0, the competence before the first epoch, 0 to 1 (default 0.01)"`
@@ -64,6 +65,7 @@ func DefaultConfig() Config {
 		Schedule:         ScheduleSelfCalibrated,
 		Alpha:            10,
 		EasyTargetWeight: 0.2,
+		CalibrationGain:  0.02,
 		Fallback:         ScheduleLinear,
 		Constant:         0.5,
 		CompetenceStart:  0.01,
@@ -103,6 +105,7 @@ func (c Config) Validate() error {
 	oneOf("schedule", c.Schedule, Schedules()...)
 	fault(c.Alpha > 0 && !math.IsInf(c.Alpha, 1), "alpha", c.Alpha, "a finite number above 0")
 	fault(c.EasyTargetWeight > 0 && c.EasyTargetWeight < 1, "easy_target_weight", c.EasyTargetWeight, "a number between 0 and 1, both excluded")
+	fault(unit(c.CalibrationGain), "calibration_gain", c.CalibrationGain, "0 to 1")
 	oneOf("fallback", c.Fallback, slices.DeleteFunc(Schedules(), func(s string) bool { return s == ScheduleSelfCalibrated })...)
 	fault(unit(c.Constant), "constant", c.Constant, "0 to 1")
 	fault(unit(c.CompetenceStart), "competence_start", c.CompetenceStart, "0 to 1")

@@ -5,29 +5,27 @@ import (
 	"fmt"
 )
 
-// paperMaxAlpha is the steepest alpha the paper tries. Past it a per cent of distance, about what a probe set of 256
-// resolves, moves lambda by a factor of e or more: the curriculum is then a switch.
-const paperMaxAlpha = 100
-
 // choose settles the schedule and its alpha once d_0 and d_T are known.
 func (r *round) choose() error {
 	name, alpha := r.cfg.Schedule, r.cfg.Alpha
 	d0, dT := r.rec.StartDistance, r.rec.TeacherDistance
 	if name == ScheduleSelfCalibrated {
-		if calibrated, ok := CalibrateAlpha(r.cfg.EasyTargetWeight, dT, d0); ok {
-			alpha = calibrated
-		} else {
+		calibrated, ok := CalibrateAlpha(r.cfg.EasyTargetWeight, dT, d0)
+		switch gain := 1 - dT/d0; {
+		case !ok:
 			name, r.rec.FellBack = r.cfg.Fallback, true
 			r.note("self-calibrated: the teacher's distance %.6g is not below the start's %.6g, so no alpha can be derived: %s ran instead", dT, d0, name)
+		case gain < r.cfg.CalibrationGain:
+			name, r.rec.FellBack = r.cfg.Fallback, true
+			r.note("self-calibrated: the teacher's distance %.6g lies only %.2g below the start's %.6g, within the noise of the probe set: %s ran instead", dT, gain, d0, name)
+		default:
+			alpha = calibrated
 		}
 	}
 	r.rec.Schedule = name
 	switch name {
 	case ScheduleAdaptive, ScheduleSelfCalibrated, ScheduleLossRatio:
 		r.rec.Alpha = alpha
-	}
-	if r.rec.Alpha > paperMaxAlpha && name == ScheduleSelfCalibrated {
-		r.note("self-calibrated: alpha %.6g, as the teacher's distance %.6g lies close below the start's %.6g: lambda will fall at once or not at all", alpha, dT, d0)
 	}
 	var err error
 	r.schedule, err = r.cfg.schedule(name, alpha)

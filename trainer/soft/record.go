@@ -53,6 +53,7 @@ func (r Record) Fill(round *schema.Round) {
 	round.BaseDistance = r.StartDistance
 	round.Epochs = r.Student.Epochs
 	round.BestEpoch = r.Student.BestEpoch
+	round.Notes = r.Notes
 	round.Coverage = r.Distilled.Coverage()
 	round.EasyPopular = r.Distilled.PopularityRatio()
 	round.Teacher = schema.TeacherRecord{Epochs: len(r.Teacher.Epochs), Distance: r.TeacherDistance, HR10: r.Teacher.Validation}

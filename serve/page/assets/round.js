@@ -25,7 +25,7 @@ export function createRound(host) {
     const epochs = r.epochs ?? [];
     const of = (field) => epochs.map((e) => [e.epoch, e[field]]);
     const best = epochs.some((e) => e.epoch === r.best_epoch) ? [{ x: r.best_epoch, label: "best" }] : [];
-    head.replaceChildren(h("h3", {}, `Round ${r.round}`), badge(r.verdict), h("p.reason", {}, r.reason || "No reason given."));
+    head.replaceChildren(h("h3", {}, `Round ${r.round}`), badge(r.verdict), h("p.reason", {}, r.reason || "No reason given."), ...remarks(r));
     charts.hidden = epochs.length === 0;
     lambda.update({ series: [{ kind: "lambda", name: "λ", points: of("lambda"), dots: true }], marks: best });
     loss.update({ series: [
@@ -53,6 +53,13 @@ function references(r) {
   if (r.base_distance > 0) marks.push({ y: r.base_distance, label: "base d₀", right: true, below: true });
   if (r.teacher?.distance > 0) marks.push({ y: r.teacher.distance, label: "teacher", below: true });
   return marks;
+}
+
+/** remarks are what else a person should know: what the quick half of the round did, and notes of the curriculum. */
+function remarks(r) {
+  const said = [...(r.notes ?? [])];
+  if (r.refresh) said.unshift(`Before the network: new counts and mixing model ${r.refresh.verdict} (${r.refresh.reason})`);
+  return said.map((text) => h("p.reason.remark", {}, text));
 }
 
 function describe(r) {
