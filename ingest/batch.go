@@ -72,7 +72,7 @@ func decode(recs []broker.Record, ahead time.Duration) decoded {
 // decodeEvent checks the future against the record's own time: a replay next year must decide as it did today.
 func decodeEvent(r broker.Record, ahead time.Duration) (schema.Event, error) {
 	ev, err := schema.DecodeEvent(r.Value)
-	if err == nil && !r.Time.IsZero() {
+	if err == nil {
 		err = ev.CheckFuture(r.Time, ahead)
 	}
 	return ev, err

@@ -17,8 +17,8 @@ func decodeObject(what string, b []byte, v any) error {
 	if t := bytes.TrimLeft(b, " \t\r\n"); len(t) == 0 || t[0] != '{' {
 		return fieldError(what, string(b), "is not a JSON object")
 	}
-	if fault := textFault(string(b)); fault != "" {
-		return locateTextFault(what, b, fault)
+	if err := CheckJSONText(what, b); err != nil {
+		return err
 	}
 	err := json.Unmarshal(b, v)
 	var typ *json.UnmarshalTypeError
@@ -30,6 +30,15 @@ func decodeObject(what string, b []byte, v any) error {
 	default:
 		return fieldError(what, string(b), "is not valid JSON: %v", err)
 	}
+}
+
+// CheckJSONText returns a *FieldError when a text in the JSON object b is not valid Unicode. It names the field, or what
+// when that cannot be told. Whoever decodes such an object without package schema asks this first.
+func CheckJSONText(what string, b []byte) error {
+	if fault := textFault(string(b)); fault != "" {
+		return locateTextFault(what, b, fault)
+	}
+	return nil
 }
 
 // textFault says what is not Unicode in the JSON text s, or nothing.

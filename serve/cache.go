@@ -29,7 +29,7 @@ func keyOf(win schema.Window, model string, catalogue int64, query string) cache
 	return k
 }
 
-// cache keeps the least recently asked lists, bounded by the items they hold (a list of none counts as one).
+// cache keeps the most recently asked lists, bounded by the items they hold (see weight).
 type cache struct {
 	capacity     int
 	hits, misses atomic.Int64
@@ -67,7 +67,8 @@ func (c *cache) get(k cacheKey) ([]schema.AnswerItem, bool) {
 
 // put keeps l under k. A list larger than the whole cache is not kept.
 func (c *cache) put(k cacheKey, l []schema.AnswerItem) {
-	if weight(l) > c.capacity {
+	w := weight(k, l)
+	if w > c.capacity {
 		return
 	}
 	c.mu.Lock()
@@ -76,20 +77,26 @@ func (c *cache) put(k cacheKey, l []schema.AnswerItem) {
 		return // two requests computed the same list
 	}
 	c.byKey[k] = c.order.PushFront(&cacheEntry{key: k, list: l})
-	c.items += weight(l)
+	c.items += w
 	for c.items > c.capacity {
 		oldest := c.order.Back()
 		entry := c.order.Remove(oldest).(*cacheEntry)
 		delete(c.byKey, entry.key)
-		c.items -= weight(entry.list)
+		c.items -= weight(entry.key, entry.list)
 	}
 }
 
-// size returns how many items the cached lists hold.
+// size returns what the cached lists weigh together.
 func (c *cache) size() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.items
 }
 
-func weight(l []schema.AnswerItem) int { return max(1, len(l)) }
+// itemBytes is about what an item of a list takes.
+const itemBytes = 150
+
+// weight is how many items' room l takes under k: an exclude list in the key may be longer than the list it makes.
+func weight(k cacheKey, l []schema.AnswerItem) int {
+	return max(1, len(l)) + (len(k.user)+len(k.query))/itemBytes
+}

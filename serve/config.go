@@ -104,7 +104,7 @@ func (c Config) Validate() error {
 			errs = append(errs, fmt.Errorf("serve.%s %d: want %d to %d", field, v, low, high))
 		}
 	}
-	between("max_body_bytes", c.MaxBodyBytes, schema.MaxItemBytes, 1<<30)
+	between("max_body_bytes", c.MaxBodyBytes, schema.MaxItemBytes, schema.MaxBodyBytes)
 	between("max_header_bytes", int64(c.MaxHeaderBytes), 4<<10, 16<<20)
 	between("default_items", int64(c.DefaultItems), 1, schema.MaxAnswerItems)
 	between("cache_items", int64(c.CacheItems), 0, 1<<30)

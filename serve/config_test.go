@@ -23,23 +23,24 @@ func TestConfig_defaultIsValidAndDescribed(t *testing.T) {
 
 func TestConfig_everyFaultIsNamed(t *testing.T) {
 	for want, change := range map[string]func(*Config){
-		`serve.listen "8080"`:         func(c *Config) { c.Listen = "8080" },
-		`serve.admin_listen ""`:       func(c *Config) { c.AdminListen = "" },
-		`serve.read_timeout 0s`:       func(c *Config) { c.ReadTimeout = 0 },
-		`serve.redis_timeout -1s`:     func(c *Config) { c.RedisTimeout = -time.Second },
-		`serve.drain_delay -1s`:       func(c *Config) { c.DrainDelay = -time.Second },
-		`serve.write_timeout 5s`:      func(c *Config) { c.WriteTimeout = 5 * time.Second },
-		`serve.read_timeout 12s`:      func(c *Config) { c.ReadTimeout = 12 * time.Second },
-		`serve.max_body_bytes 10`:     func(c *Config) { c.MaxBodyBytes = 10 },
-		`serve.max_header_bytes 1`:    func(c *Config) { c.MaxHeaderBytes = 1 },
-		`serve.default_items 1001`:    func(c *Config) { c.DefaultItems = schema.MaxAnswerItems + 1 },
-		`serve.cache_items -1`:        func(c *Config) { c.CacheItems = -1 },
-		`serve.breaker_failures 0`:    func(c *Config) { c.BreakerFailures = 0 },
-		`serve.live_subscribers -1`:   func(c *Config) { c.LiveSubscribers = -1 },
-		`serve.live_heartbeat 0s`:     func(c *Config) { c.LiveHeartbeat = 0 },
-		`serve.catalogue_poll 0s`:     func(c *Config) { c.CataloguePoll = 0 },
-		`serve.breaker_cooldown 0s`:   func(c *Config) { c.BreakerCooldown = 0 },
-		`serve.read_header_timeout 0`: func(c *Config) { c.ReadHeaderTimeout = 0 },
+		`serve.listen "8080"`:          func(c *Config) { c.Listen = "8080" },
+		`serve.admin_listen ""`:        func(c *Config) { c.AdminListen = "" },
+		`serve.read_timeout 0s`:        func(c *Config) { c.ReadTimeout = 0 },
+		`serve.redis_timeout -1s`:      func(c *Config) { c.RedisTimeout = -time.Second },
+		`serve.drain_delay -1s`:        func(c *Config) { c.DrainDelay = -time.Second },
+		`serve.write_timeout 5s`:       func(c *Config) { c.WriteTimeout = 5 * time.Second },
+		`serve.read_timeout 12s`:       func(c *Config) { c.ReadTimeout = 12 * time.Second },
+		`serve.max_body_bytes 10`:      func(c *Config) { c.MaxBodyBytes = 10 },
+		`serve.max_body_bytes 4194305`: func(c *Config) { c.MaxBodyBytes = schema.MaxBodyBytes + 1 },
+		`serve.max_header_bytes 1`:     func(c *Config) { c.MaxHeaderBytes = 1 },
+		`serve.default_items 1001`:     func(c *Config) { c.DefaultItems = schema.MaxAnswerItems + 1 },
+		`serve.cache_items -1`:         func(c *Config) { c.CacheItems = -1 },
+		`serve.breaker_failures 0`:     func(c *Config) { c.BreakerFailures = 0 },
+		`serve.live_subscribers -1`:    func(c *Config) { c.LiveSubscribers = -1 },
+		`serve.live_heartbeat 0s`:      func(c *Config) { c.LiveHeartbeat = 0 },
+		`serve.catalogue_poll 0s`:      func(c *Config) { c.CataloguePoll = 0 },
+		`serve.breaker_cooldown 0s`:    func(c *Config) { c.BreakerCooldown = 0 },
+		`serve.read_header_timeout 0`:  func(c *Config) { c.ReadHeaderTimeout = 0 },
 	} {
 		c := DefaultConfig()
 		change(&c)
@@ -80,6 +81,17 @@ func TestCache_isBounded(t *testing.T) {
 	off.put(key(1), list(1))
 	if _, ok := off.get(key(1)); ok {
 		t.Error("a cache of 0 keeps lists")
+	}
+}
+
+// A long exclude list is part of the key and must not be kept for free.
+func TestCache_countsItsKeys(t *testing.T) {
+	c := newCache(1000)
+	for i := range 100 {
+		c.put(cacheKey{user: "u", window: int64(i), query: strings.Repeat("x", 100_000)}, make([]schema.AnswerItem, 1))
+	}
+	if n := len(c.byKey); n == 0 || n*100_000 > 1000*150 {
+		t.Errorf("%d keys of 100 kB in a cache for 150 kB", n)
 	}
 }
 

@@ -5,86 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/softrec/softrec/schema"
 )
-
-// Faults of a whole body, as opposed to one event in it.
-var (
-	errEmptyBody = errors.New("the body is empty: want one event, an array of events, or one event a line")
-	errTooMany   = fmt.Errorf("more than %d events in one body", schema.MaxBatchEvents)
-)
-
-// decoded is one event of a body, or why it is none.
-type decoded struct {
-	event schema.Event
-	err   error
-}
-
-// decodeEvents reads one event, an array of events or JSON lines; lines says that the client announced lines. The error
-// is about the body as a whole; an event that cannot be used carries its own.
-func decodeEvents(body []byte, lines bool) ([]decoded, error) {
-	body = bytes.TrimSpace(body)
-	switch {
-	case len(body) == 0:
-		return nil, errEmptyBody
-	case lines:
-		return decodeLines(body)
-	case body[0] == '[':
-		var raw []json.RawMessage
-		if err := json.Unmarshal(body, &raw); err != nil {
-			return nil, fmt.Errorf("the array is not valid JSON: %w", err)
-		}
-		if len(raw) > schema.MaxBatchEvents {
-			return nil, errTooMany
-		}
-		all := make([]decoded, len(raw))
-		for i, r := range raw {
-			all[i].event, all[i].err = schema.DecodeEvent(r)
-		}
-		return all, nil
-	case body[0] != '{':
-		return nil, fmt.Errorf("the body begins with %q: want { or [", body[0])
-	}
-	var one json.RawMessage
-	whole := json.Unmarshal(body, &one)
-	first, _, more := bytes.Cut(body, []byte{'\n'})
-	if whole != nil && more && json.Valid(first) {
-		return decodeLines(body)
-	}
-	if whole != nil {
-		return nil, fmt.Errorf("the body is not valid JSON: %w", whole)
-	}
-	e, err := schema.DecodeEvent(one)
-	return []decoded{{e, err}}, nil
-}
-
-// decodeLines reads one event a line; empty lines are passed over and do not count.
-func decodeLines(body []byte) ([]decoded, error) {
-	var all []decoded
-	for line := range bytes.SplitSeq(body, []byte{'\n'}) {
-		if line = bytes.TrimSpace(line); len(line) == 0 {
-			continue
-		}
-		if len(all) == schema.MaxBatchEvents {
-			return nil, errTooMany
-		}
-		e, err := schema.DecodeEvent(line)
-		all = append(all, decoded{e, err})
-	}
-	return all, nil
-}
-
-// announcesLines reports whether a content type is one of those in use for JSON lines.
-func announcesLines(contentType string) bool {
-	ct, _, _ := strings.Cut(strings.ToLower(contentType), ";")
-	switch strings.TrimSpace(ct) {
-	case "application/x-ndjson", "application/ndjson", "application/jsonl", "application/jsonlines", "application/json-lines", "application/x-jsonlines":
-		return true
-	}
-	return false
-}
 
 // sessionBody is the body of POST /v1/session/recommend.
 type sessionBody struct {
@@ -99,6 +22,9 @@ type sessionBody struct {
 // decodeSession reads and checks a session request; n is def when absent.
 func decodeSession(body []byte, def int) (sessionBody, error) {
 	b := sessionBody{N: def}
+	if err := schema.CheckJSONText("session", body); err != nil {
+		return sessionBody{}, invalid("body", err)
+	}
 	dec := json.NewDecoder(bytes.NewReader(body))
 	dec.DisallowUnknownFields() // a misspelt filter must not be passed over
 	if err := dec.Decode(&b); err != nil {
@@ -163,6 +89,9 @@ func patchItem(it schema.Item, patch []byte) (schema.Item, error) {
 	stored, err := json.Marshal(it)
 	if err != nil {
 		return schema.Item{}, fmt.Errorf("encode item %q: %w", it.ID, err)
+	}
+	if err := schema.CheckJSONText("patch", patch); err != nil {
+		return schema.Item{}, invalid("body", err)
 	}
 	var target, change any
 	if err := json.Unmarshal(stored, &target); err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -131,6 +132,28 @@ func TestDegraded_oneCorruptWindow(t *testing.T) {
 	}
 	if a := st.recommend("/v1/recommend/good"); a.Degraded != "" {
 		t.Errorf("another user is degraded: %s", a.Degraded)
+	}
+	// The catalogue can be read, so what was withdrawn a moment ago must be gone.
+	if err := st.shelf.apply("i007", nil); err != nil {
+		t.Fatal(err)
+	}
+	if a := st.recommend("/v1/recommend/bad?n=20"); slices.Contains(ids(a), "i007") || len(a.Items) != 19 {
+		t.Errorf("withdrawn item in %v", ids(a))
+	}
+}
+
+// A client that hangs up says nothing about Redis, neither good nor bad.
+func TestGateway_clientLeft(t *testing.T) {
+	st := newStack(t)
+	g := st.s.gateway
+	g.breaker.failure(st.clock())
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := g.read(gone, "u"); !errors.Is(err, context.Canceled) {
+		t.Fatalf("read: %v", err)
+	}
+	if n := g.breaker.failures.Load(); n != 1 {
+		t.Errorf("%d failures counted, want the one before", n)
 	}
 }
 

@@ -41,6 +41,8 @@ type Catalogue interface {
 // ItemStore reads one item as Redis holds it; ingest/catalog.Store is one.
 type ItemStore interface {
 	Get(ctx context.Context, id string) (it schema.Item, withdrawn, found bool, err error)
+	// Changed returns the version of the catalogue that the item's newest change made, 0 before the first.
+	Changed(ctx context.Context, id string) (int64, error)
 }
 
 // Registry names the live model; trainer/snapshot.Registry is one.

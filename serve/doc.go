@@ -16,7 +16,8 @@
 //     saw last, and says so in the answer's field "degraded".
 //   - n items are returned whenever n allowed ones exist: the model's list is filled up with the newest items.
 //   - No request fails because of a model swap, a missing model, a bad snapshot or a Redis that is away.
-//   - Every error is an RFC 9457 problem document, also the ones net/http writes itself.
+//   - Every error is an RFC 9457 problem document, also the 404 and 405 of net/http; only what it refuses before there is
+//     a request (broken HTTP, headers above max_header_bytes) is plain text.
 //
 // # What it needs
 //

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
+	"github.com/google/uuid"
 	"github.com/redis/go-redis/v9"
 
 	"github.com/softrec/softrec/schema"
@@ -62,9 +63,9 @@ func (s *Server) registerEvents(api huma.API) {
 }
 
 func (s *Server) postEvents(ctx context.Context, in *eventsInput) (*eventsOutput, error) {
-	all, err := decodeEvents(in.RawBody, announcesLines(in.ContentType))
+	all, err := schema.DecodeEvents(in.RawBody, in.ContentType)
 	switch {
-	case errors.Is(err, errTooMany):
+	case errors.Is(err, schema.ErrTooManyEvents), errors.Is(err, schema.ErrBodyTooLarge):
 		return nil, problem(http.StatusRequestEntityTooLarge, err.Error())
 	case err != nil:
 		return nil, problem(http.StatusBadRequest, err.Error())
@@ -76,6 +77,9 @@ func (s *Server) postEvents(ctx context.Context, in *eventsInput) (*eventsOutput
 	}
 	fresh := s.withoutDuplicates(ctx, good)
 	if len(fresh) > 0 {
+		if err := named(fresh); err != nil {
+			return nil, err
+		}
 		if err := s.publish(ctx, schema.TopicInteractions, func(ctx context.Context) error { return s.deps.Events.Publish(ctx, fresh) }); err != nil {
 			return nil, err
 		}
@@ -90,16 +94,16 @@ func (s *Server) postEvents(ctx context.Context, in *eventsInput) (*eventsOutput
 }
 
 // sift parts events that can be used from the reasons why the others cannot.
-func (s *Server) sift(all []decoded) ([]schema.Event, []Rejected) {
+func (s *Server) sift(all []schema.EventResult) ([]schema.Event, []Rejected) {
 	now := s.deps.Now()
 	good, rejected := make([]schema.Event, 0, len(all)), []Rejected{}
-	for i, d := range all {
-		err := d.err
+	for _, r := range all {
+		err := r.Err
 		if err == nil {
-			err = d.event.CheckFuture(now, s.cfg.MaxFuture)
+			err = r.Event.CheckFuture(now, s.cfg.MaxFuture)
 		}
 		if err == nil {
-			good = append(good, d.event)
+			good = append(good, r.Event)
 			continue
 		}
 		faults := fieldErrors(err)
@@ -107,7 +111,7 @@ func (s *Server) sift(all []decoded) ([]schema.Event, []Rejected) {
 			faults = []*schema.FieldError{{Field: "event", Reason: err.Error()}}
 		}
 		for _, f := range faults {
-			rejected = append(rejected, Rejected{Index: i, Field: f.Field, Value: f.Value, Reason: f.Reason})
+			rejected = append(rejected, Rejected{Index: r.Index, Field: f.Field, Value: f.Value, Reason: f.Reason})
 		}
 	}
 	return good, rejected
@@ -153,6 +157,22 @@ func (s *Server) withoutDuplicates(ctx context.Context, events []schema.Event) [
 	return fresh
 }
 
+// named gives every event without an id one of its own: the write behind it is tried again when an acknowledgement is
+// lost, and the event that came twice counts once.
+func named(events []schema.Event) error {
+	for i := range events {
+		if events[i].EventID != "" {
+			continue
+		}
+		id, err := uuid.NewV7()
+		if err != nil {
+			return fmt.Errorf("name an event: %w", err)
+		}
+		events[i].EventID = id.String()
+	}
+	return nil
+}
+
 // windowsOf reads the windows of users in one round trip, as far as Redis answers.
 func (s *Server) windowsOf(ctx context.Context, users []string) []schema.Window {
 	if len(users) == 0 {
@@ -185,15 +205,15 @@ func (s *Server) windowsOf(ctx context.Context, users []string) []schema.Window 
 // retryAfter is what a client is told when Kafka did not take its writes.
 const retryAfter = time.Second
 
-// publish runs one write to Kafka under its timeout. Its error is a 503: nothing was claimed, and sending the same
-// again is harmless.
+// publish runs one write to Kafka under its timeout. Its error is a 503: nothing was claimed, though some of it may have
+// been written. Sending the same again is harmless, but for events without an event_id: those may count twice then.
 func (s *Server) publish(ctx context.Context, topic string, write func(ctx context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, s.cfg.PublishTimeout)
 	defer cancel()
 	if err := write(ctx); err != nil {
 		s.metrics.sink.WithLabelValues(topic).Inc()
 		s.log.Warn("write to kafka", "topic", topic, "err", err)
-		return unavailable(retryAfter, "the topic %s did not take the write; sending the same again is safe", topic)
+		return unavailable(retryAfter, "the topic %s did not acknowledge the write, some of it may stand there; what is sent again counts once if it has an event_id", topic)
 	}
 	return nil
 }

@@ -35,10 +35,7 @@ func (g *gateway) read(ctx context.Context, user string) (schema.Window, error) 
 		}
 		behind := g.catalogue.Queue(ctx, pipe)
 		return func() (err error) {
-			if win, err = window(); err != nil {
-				return fmt.Errorf("read window %q: %w", user, err)
-			}
-			late, err := behind()
+			late, err := behind() // first: a window that cannot be read must not bring withdrawn items back
 			if err != nil {
 				return fmt.Errorf("read catalogue version: %w", err)
 			}
@@ -46,6 +43,9 @@ func (g *gateway) read(ctx context.Context, user string) (schema.Window, error) 
 				if err := g.catalogue.Sync(ctx); err != nil {
 					return fmt.Errorf("follow catalogue: %w", err)
 				}
+			}
+			if win, err = window(); err != nil {
+				return fmt.Errorf("read window %q: %w", user, err)
 			}
 			return nil
 		}
@@ -70,9 +70,10 @@ func (g *gateway) do(ctx context.Context, queue func(ctx context.Context, pipe r
 		}
 	}
 	err := results() // each command carries its own error, also redis.Nil that Exec repeats
-	if outage(err) {
+	switch {
+	case outage(err):
 		g.breaker.failure(g.now())
-	} else {
+	case !errors.Is(err, context.Canceled): // a client that left says nothing about Redis
 		g.breaker.success()
 	}
 	return err

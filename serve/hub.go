@@ -95,19 +95,16 @@ func (h *hub) close() {
 	}
 }
 
-// send gives fresh streams full and the others changed. Without a full picture a fresh stream stays fresh: it came while
-// the reading was under way, and the next one is for it. A stream whose queue is full is ended: it would show the past,
-// and its reader comes back for the full picture.
-func (h *hub) send(full, changed [][]byte) {
+// send gives fresh streams full and the others changed. Without a whole picture a fresh stream stays fresh: it came while
+// the reading was under way, or Redis is away, and the next one is for it. A stream whose queue is full is ended: it would
+// show the past, and its reader comes back for the full picture.
+func (h *hub) send(full, changed [][]byte, whole bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for sub := range h.subs {
 		frames := changed
 		if sub.fresh {
-			if full == nil {
-				continue
-			}
-			frames, sub.fresh = full, false
+			frames, sub.fresh = full, !whole
 		}
 		for _, f := range frames {
 			select {
@@ -167,10 +164,10 @@ func (p *poller) poll(ctx context.Context) {
 	}
 	changed := p.changes(f, parts, err)
 	if !full {
-		p.h.send(nil, changed)
+		p.h.send(nil, changed, false)
 		return
 	}
-	p.h.send(p.everything(f, err), changed)
+	p.h.send(p.everything(f, err), changed, err == nil)
 }
 
 func (p *poller) anyoneNew() bool {

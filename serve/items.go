@@ -155,20 +155,37 @@ func (s *Server) changeItem(ctx context.Context, id string, next func(context.Co
 	if it != nil {
 		write = func(ctx context.Context) error { return s.deps.Changes.Put(ctx, *it) }
 	}
+	before := s.itemChanged(ctx, id)
 	if err := s.publish(ctx, schema.TopicItems, write); err != nil {
 		return nil, err
 	}
 	out := &itemChangeOutput{Status: http.StatusOK, Body: ItemChange{ID: id, Visible: true, Item: it}}
-	if !s.await(ctx, func(ctx context.Context) (bool, error) { return s.itemVisible(ctx, id, it) }) {
+	if !s.await(ctx, func(ctx context.Context) (bool, error) { return s.itemVisible(ctx, id, it, before) }) {
 		s.metrics.unseen.WithLabelValues("item").Inc()
 		out.Status, out.Body.Visible = http.StatusAccepted, false
 	}
 	return out, nil
 }
 
-// itemVisible reports whether Redis and this server's own view show the item as written. Other servers follow: each of
-// their requests reads the catalogue's version before it answers.
-func (s *Server) itemVisible(ctx context.Context, id string, want *schema.Item) (bool, error) {
+// itemChanged is when an item changed last, before everything when Redis does not say.
+func (s *Server) itemChanged(ctx context.Context, id string) int64 {
+	ctx, cancel := context.WithTimeout(ctx, s.cfg.RedisTimeout)
+	defer cancel()
+	version, err := s.deps.Items.Changed(ctx, id)
+	if err != nil {
+		return -1 // the change counts, not the wait for it
+	}
+	return version
+}
+
+// itemVisible reports whether Redis and this server's own view show the item as written, by a change after before: one
+// that looks so already may still get what was written earlier. Other servers follow: each of their requests reads the
+// catalogue's version before it answers.
+func (s *Server) itemVisible(ctx context.Context, id string, want *schema.Item, before int64) (bool, error) {
+	changed, err := s.deps.Items.Changed(ctx, id)
+	if err != nil || changed <= before {
+		return false, err
+	}
 	stored, withdrawn, found, err := s.deps.Items.Get(ctx, id)
 	if err != nil {
 		return false, err

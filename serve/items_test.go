@@ -70,6 +70,21 @@ func TestItems_faults(t *testing.T) {
 	}
 }
 
+// A patch is refused where a PUT is: text that is no Unicode is not repaired into another text.
+func TestItems_textIsNotRepaired(t *testing.T) {
+	st := newStack(t).stock(1).refresh()
+	for _, body := range []string{"{\"title\":\"a\xff\"}", `{"title":"a\ud800"}`, "{\"attributes\":{\"k\":\"\xff\"}}"} {
+		for _, method := range []string{"PUT", "PATCH"} {
+			if r := st.do(method, "/v1/items/i000", body); r.Code != 422 {
+				t.Errorf("%s %q: status %d: %s", method, body, r.Code, r.Body)
+			}
+		}
+	}
+	if r := st.do("POST", "/v1/session/recommend", "{\"items\":[\"\xff\"]}"); r.Code != 422 {
+		t.Errorf("session: status %d: %s", r.Code, r.Body)
+	}
+}
+
 func TestItems_acceptedButNotVisible(t *testing.T) {
 	st := newStack(t, impatient).stock(3).refresh()
 	st.bus.hold = true
@@ -86,6 +101,22 @@ func TestItems_acceptedButNotVisible(t *testing.T) {
 	if r := st.do("GET", "/v1/items/i001", ""); r.Code != 404 {
 		t.Errorf("status %d once it arrived", r.Code)
 	}
+}
+
+// An item that looks as wanted already says nothing while earlier changes of it are still on their way.
+func TestItems_waitForTheirOwnChange(t *testing.T) {
+	st := newStack(t, impatient).stock(3).refresh()
+	into[ItemChange](t, st.do("DELETE", "/v1/items/i000", ""), 200)
+	st.bus.hold = true
+	into[ItemChange](t, st.do("PUT", "/v1/items/i000", `{"title":"back"}`), 202)
+	into[ItemChange](t, st.do("DELETE", "/v1/items/i000", ""), 202)
+	into[ItemChange](t, st.do("DELETE", "/v1/items/i001", ""), 202)
+	into[ItemChange](t, st.do("PUT", "/v1/items/i001", `{"title":"Item 1","categories":["odd","all"]}`), 202)
+	if err := st.bus.release(); err != nil {
+		t.Fatal(err)
+	}
+	into[ItemChange](t, st.do("DELETE", "/v1/items/i000", ""), 200) // the same again is a change of its own
+	into[ItemChange](t, st.do("PUT", "/v1/items/i001", `{"title":"Item 1","categories":["odd","all"]}`), 200)
 }
 
 func TestItems_patchesDoNotLoseEachOther(t *testing.T) {

@@ -31,19 +31,21 @@ func (q query) canonical() string {
 		b.WriteByte(' ')
 		b.WriteString(strconv.FormatBool(flag))
 	}
-	part := func(head byte, texts []string) { // ids hold no control characters, so these bytes cannot be forged
+	part := func(head byte, texts []string) { // texts of a URL may hold any byte: their lengths keep them apart
 		for _, t := range texts {
 			b.WriteByte(head)
+			b.WriteString(strconv.Itoa(len(t)))
+			b.WriteByte(':')
 			b.WriteString(t)
 		}
 	}
-	part('\x01', slices.Sorted(slices.Values(q.categories)))
+	part('c', slices.Sorted(slices.Values(q.categories)))
 	excluded := make([]string, 0, len(q.exclude))
 	for id := range q.exclude {
 		excluded = append(excluded, id)
 	}
 	slices.Sort(excluded)
-	part('\x02', excluded)
+	part('x', excluded)
 	return b.String()
 }
 

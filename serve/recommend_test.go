@@ -258,6 +258,9 @@ func TestQuery_canonicalTellsQueriesApart(t *testing.T) {
 		{n: 1}, {n: 10}, {n: 1, explain: true}, {n: 1, filterSeen: true}, {n: 1, categories: []string{"a"}}, {n: 1, exclude: out("a")},
 		{n: 1, categories: []string{"a", "b"}}, {n: 1, categories: []string{"ab"}}, {n: 1, exclude: out("a", "b")}, {n: 1, exclude: out("a,b")},
 		{n: 1, categories: []string{"a"}, exclude: out("b")}, {n: 1, categories: []string{"b"}, exclude: out("a")},
+		// Texts of a URL may hold any byte.
+		{n: 1, exclude: out("a\x02b")}, {n: 1, categories: []string{"a\x02b"}}, {n: 1, categories: []string{"a\x01b"}},
+		{n: 1, exclude: out(`a" "b`)}, {n: 1, categories: []string{`a" "b`}}, {n: 1, exclude: out("\xff")}, {n: 1, exclude: out(`\xff`)},
 	}
 	seen := map[string]int{}
 	for i, q := range all {

@@ -158,7 +158,7 @@ func TestLive_boundedStreams(t *testing.T) {
 		t.Errorf("status %d for one too many", r.Code)
 	}
 	for range liveQueue + 1 { // nobody reads
-		st.s.hub.send([][]byte{[]byte("x")}, [][]byte{[]byte("x")})
+		st.s.hub.send([][]byte{[]byte("x")}, [][]byte{[]byte("x")}, false)
 	}
 	select {
 	case <-sub.done:
@@ -176,11 +176,11 @@ func TestLive_boundedStreams(t *testing.T) {
 func TestLive_joinsDuringAReading(t *testing.T) {
 	st := newStack(t)
 	sub := st.s.hub.subscribe()
-	st.s.hub.send(nil, [][]byte{[]byte("what changed")})
+	st.s.hub.send(nil, [][]byte{[]byte("what changed")}, false)
 	if len(sub.frames) != 0 {
 		t.Fatalf("a fresh stream got %q", <-sub.frames)
 	}
-	st.s.hub.send([][]byte{[]byte("everything")}, nil)
+	st.s.hub.send([][]byte{[]byte("everything")}, nil, true)
 	if got := string(<-sub.frames); got != "everything" {
 		t.Errorf("got %q", got)
 	}
@@ -194,6 +194,21 @@ func TestLive_redisAway(t *testing.T) {
 	p.poll(t.Context())
 	if f := string(<-sub.frames); !strings.HasPrefix(f, "event: stats\n") || !strings.Contains(f, "redis is away") {
 		t.Errorf("frame %s", f)
+	}
+	// The full picture is still owed, also to a stream that comes when the others know everything.
+	if err := st.mr.Restart(); err != nil {
+		t.Fatal(err)
+	}
+	st.round(1, "promoted")
+	st.advance(time.Hour) // the breaker lets one try
+	p.poll(t.Context())
+	p.poll(t.Context())
+	var got []string
+	for len(sub.frames) > 0 {
+		got = append(got, string(<-sub.frames))
+	}
+	if all := strings.Join(got, ""); strings.Count(all, "event: rounds\n") != 1 || strings.Count(all, `"verdict":"promoted"`) != 1 {
+		t.Errorf("after the outage: %s", all)
 	}
 }
 

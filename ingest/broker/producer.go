@@ -66,7 +66,7 @@ func NewProducer(cfg Config, opts ...Option) (*Producer, error) {
 }
 
 // Publish writes recs to topic and returns when all in-sync replicas have them. Records of one key keep their order
-// within a call and between calls that follow one another. An error means that some records may not have been written;
+// between calls that follow one another, and within a call unless a part of it had to be sent again. An error means that some records may not have been written;
 // after a retry, or when ctx ends while a request is under way, some may have been written twice or after all.
 func (p *Producer) Publish(ctx context.Context, topic string, recs ...Record) error {
 	if len(recs) == 0 {

@@ -82,7 +82,8 @@ func (p *pump) copy(ctx context.Context, r *kafka.Reader, next int64, out func(c
 
 // resolve turns next into an offset that exists or will exist. Below the first one (retention was faster) and past the
 // end (the topic was made anew, or its tail was lost with a broker) it restarts at the first: reading again what is
-// there is harmless to softrec's consumers, skipping it is not.
+// there is harmless to softrec's consumers, skipping it is not. What this cannot mend is that windows remember the
+// offsets of the topic's former life and pass over records that come under them again.
 func (p *pump) resolve(ctx context.Context, next int64) (int64, error) {
 	var s span
 	err := retry.Do(ctx, forever(), p.notify("offsets"), func(ctx context.Context) error {

@@ -112,6 +112,16 @@ func (s *Store) Get(ctx context.Context, id string) (it schema.Item, withdrawn, 
 	return it, withdrawn, err == nil, err
 }
 
+// Changed returns the version of the catalogue that the newest change of an item made, 0 when it has had none. A change
+// that leaves an item as it was moves it too.
+func (s *Store) Changed(ctx context.Context, id string) (int64, error) {
+	version, err := s.rdb.ZScore(ctx, s.keys.ItemsLog(), id).Result()
+	if err != nil && !errors.Is(err, redis.Nil) {
+		return 0, fmt.Errorf("read when item %q changed: %w", id, err)
+	}
+	return int64(version), nil
+}
+
 // Version counts the changes ever applied; 0 before the first.
 func (s *Store) Version(ctx context.Context) (int64, error) {
 	return readVersion(s.rdb.MGet(ctx, s.keys.ItemsVersion()))

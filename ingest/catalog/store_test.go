@@ -42,6 +42,12 @@ func TestStore_Get(t *testing.T) {
 			if v, err := s.Version(ctx); v != 2 || err != nil {
 				t.Errorf("version %d, %v", v, err)
 			}
+			apply(t, s, put(1, "other", ""))
+			for id, want := range map[string]int64{"mug": 2, "other": 3, "stranger": 0} {
+				if v, err := s.Changed(ctx, id); v != want || err != nil {
+					t.Errorf("%s changed at %d, %v; want %d", id, v, err, want)
+				}
+			}
 		})
 	}
 }

@@ -162,16 +162,16 @@ func (v *View) fetch(ctx context.Context) (*table, error) {
 		have = emptyTable() // Redis was emptied: what we hold belongs to another life
 	}
 	changes := map[string]*entry{}
-	for cursor := have.version; cursor < target; {
+	// To the end of the log, not to target: an item that changes meanwhile moves there from a place not reached yet.
+	for cursor, more := have.version, true; more; {
 		page, err := v.store.changesAfter(ctx, cursor)
 		if err != nil {
 			return nil, err
 		}
-		if len(page) == 0 {
-			break
-		}
 		v.collect(changes, page)
-		cursor = page[len(page)-1].version
+		if more = len(page) == pageSize; more {
+			cursor = page[len(page)-1].version
+		}
 	}
 	// Changes that came in meanwhile are in, but the version stays at target: the next sync looks at them again.
 	return have.with(target, changes), nil

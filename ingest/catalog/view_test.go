@@ -126,6 +126,35 @@ func TestView_Sync_readsOnlyChanges(t *testing.T) {
 	}
 }
 
+// An item that changes again while a long catalogue is fetched page by page moves behind the reader's place: it must be
+// met there, or a withdrawn item would look like one the catalogue never had.
+func TestView_Sync_meetsWhatMovesMeanwhile(t *testing.T) {
+	m := miniredis.RunT(t)
+	s := open(t, backend{rdb: client(t, m.Addr())})
+	log := make([]Change, 2*pageSize)
+	for i := range log {
+		log[i] = put(int64(i), fmt.Sprint("i", i), "")
+	}
+	log[len(log)-2] = withdraw(int64(len(log)-2), "gone")
+	apply(t, s, log...)
+	pages := 0
+	m.Server().SetPreHook(func(_ *server.Peer, cmd string, args ...string) bool {
+		if cmd != "ZRANGEBYSCORE" && cmd != "ZRANGE" {
+			return false
+		}
+		if pages++; pages == 2 {
+			keys := []string{s.keys.Items(), s.keys.ItemsLog(), s.keys.ItemsVersion()}
+			if _, err := native(m, keys, []string{"new", "0", "5000", "", "gone", "0", "5001", ""}); err != nil {
+				t.Error(err)
+			}
+		}
+		return false
+	})
+	if v := synced(t, NewView(s)); !v.Withdrawn("gone") || v.Len() != 2*pageSize-1 {
+		t.Errorf("withdrawn %v, %d items after %d pages", v.Withdrawn("gone"), v.Len(), pages)
+	}
+}
+
 func TestView_Sync_startsOverAfterRedisWasEmptied(t *testing.T) {
 	m := miniredis.RunT(t)
 	s := open(t, backend{"", client(t, m.Addr())})

@@ -22,6 +22,10 @@
 // it, so that everything is rebuilt from the events in DataDir/kafka. For that reason topics keep their records for ever
 // unless a retention is configured; with one, what it deleted is missing from such a rebuild.
 //
+// A snapshot without DataDir/kafka is refused too: its windows know offsets that a new log gives out again. Only the loss
+// of the whole folder is noticed. A log that lost its tail (a crash of the machine without SyncWrites) is not, and windows
+// pass over as many new events of theirs as were lost.
+//
 // # Differences from real servers
 //
 // Only database 0 exists. Keys expire when Run moves the clock, once a second. The scripts of ingest/window and

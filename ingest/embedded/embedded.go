@@ -142,7 +142,14 @@ func (s *Servers) startKafka() error {
 		kfake.GroupMinSessionTimeout(500 * time.Millisecond),
 	}
 	if s.cfg.DataDir != "" {
-		opts = append(opts, kfake.DataDir(filepath.Join(s.cfg.DataDir, kafkaFolder)))
+		dir := filepath.Join(s.cfg.DataDir, kafkaFolder)
+		if err := s.checkLog(dir); err != nil {
+			return err
+		}
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			return fmt.Errorf("start kafka: %w", err)
+		}
+		opts = append(opts, kfake.DataDir(dir))
 	}
 	if s.cfg.SyncWrites {
 		opts = append(opts, kfake.SyncWrites())
@@ -152,6 +159,18 @@ func (s *Servers) startKafka() error {
 		return fmt.Errorf("start kafka: %w", err)
 	}
 	s.kafka = c
+	return nil
+}
+
+// checkLog refuses a snapshot beside a log that is gone: what the snapshot holds remembers its offsets, so a log that
+// starts again from 0 would have its events passed over as seen.
+func (s *Servers) checkLog(dir string) error {
+	if !s.snapshot.loaded {
+		return nil
+	}
+	if _, err := os.Stat(dir); err != nil {
+		return fmt.Errorf("the log that belongs to %q is missing: %w; restore it, or move the snapshot away too to start empty", s.snapshot.path, err)
+	}
 	return nil
 }
 

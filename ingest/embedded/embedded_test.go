@@ -455,6 +455,34 @@ func TestLostSnapshotForgetsCommits(t *testing.T) {
 	}
 }
 
+// Windows remember the offsets they hold. Beside a log that starts again from 0 they would pass over every new event.
+func TestLostLogIsRefused(t *testing.T) {
+	dir := t.TempDir()
+	s := start(t, dir)
+	if err := client(t, s).Set(t.Context(), "k", "v", 0).Err(); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := start(t, dir).Close(); err != nil { // nothing was ever produced: an empty log is a log
+		t.Fatal(err)
+	}
+	if err := os.RemoveAll(filepath.Join(dir, kafkaFolder)); err != nil {
+		t.Fatal(err)
+	}
+	_, err := Start(Config{DataDir: dir})
+	if err == nil || !strings.Contains(err.Error(), filepath.Join(dir, kafkaFolder)) || !strings.Contains(err.Error(), snapshotFile) {
+		t.Fatalf("started without its log: %v", err)
+	}
+	if err := os.Remove(filepath.Join(dir, snapshotFile)); err != nil {
+		t.Fatal(err)
+	}
+	if err := start(t, dir).Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func TestRunExpiresKeys(t *testing.T) {
 	s := start(t, "")
 	rdb := client(t, s)
