@@ -1,5 +1,13 @@
 package schema
 
+import (
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+)
+
 // Source says which part of softrec put an item into an answer.
 type Source string
 
@@ -29,4 +37,48 @@ type Answer struct {
 	TookMS           float64      `json:"took_ms"`
 	Degraded         string       `json:"degraded,omitempty"` // why the answer is less than it should be, empty normally
 	Items            []AnswerItem `json:"items"`
+}
+
+// Sources returns every source an answer may name.
+func Sources() []Source {
+	return []Source{SourceModel, SourceSimilar, SourceRepeat, SourcePopular, SourceCatalog}
+}
+
+// DecodeAnswer reads and validates an answer: what a client does with the body of a recommendation request.
+func DecodeAnswer(b []byte) (Answer, error) {
+	var a Answer
+	if err := decodeObject("answer", b, &a); err != nil {
+		return Answer{}, err
+	}
+	if err := a.Validate(); err != nil {
+		return Answer{}, err
+	}
+	return a, nil
+}
+
+// Validate reports every fault of a, each as a *FieldError, joined. No item may stand in it twice.
+func (a Answer) Validate() error {
+	errs := []error{checkID("recommendation_id", a.RecommendationID), checkText("model_version", a.ModelVersion, MaxIDLen)}
+	if a.WindowOffset < 0 {
+		errs = append(errs, fieldError("window_offset", strconv.FormatInt(a.WindowOffset, 10), "is negative"))
+	}
+	if len(a.Items) > MaxAnswerItems {
+		errs = append(errs, fieldError("items", strconv.Itoa(len(a.Items)), "has too many entries, at most %d are allowed", MaxAnswerItems))
+	}
+	seen := make(map[string]bool, len(a.Items))
+	for i, it := range a.Items {
+		field := fmt.Sprintf("items[%d].", i)
+		errs = append(errs, checkID(field+"id", it.ID))
+		if seen[it.ID] {
+			errs = append(errs, fieldError(field+"id", it.ID, "stands in the answer twice"))
+		}
+		seen[it.ID] = true
+		if !slices.Contains(Sources(), it.Source) {
+			errs = append(errs, fieldError(field+"source", string(it.Source), "is not a source"))
+		}
+		if math.IsNaN(it.Score) || math.IsInf(it.Score, 0) {
+			errs = append(errs, fieldError(field+"score", strconv.FormatFloat(it.Score, 'g', -1, 64), "is not a finite number"))
+		}
+	}
+	return errors.Join(errs...)
 }

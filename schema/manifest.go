@@ -76,11 +76,7 @@ func (m Manifest) Validate() error {
 	if y := m.CreatedAt.Year(); y < 1 || y > 9999 {
 		errs = append(errs, fieldError("created_at", m.CreatedAt.String(), "lies outside the years 1 to 9999"))
 	}
-	for _, p := range slices.Sorted(maps.Keys(m.Offsets)) {
-		if n, err := strconv.Atoi(p); err != nil || n < 0 || m.Offsets[p] < 0 {
-			errs = append(errs, fieldError("offsets", fmt.Sprintf("%s: %d", p, m.Offsets[p]), "is not a partition and its next offset"))
-		}
-	}
+	errs = append(errs, checkOffsets(m.Offsets))
 	for _, name := range slices.Sorted(maps.Keys(m.Metrics)) {
 		if v := m.Metrics[name]; math.IsNaN(v) || math.IsInf(v, 0) {
 			errs = append(errs, fieldError("metrics."+name, fmt.Sprint(v), "is not a finite number"))
@@ -102,6 +98,17 @@ func (m Manifest) Validate() error {
 		}
 		if f.Bytes < 0 {
 			errs = append(errs, fieldError(fmt.Sprintf("files[%d].bytes", i), fmt.Sprint(f.Bytes), "is negative"))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// checkOffsets reports every entry that is not a partition with an offset.
+func checkOffsets(offsets map[string]int64) error {
+	var errs []error
+	for _, p := range slices.Sorted(maps.Keys(offsets)) {
+		if n, err := strconv.Atoi(p); err != nil || n < 0 || offsets[p] < 0 {
+			errs = append(errs, fieldError("offsets", fmt.Sprintf("%s: %d", p, offsets[p]), "is not a partition and an offset"))
 		}
 	}
 	return errors.Join(errs...)

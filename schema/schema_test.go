@@ -5,7 +5,6 @@ import (
 	"os/exec"
 	"strings"
 	"testing"
-	"time"
 )
 
 // Every part imports schema, so what it imports everybody carries.
@@ -46,24 +45,6 @@ func TestKeys_shareTheirHashTags(t *testing.T) {
 	}
 	if got := k.User("a") + " " + OffsetField(12) + " " + k.UserScan(); got != "softrec:u:{a} o:12 softrec:u:{*}" {
 		t.Error(got)
-	}
-}
-
-func TestWindow_Basket(t *testing.T) {
-	at := func(secs ...int) Window {
-		var w Window
-		for _, s := range secs {
-			w.Entries = append(w.Entries, Interaction{Timestamp: opening.Add(time.Duration(s) * time.Second)})
-		}
-		return w
-	}
-	for _, c := range []struct {
-		w    Window
-		want int
-	}{{at(), 0}, {at(1), 0}, {at(1, 2), 1}, {at(1, 1), 0}, {at(0, 1, 1, 1), 1}, {at(1, 1, 2), 2}} {
-		if got := c.w.Basket(); got != c.want {
-			t.Errorf("%v: %d, want %d", c.w.Entries, got, c.want)
-		}
 	}
 }
 

@@ -1,6 +1,12 @@
 package schema
 
-import "time"
+import (
+	"errors"
+	"fmt"
+	"math"
+	"strconv"
+	"time"
+)
 
 // Interaction is one entry of a window: what happened, and the Kafka record it came from.
 type Interaction struct {
@@ -23,12 +29,50 @@ type Window struct {
 	Entries []Interaction    `json:"entries"`
 }
 
-// Basket returns the index from which on the entries share the newest timestamp: Entries[Basket():] is the newest
-// basket (one element on an ordinary clickstream), Entries[:Basket()] is what was known before it.
-func (w Window) Basket() int {
-	i := len(w.Entries)
-	for i > 0 && w.Entries[i-1].Timestamp.Equal(w.Entries[len(w.Entries)-1].Timestamp) {
-		i--
+// DecodeWindow reads and validates a window, as GET /v1/users/{id} answers it.
+func DecodeWindow(b []byte) (Window, error) {
+	var w Window
+	if err := decodeObject("window", b, &w); err != nil {
+		return Window{}, err
 	}
-	return i
+	if err := w.Validate(); err != nil {
+		return Window{}, err
+	}
+	return w, nil
+}
+
+// Validate reports every fault of w, each as a *FieldError, joined.
+func (w Window) Validate() error {
+	errs := []error{checkID("user_id", w.UserID)}
+	if w.Version < 0 {
+		errs = append(errs, fieldError("version", strconv.FormatInt(w.Version, 10), "is negative"))
+	}
+	if len(w.Entries) > MaxWindowLen {
+		errs = append(errs, fieldError("entries", strconv.Itoa(len(w.Entries)), "has too many entries, at most %d are allowed", MaxWindowLen))
+	}
+	errs = append(errs, checkOffsets(w.Offsets))
+	for i, e := range w.Entries {
+		errs = append(errs, e.validate(fmt.Sprintf("entries[%d].", i)))
+		if i > 0 && e.Timestamp.Before(w.Entries[i-1].Timestamp) {
+			errs = append(errs, fieldError(fmt.Sprintf("entries[%d].timestamp", i), e.Timestamp.Format(time.RFC3339Nano), "is older than the entry before it"))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// validate reports the faults of one entry; prefix leads to it.
+func (e Interaction) validate(prefix string) error {
+	errs := []error{
+		checkID(prefix+"item_id", e.ItemID),
+		checkID(prefix+"type", e.Type),
+		checkText(prefix+"event_id", e.EventID, MaxIDLen),
+		checkText(prefix+"session_id", e.SessionID, MaxIDLen),
+	}
+	if e.Partition < 0 || e.Offset < 0 {
+		errs = append(errs, fieldError(prefix+"offset", fmt.Sprintf("%d:%d", e.Partition, e.Offset), "is not a partition and an offset"))
+	}
+	if math.IsNaN(e.Value) || math.IsInf(e.Value, 0) {
+		errs = append(errs, fieldError(prefix+"value", strconv.FormatFloat(e.Value, 'g', -1, 64), "is not a finite number"))
+	}
+	return errors.Join(errs...)
 }
