@@ -66,16 +66,16 @@ func eachFresh(segs []segment, visit func(s segment, i int)) {
 	}
 }
 
-// count feeds step i of s to c, with its history before its basket.
-func count(c *counts.Counts, s segment, i int) {
+// count feeds step i of s to c, with the window before its basket.
+func count(c *counts.Counts, s segment, i, windowLen int) {
 	c.Update(counts.Observation{
-		History: itemsOf(s.Steps[:s.basketStart(i)]), Item: s.Steps[i].Item, Time: time.UnixMilli(s.Steps[i].TS),
+		History: itemsOf(s.before(i, windowLen)), Item: s.Steps[i].Item, Time: time.UnixMilli(s.Steps[i].TS),
 	})
 }
 
 // observe feeds every fresh step of segs to c in canonical order.
-func observe(c *counts.Counts, segs []segment) {
-	eachFresh(segs, func(s segment, i int) { count(c, s, i) })
+func observe(c *counts.Counts, segs []segment, windowLen int) {
+	eachFresh(segs, func(s segment, i int) { count(c, s, i, windowLen) })
 }
 
 // holdOut splits segs at the event time that leaves about share of the fresh interactions newer than it. Whole

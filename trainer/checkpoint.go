@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/klauspost/compress/zstd"
 
@@ -83,13 +84,30 @@ func (c checkpoint) save(dir string) error {
 	return replaceFile(filepath.Join(dir, checkpointFile), []byte(checkpointMagic), sum[:], body.Bytes())
 }
 
+// tempMark stands between the name of the checkpoint and the random end of a file that is being written.
+const tempMark = ".tmp-"
+
+// removeLeftovers deletes what a writer that was killed left in dir.
+func removeLeftovers(dir string) error {
+	entries, err := os.ReadDir(dir)
+	for _, e := range entries {
+		if strings.HasPrefix(e.Name(), checkpointFile+tempMark) {
+			err = errors.Join(err, os.Remove(filepath.Join(dir, e.Name())))
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("remove unfinished checkpoints: %w", err)
+	}
+	return nil
+}
+
 // replaceFile writes parts to path such that a reader sees the old file or the new one, also after a crash.
 func replaceFile(path string, parts ...[]byte) (err error) {
 	dir := filepath.Dir(path)
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return fmt.Errorf("make folder for %s: %w", filepath.Base(path), err)
 	}
-	f, err := os.CreateTemp(dir, filepath.Base(path)+".tmp-*")
+	f, err := os.CreateTemp(dir, filepath.Base(path)+tempMark+"*")
 	if err != nil {
 		return fmt.Errorf("write %s: %w", filepath.Base(path), err)
 	}

@@ -25,7 +25,7 @@ type user struct {
 type collector struct {
 	rules     window.Rules
 	maxFuture time.Duration
-	score     func(history []step, e schema.Event, target int32) // called for every applied interaction before it is learnt
+	score     func(history []step, s step, e schema.Event, target int32) // called for every applied interaction before it is learnt
 
 	users   map[string]*user
 	offsets map[int]int64 // next offset by partition
@@ -97,10 +97,9 @@ func (c *collector) learn(rec broker.Record, e schema.Event) {
 	s := step{Item: c.vocab.Add(e.ItemID), Partition: int32(rec.Partition), TS: ts, Offset: rec.Offset}
 	seg := c.segmentFor(u, e.UserID, before, s, late)
 	seg.Steps = append(seg.Steps, s)
-	last := len(seg.Steps) - 1
-	history := seg.Steps[:seg.basketStart(last)]
+	history := seg.before(len(seg.Steps)-1, c.rules.Len)
 	if c.score != nil {
-		c.score(history, e, target)
+		c.score(history, s, e, target)
 	}
 	c.live.Update(counts.Observation{History: itemsOf(history), Item: s.Item, Time: e.Timestamp})
 }

@@ -213,7 +213,7 @@ func TestCollector_futureLeavesThePastAlone(t *testing.T) {
 	run := func(tail []broker.Record) ([]byte, []byte) {
 		c := testCollector()
 		var scored []string
-		c.score = func(history []step, e schema.Event, target int32) {
+		c.score = func(history []step, _ step, e schema.Event, target int32) {
 			scored = append(scored, fmt.Sprint(itemsOf(history), e.ItemID, target))
 		}
 		for _, r := range base[:past] {

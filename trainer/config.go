@@ -95,8 +95,9 @@ func (c Config) identity(rules window.Rules) string {
 	b, err := json.Marshal(struct {
 		Learner  string
 		Sequence sequence.Config
+		Counts   counts.Config
 		Rules    window.Rules
-	}{c.Learner, c.Sequence, rules})
+	}{c.Learner, c.Sequence, c.Counts, rules})
 	if err != nil { // plain numbers and text cannot fail to encode
 		return "unknown"
 	}

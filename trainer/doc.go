@@ -7,7 +7,7 @@
 // pointer to the live one, and records every round in softrec.rounds and in Redis.
 //
 // It promises: an interaction is an example once, also across kill -9 (the checkpoint carries offsets, and a round that
-// was cut off is run again with the same result); the context of a target is the window as it stood before the target's
+// was cut off is run again from the state before it); the context of a target is the window as it stood before the target's
 // basket; the same offsets, seed and configuration give the same snapshot hash on one backend, in whatever order the
 // partitions were read; no figure it reports was measured on interactions the scorer had learnt from.
 //

@@ -29,7 +29,7 @@ func questions(segs []segment, v *vocab.Vocab, windowLen, limit int) []ranker.Qu
 
 // questionAt asks for the basket of s that fresh step start begins.
 func questionAt(s segment, start int, v *vocab.Vocab, windowLen int) ranker.Question {
-	q := ranker.Question{History: interactions(s.Steps[:s.basketStart(start)], v.ID, windowLen), Now: time.UnixMilli(s.Steps[start].TS).UTC()}
+	q := ranker.Question{History: interactions(s.before(start, windowLen), v.ID), Now: time.UnixMilli(s.Steps[start].TS).UTC()}
 	for _, x := range s.Steps[start:basketEnd(s.Steps, start)] {
 		q.Items = append(q.Items, v.ID(x.Item))
 	}

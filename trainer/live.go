@@ -2,6 +2,7 @@ package trainer
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -13,9 +14,48 @@ import (
 // liveModel is the bundle that serve answers with now. It is immutable.
 type liveModel struct {
 	Version string
-	Parent  string // the version that was live before it
-	Round   int    // that made it
+	Parent  string        // the version that was live before it
+	Round   int           // that made it
+	Learnt  map[int]int64 // by partition: it has learnt from every offset below
 	Bundle  *ranker.Bundle
+}
+
+// newLiveModel is the snapshot that m describes.
+func newLiveModel(m schema.Manifest, b *ranker.Bundle) *liveModel {
+	return &liveModel{Version: m.Version, Parent: m.Parent, Round: m.Round, Learnt: offsetsOf(m.Offsets), Bundle: b}
+}
+
+// learnt reports whether l has learnt from s.
+func (l *liveModel) learnt(s step) bool { return s.Offset < l.Learnt[int(s.Partition)] }
+
+// learntBeyond reports whether l has learnt from anything at the given offsets or after them.
+func (l *liveModel) learntBeyond(from map[int]int64) bool {
+	for p, next := range l.Learnt {
+		if next > from[p] {
+			return true
+		}
+	}
+	return false
+}
+
+// unlearnt returns the end of each segment that l has not learnt from; a nil l has learnt nothing.
+func (l *liveModel) unlearnt(segs []segment) []segment {
+	if l == nil {
+		return segs
+	}
+	var out []segment
+	for _, s := range segs {
+		for i := len(s.Steps) - 1; i >= s.First; i-- {
+			if l.learnt(s.Steps[i]) {
+				s.First = i + 1
+				break
+			}
+		}
+		if s.fresh() > 0 {
+			out = append(out, s)
+		}
+	}
+	return out
 }
 
 // Durable makes what was written to Redis so far survive a kill; embedded servers need it, real ones do it themselves.
@@ -27,6 +67,8 @@ type Durable interface {
 type Pointer interface {
 	Current(ctx context.Context) (string, error)
 	Promote(ctx context.Context, version string) error
+	// History returns the versions that were live, newest first: a roll-back goes to the second one.
+	History(ctx context.Context) ([]string, error)
 }
 
 // releases writes snapshots and moves the pointer.
@@ -37,6 +79,9 @@ type releases struct {
 	keep    int
 }
 
+// errUnusable marks a snapshot whose bytes are whole but mean nothing to this build.
+var errUnusable = errors.New("snapshot of another build")
+
 // load reads and decodes the snapshot of a version.
 func (r releases) load(ctx context.Context, version string) (*liveModel, error) {
 	m, files, err := r.store.Read(ctx, version)
@@ -45,9 +90,9 @@ func (r releases) load(ctx context.Context, version string) (*liveModel, error) 
 	}
 	b, err := ranker.Decode(files)
 	if err != nil {
-		return nil, fmt.Errorf("decode snapshot %q: %w", version, err)
+		return nil, fmt.Errorf("decode snapshot %q: %w: %w", version, errUnusable, err)
 	}
-	return &liveModel{Version: version, Parent: m.Parent, Round: m.Round, Bundle: b}, nil
+	return newLiveModel(m, b), nil
 }
 
 // publish writes the bundle as a snapshot, points at it and drops old ones. The snapshot comes first: a pointer never
@@ -67,11 +112,16 @@ func (r releases) publish(ctx context.Context, b *ranker.Bundle, m schema.Manife
 	if err := r.sync(ctx); err != nil {
 		return nil, err
 	}
-	return &liveModel{Version: m.Version, Parent: m.Parent, Round: m.Round, Bundle: b}, nil
+	return newLiveModel(m, b), nil
 }
 
-// prune drops snapshots beyond the newest keep, never one of those in use.
+// prune drops snapshots beyond the newest keep, never one of those in use, the live one, or the one a roll-back goes to.
 func (r releases) prune(ctx context.Context, inUse ...string) error {
+	history, err := r.pointer.History(ctx)
+	if err != nil {
+		return fmt.Errorf("prune snapshots: %w", err)
+	}
+	inUse = append(inUse, history[:min(2, len(history))]...)
 	if _, err := snapshot.Prune(ctx, r.store, r.keep, inUse...); err != nil {
 		return fmt.Errorf("prune snapshots: %w", err)
 	}

@@ -38,7 +38,7 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 		distance:   prometheus.NewGauge(prometheus.GaugeOpts{Name: "softrec_trainer_distance_ratio", Help: "Distance d_e over d_0 in the newest epoch."}),
 		hr10:       prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "softrec_trainer_prequential_hr10_ratio", Help: "Rolling prequential HR@10 by scorer."}, []string{"scorer"}),
 		ndcg10:     prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "softrec_trainer_prequential_ndcg10_ratio", Help: "Rolling prequential NDCG@10 by scorer."}, []string{"scorer"}),
-		modelAge:   prometheus.NewGauge(prometheus.GaugeOpts{Name: "softrec_trainer_model_age_events", Help: "Interactions scored since the live model was promoted."}),
+		modelAge:   prometheus.NewGauge(prometheus.GaugeOpts{Name: "softrec_trainer_model_age_events", Help: "Interactions scored since the live model learnt."}),
 		modelRound: prometheus.NewGauge(prometheus.GaugeOpts{Name: "softrec_trainer_model_round", Help: "Round that made the live model."}),
 	}
 	for _, c := range []prometheus.Collector{m.events, m.bad, m.fresh, m.lag, m.rounds, m.roundTime, m.lambda, m.distance, m.hr10, m.ndcg10, m.modelAge, m.modelRound} {
@@ -69,9 +69,6 @@ func (m *metrics) epoch(e schema.Epoch, base float64) {
 func (m *metrics) round(r schema.Round) {
 	m.rounds.WithLabelValues(r.Verdict).Inc()
 	m.roundTime.Observe(r.Seconds)
-	if r.Verdict == schema.VerdictPromoted {
-		m.modelRound.Set(float64(r.Round))
-	}
 }
 
 // scores shows the rolling prequential scores.

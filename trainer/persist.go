@@ -42,13 +42,13 @@ func (t *Trainer) publish(ctx context.Context, b *ranker.Bundle, m schema.Manife
 }
 
 // reference is the model a round starts from and has to beat. A round that was killed after it had published runs
-// again: then the live model is its own work, which has seen what the gate asks, and its parent is the reference.
-func (t *Trainer) reference(ctx context.Context, in assignment) (*liveModel, error) {
-	live, err := t.followPointer(ctx, in.live)
-	if err != nil || live == nil {
-		return nil, err
-	}
-	for live.Round == in.base.Round+1 && live.Parent != "" {
+// again: then the live model is its own work, which has seen what the gate asks, and its parent is the reference, none
+// where it was the first.
+func (t *Trainer) reference(ctx context.Context, in assignment, live *liveModel) (*liveModel, error) {
+	for live != nil && live.Round == in.base.Round+1 {
+		if live.Parent == "" {
+			return nil, nil
+		}
 		parent, err := t.releases.load(ctx, live.Parent)
 		if err != nil {
 			t.log.Warn("the parent of an interrupted round's model cannot be read", "model_version", live.Parent, "error", err)
@@ -59,9 +59,14 @@ func (t *Trainer) reference(ctx context.Context, in assignment) (*liveModel, err
 	return live, nil
 }
 
-// record writes the round's record.
+// record writes the round's record, and makes it survive a kill.
 func (t *Trainer) record(ctx context.Context, r schema.Round) error {
-	return t.patiently(ctx, "record round", func(ctx context.Context) error { return t.board.round(ctx, r) })
+	return t.patiently(ctx, "record round", func(ctx context.Context) error {
+		if err := t.board.round(ctx, r); err != nil {
+			return err
+		}
+		return t.releases.sync(ctx)
+	})
 }
 
 // followPointer returns the model that is live by the registry: an operator may have rolled back or promoted. A version
@@ -147,7 +152,11 @@ func (t *Trainer) restore(ctx context.Context) error {
 		}
 	}
 	if live != nil {
-		t.live, t.scores.live = live, live
+		at := t.scores.liveAt
+		if live.Round >= c.Round {
+			at = t.scores.events() // the checkpoint's scores are those at the cut that its round learnt
+		}
+		t.install(live, at)
 	}
 	return nil
 }
@@ -155,6 +164,9 @@ func (t *Trainer) restore(ctx context.Context) error {
 func (t *Trainer) readCheckpoint() (checkpoint, error) {
 	if t.deps.Dir == "" {
 		return checkpoint{}, errNoCheckpoint
+	}
+	if err := removeLeftovers(t.deps.Dir); err != nil {
+		return checkpoint{}, err
 	}
 	c, err := loadCheckpoint(t.deps.Dir)
 	if err != nil {
@@ -176,10 +188,12 @@ func (t *Trainer) apply(c checkpoint) error {
 	if err := k.Counts.UnmarshalBinary(c.Counts); err != nil {
 		return fmt.Errorf("counts: %w", err)
 	}
-	k.Memory = mixer.NewMemory(t.cfg.Mixer.Memory)
-	if err := k.Memory.UnmarshalBinary(c.Memory); err != nil {
+	var cases mixer.Memory
+	if err := cases.UnmarshalBinary(c.Memory); err != nil {
 		return fmt.Errorf("memory of the mixing model: %w", err)
 	}
+	k.Memory = mixer.NewMemory(t.cfg.Mixer.Memory) // of the size that is configured now
+	k.Memory.Add(cases.Cases(), 0)
 	if len(c.Network) > 0 {
 		var err error
 		if k.Network, err = sequence.Decode(c.Network); err != nil {
@@ -203,8 +217,9 @@ func (t *Trainer) apply(c checkpoint) error {
 // restorePointer points at the checkpoint's model again where Redis has lost the pointer.
 func (t *Trainer) restorePointer(ctx context.Context, version string) (*liveModel, error) {
 	live, err := t.releases.load(ctx, version)
-	if errors.Is(err, snapshot.ErrNotFound) {
-		t.log.Error("the checkpoint's model is gone, rounds start without a live model", "model_version", version)
+	var corrupt *snapshot.CorruptError
+	if errors.Is(err, snapshot.ErrNotFound) || errors.Is(err, errUnusable) || errors.As(err, &corrupt) {
+		t.log.Error("the checkpoint's model cannot be read, rounds start without a live model", "model_version", version, "error", err)
 		return nil, nil
 	}
 	if err != nil {

@@ -60,9 +60,10 @@ func newPrequential(cfg Config) *prequential {
 // events is the number of interactions scored so far.
 func (p *prequential) events() int64 { return int64(p.total[scorerModel].Count()) }
 
-// promote makes l the model that is scored from now on. Answers to open baskets stay: they were given.
-func (p *prequential) promote(l *liveModel) {
-	p.live, p.liveAt = l, p.events()
+// promote makes l, which had learnt what came before the at-th scored interaction, the model that is scored from now
+// on. Answers to open baskets stay: they were given.
+func (p *prequential) promote(l *liveModel, at int64) {
+	p.live, p.liveAt = l, at
 }
 
 // chosen reports whether the user belongs to the scored share.
@@ -76,15 +77,16 @@ func (p *prequential) chosen(user string) bool {
 }
 
 // score judges one interaction. history is its user's window before its basket; target is its item's index in the
-// collector, or 0 for an item that nobody had clicked before (a miss for every scorer).
-func (p *prequential) score(c *collector, history []step, e schema.Event, target int32) {
-	if p.live == nil || !p.chosen(e.UserID) {
+// collector, or 0 for an item that nobody had clicked before (a miss for every scorer). What the live model has learnt
+// from is no test of it: after a restart such interactions may be read again, and they are not scored.
+func (p *prequential) score(c *collector, history []step, s step, e schema.Event, target int32) {
+	if p.live == nil || p.live.learnt(s) || !p.chosen(e.UserID) {
 		return
 	}
 	a := p.answers[e.UserID]
 	if ts := e.Timestamp.UnixMilli(); a == nil || a.ts != ts {
 		if a == nil {
-			a = p.newAnswer(e.UserID)
+			a = p.newAnswer(e.UserID, c.vocab.Len())
 		}
 		p.answer(a, c, history, e.Timestamp)
 	}
@@ -96,14 +98,26 @@ func (p *prequential) score(c *collector, history []step, e schema.Event, target
 	}
 }
 
-// maxOpenAnswers bounds the memory of open baskets; the answers are dropped together, and a basket that was open is
-// answered once more.
-const maxOpenAnswers = 4096
+// maxOpenAnswers and maxOpenBytes bound the memory of open baskets, each of which holds the baselines' scores of the
+// whole catalogue. The answers are dropped together, and a basket that was open is answered once more.
+const (
+	maxOpenAnswers = 4096
+	maxOpenBytes   = 64 << 20
+)
 
-func (p *prequential) newAnswer(user string) *basketAnswer {
-	if len(p.answers) >= maxOpenAnswers {
+// openLimit is how many baskets may be open with a catalogue of so many items.
+func openLimit(items int) int {
+	const bytesPerItem = 2 * 4
+	return max(1, min(maxOpenAnswers, maxOpenBytes/(bytesPerItem*max(1, items))))
+}
+
+func (p *prequential) newAnswer(user string, items int) *basketAnswer {
+	if limit := openLimit(items); len(p.answers) >= limit {
+		p.spare = nil
 		for u, a := range p.answers {
-			p.spare = append(p.spare, a)
+			if len(p.spare) < limit {
+				p.spare = append(p.spare, a)
+			}
 			delete(p.answers, u)
 		}
 	}
@@ -219,12 +233,11 @@ func scores(m eval.Metrics) schema.Scores {
 
 // interactions puts steps into the form the ranker reads.
 func (c *collector) interactions(steps []step) []schema.Interaction {
-	return interactions(steps, c.vocab.ID, c.rules.Len)
+	return interactions(steps, c.vocab.ID)
 }
 
-// interactions names the items of the newest limit steps.
-func interactions(steps []step, id func(int32) string, limit int) []schema.Interaction {
-	steps = steps[max(0, len(steps)-limit):]
+// interactions names the items of steps.
+func interactions(steps []step, id func(int32) string) []schema.Interaction {
 	out := make([]schema.Interaction, len(steps))
 	for i, s := range steps {
 		out[i] = schema.Interaction{ItemID: id(s.Item), Type: schema.DefaultType, Timestamp: time.UnixMilli(s.TS).UTC(), Partition: int(s.Partition), Offset: s.Offset}

@@ -42,6 +42,18 @@ type outcome struct {
 	Live   *liveModel // live after the round, nil before the first model
 }
 
+// stays says in the record that l, which the round did not bring, is live after it.
+func (o *outcome) stays(l *liveModel) {
+	o.Live = l
+	if l == nil {
+		return
+	}
+	o.Record.ModelVersion = l.Version
+	if o.Record.Refresh != nil {
+		o.Record.Refresh.ModelVersion = l.Version
+	}
+}
+
 // publisher makes a bundle the live model.
 type publisher func(ctx context.Context, b *ranker.Bundle, m schema.Manifest) (*liveModel, error)
 
@@ -106,6 +118,7 @@ type work struct {
 	to      map[int]int64
 	vocab   *vocab.Vocab
 	network *sequence.Weights // that the round starts from, nil before the first
+	live    *liveModel        // to beat: it has not learnt what the gate asks
 	memory  *mixer.Memory     // with this round's baskets, each as it looked before it was counted
 	counts  *counts.Counts    // up to the held-out part
 	full    *counts.Counts    // with it
@@ -135,7 +148,6 @@ func (r *rounds) prepare(ctx context.Context, base knowledge, c cut, live *liveM
 	w.replay = w.history.sample(int(r.cfg.ReplayShare*float64(countFresh(w.learn))), w.seed)
 	fit, gate := splitHeld(held, r.rules.Len)
 	w.fit = questions(fit, w.vocab, r.rules.Len, r.cfg.GateLimit)
-	w.gate = questions(gate, w.vocab, r.rules.Len, r.cfg.GateLimit)
 	var err error
 	if w.network, err = r.choose(w, live, base.Network); err != nil {
 		return nil, err
@@ -145,15 +157,36 @@ func (r *rounds) prepare(ctx context.Context, base knowledge, c cut, live *liveM
 		return nil, err
 	}
 	w.full = w.counts.Clone()
-	observe(w.full, held)
+	observe(w.full, held, r.rules.Len)
+	if w.live, gate, err = r.fair(w, live, gate); err != nil {
+		return nil, err
+	}
+	w.gate = questions(gate, w.vocab, r.rules.Len, r.cfg.GateLimit)
 	return w, nil
 }
 
+// fair returns the model to beat and what both can be asked, which is what neither has learnt from. The first answers
+// may have counted the whole cut; they are counts alone, so they are made again without its held-out part. Any other
+// model that has learnt from the cut comes from an earlier life of this trainer, whose checkpoint is gone: where it has
+// learnt everything, nothing is left to ask, and it stays live.
+func (r *rounds) fair(w *work, live *liveModel, gate []segment) (*liveModel, []segment, error) {
+	asked := live.unlearnt(gate)
+	if live == nil || live.Round > 0 || countFresh(asked) == countFresh(gate) {
+		return live, asked, nil
+	}
+	again, err := ranker.New(w.vocab, w.counts, nil, nil)
+	if err != nil {
+		return nil, nil, fmt.Errorf("build the first answers again: %w", err)
+	}
+	return &liveModel{Version: live.Version, Bundle: again}, gate, nil
+}
+
 // choose is the network the round starts from: the live one or the last one tuned, whichever does better on the
-// validation part. A refused network may still be the better start, a broken one is not.
+// validation part. A refused network may still be the better start, a broken one is not. A live network that has learnt
+// from the cut already, or numbers the items in another way, comes from an earlier life of this trainer and is no start.
 func (r *rounds) choose(w *work, live *liveModel, tuned *sequence.Weights) (*sequence.Weights, error) {
 	var best *sequence.Weights
-	if live != nil {
+	if live != nil && !live.learntBeyond(w.from) && extends(w.vocab, live.Bundle.Vocab) {
 		best = live.Bundle.Sequence
 	}
 	if tuned != nil && (best == nil || r.hits(w, tuned) > r.hits(w, best)) {
@@ -167,6 +200,16 @@ func (r *rounds) choose(w *work, live *liveModel, tuned *sequence.Weights) (*seq
 		return nil, fmt.Errorf("grow the network to %d items: %w", w.vocab.Len(), err)
 	}
 	return grown, nil
+}
+
+// extends reports whether v numbers every item of base as base does.
+func extends(v, base *vocab.Vocab) bool {
+	for i := range int32(base.Len()) {
+		if v.ID(i) != base.ID(i) {
+			return false
+		}
+	}
+	return base.Len() <= v.Len()
 }
 
 // observe counts segs in canonical order and remembers a case of each of the newest baskets.
@@ -188,7 +231,7 @@ func (r *rounds) observe(ctx context.Context, w *work, segs []segment) error {
 				w.memory.Add(b.CasesFor([]ranker.Question{questionAt(s, i, w.vocab, r.rules.Len)}), w.seed+uint64(-skip))
 			}
 		}
-		count(w.counts, s, i)
+		count(w.counts, s, i, r.rules.Len)
 	})
 	return ctx.Err()
 }
@@ -222,7 +265,7 @@ func (r *rounds) tune(ctx context.Context, w *work, rec *schema.Round) (*sequenc
 func (r *rounds) refresh(ctx context.Context, w *work, out *outcome, rec *schema.Round) (*liveModel, error) {
 	started := r.now()
 	rec.Learner = LearnerCounts
-	live := out.Live
+	live := w.live
 	var start *mixer.Mixer // nil: the default
 	if live != nil {
 		start = live.Bundle.Mixer
@@ -341,10 +384,13 @@ func (w *work) after() knowledge {
 	return knowledge{Round: w.round, Vocab: w.vocab, Counts: w.full, Carried: w.held, Replay: history, Network: w.network, Memory: w.memory}
 }
 
-// afterFailure keeps every example of a broken round for the next one.
+// afterFailure keeps every example of a broken round for the next one. The backlog goes where it always goes: a learner
+// that stays broken must not make the examples pile up.
 func (w *work) afterFailure() knowledge {
-	carried := slices.Concat(w.backlog, w.learn, w.held)
-	return knowledge{Round: w.round, Vocab: w.vocab, Counts: w.full, Carried: carried, Replay: w.history, Network: w.network, Memory: w.memory}
+	history := w.history
+	history.add(w.backlog)
+	carried := slices.Concat(w.learn, w.held)
+	return knowledge{Round: w.round, Vocab: w.vocab, Counts: w.full, Carried: carried, Replay: history, Network: w.network, Memory: w.memory}
 }
 
 // bootstrap publishes the first model from counts alone, so that there are personal answers before the first round. It
@@ -353,7 +399,7 @@ func (r *rounds) bootstrap(ctx context.Context, c cut) (outcome, error) {
 	started := r.now()
 	can := canonicalise(vocab.New(), c)
 	n := counts.NewCounts(r.cfg.Counts)
-	observe(n, can.Segs)
+	observe(n, can.Segs, r.rules.Len)
 	b, err := ranker.New(can.Vocab, n, nil, nil)
 	if err != nil {
 		return outcome{}, fmt.Errorf("build first bundle: %w", err)

@@ -3,6 +3,7 @@ package trainer
 import (
 	"cmp"
 	"slices"
+	"strconv"
 
 	"github.com/softrec/softrec/schema"
 )
@@ -44,6 +45,12 @@ func (s segment) basketStart(i int) int {
 	return i
 }
 
+// before returns the window of at most limit interactions as it stood before the basket of step i.
+func (s segment) before(i, limit int) []step {
+	start := s.basketStart(i)
+	return s.Steps[max(0, start-limit):start]
+}
+
 // splitAt cuts the segment where interactions become newer than ts: the first part ends with the last one at or before
 // ts, the second starts from the window as it stood then. Either may have no fresh steps.
 func (s segment) splitAt(ts int64, windowLen int) (before, after segment) {
@@ -69,6 +76,17 @@ func countFresh(segs []segment) int {
 		n += s.fresh()
 	}
 	return n
+}
+
+// offsetsOf is the inverse of textOffsets. Keys that name no partition are left out.
+func offsetsOf(m map[string]int64) map[int]int64 {
+	out := make(map[int]int64, len(m))
+	for key, o := range m {
+		if p, err := strconv.Atoi(key); err == nil {
+			out[p] = o
+		}
+	}
+	return out
 }
 
 // textOffsets copies a partition -> offset map into the text keys of the wire format.

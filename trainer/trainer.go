@@ -63,6 +63,7 @@ type Trainer struct {
 	knowledge  knowledge
 	live       *liveModel
 	running    bool
+	cutAt      int64 // interactions scored before the newest cut
 	lastRound  time.Time
 	lastReport time.Time
 	switched   chan *liveModel // models that went live, from the round and the reporter to the loop
@@ -99,7 +100,9 @@ func New(cfg Config, rules window.Rules, deps Deps) (*Trainer, error) {
 	t.scores = newPrequential(cfg)
 	t.knowledge = newKnowledge(cfg)
 	t.collector = newCollector(rules, deps.MaxFuture, t.knowledge)
-	t.collector.score = func(history []step, e schema.Event, target int32) { t.scores.score(t.collector, history, e, target) }
+	t.collector.score = func(history []step, s step, e schema.Event, target int32) {
+		t.scores.score(t.collector, history, s, e, target)
+	}
 	return t, nil
 }
 
@@ -218,7 +221,7 @@ func (t *Trainer) start(ctx context.Context, g *errgroup.Group, done chan<- fini
 	if t.running {
 		return nil
 	}
-	if t.live == nil && t.collector.fresh >= t.cfg.BootstrapEvents {
+	if t.live == nil && t.knowledge.Round == 0 && t.collector.fresh >= t.cfg.BootstrapEvents {
 		return t.bootstrap(ctx)
 	}
 	if !t.due() {
@@ -255,20 +258,28 @@ type assignment struct {
 }
 
 func (t *Trainer) cutNow() assignment {
-	t.lastRound = t.now()
+	t.lastRound, t.cutAt = t.now(), t.scores.events()
 	return assignment{base: t.knowledge, cut: t.collector.take(), live: t.live, scores: t.scores.checkpoint()}
 }
 
 // round runs one round to its end: learn and publish, record, checkpoint, in this order. Each step may be repeated after
-// a kill without harm, and the checkpoint comes last, so a kill before it repeats the round with the same result.
+// a kill without harm. The checkpoint comes last: a kill before it runs the round again from the same state, with the
+// same result where the cut falls at the same offsets.
 func (t *Trainer) round(ctx context.Context, in assignment) (finished, error) {
-	live, err := t.reference(ctx, in)
+	live, err := t.followPointer(ctx, in.live)
 	if err != nil {
 		return finished{}, err
 	}
-	out, err := t.rounds.run(ctx, in.base, in.cut, live)
+	reference, err := t.reference(ctx, in, live)
 	if err != nil {
 		return finished{}, err
+	}
+	out, err := t.rounds.run(ctx, in.base, in.cut, reference)
+	if err != nil {
+		return finished{}, err
+	}
+	if live != reference && out.Live == reference { // an interrupted round's model is live, and this one brought none
+		out.stays(live)
 	}
 	if err := t.record(ctx, out.Record); err != nil {
 		return finished{}, err
@@ -276,7 +287,7 @@ func (t *Trainer) round(ctx context.Context, in assignment) (finished, error) {
 	if err := t.checkpoint(in, out); err != nil {
 		return finished{}, err
 	}
-	t.prune(ctx, live, out.Live)
+	t.prune(ctx, reference, out.Live)
 	return finished{outcome: out}, nil
 }
 
@@ -295,12 +306,12 @@ func (t *Trainer) prune(ctx context.Context, inUse ...*liveModel) {
 
 // finish installs what a round learnt.
 func (t *Trainer) finish(f finished) {
-	t.running = false
-	t.knowledge = f.outcome.Next
-	t.collector.carried = keepKnown(t.knowledge.Carried, t.collector.forgot)
 	if l := f.outcome.Live; l != nil && (t.live == nil || l.Version != t.live.Version) {
 		t.promote(l)
 	}
+	t.running = false
+	t.knowledge = f.outcome.Next
+	t.collector.carried = keepKnown(t.knowledge.Carried, t.collector.forgot)
 	rec := f.outcome.Record
 	t.metrics.round(rec)
 	t.log.Info("round finished", "round", rec.Round, "verdict", rec.Verdict, "reason", rec.Reason, "seconds", rec.Seconds,
@@ -315,10 +326,20 @@ func keepKnown(segs []segment, forgot []string) []segment {
 	return segs
 }
 
-// promote makes l the live model of the scores.
+// promote makes l the live model of the scores. The age of a model of the running round counts from the round's cut.
 func (t *Trainer) promote(l *liveModel) {
+	at := t.scores.events()
+	if t.running && l.Round == t.knowledge.Round+1 {
+		at = t.cutAt
+	}
+	t.install(l, at)
+}
+
+// install makes l, which had learnt what came before the at-th scored interaction, the live model.
+func (t *Trainer) install(l *liveModel, at int64) {
 	t.live = l
-	t.scores.promote(l)
+	t.scores.promote(l, at)
+	t.metrics.modelRound.Set(float64(l.Round))
 }
 
 // bootstrap publishes the first model: counts of what has been read so far.

@@ -67,6 +67,7 @@ func (a *App) open(ctx context.Context, roles []Role) error {
 	a.metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	steps := []func() error{
 		func() error { return a.checkAlone(roles) },
+		a.checkPair,
 		a.openServers,
 		a.openModels,
 		func() error { return a.openClients(ctx) },
@@ -86,6 +87,19 @@ func (a *App) open(ctx context.Context, roles []Role) error {
 		}
 	}
 	return nil
+}
+
+// checkPair refuses a Kafka of one's own with an embedded Redis, or the reverse: committed offsets and windows must be
+// lost together or not at all, and the embedded pair is made so.
+func (a *App) checkPair() error {
+	switch {
+	case a.cfg.EmbeddedKafka() == a.cfg.EmbeddedRedis():
+		return nil
+	case a.cfg.EmbeddedRedis():
+		return fmt.Errorf("kafka.brokers %q are given but redis.addrs is empty: name both, or neither for the embedded pair", a.cfg.Kafka.Brokers)
+	default:
+		return fmt.Errorf("redis.addrs %q are given but kafka.brokers is empty: name both, or neither for the embedded pair", a.cfg.Redis.Addrs)
+	}
 }
 
 // checkAlone refuses servers, or a models folder, that no other process could reach where others are needed.
@@ -108,18 +122,13 @@ func (a *App) checkAlone(roles []Role) error {
 
 func (a *App) openServers() error {
 	a.kafka, a.redisAt = a.cfg.Kafka, a.cfg.Redis.Addrs
-	if !a.cfg.EmbeddedKafka() && !a.cfg.EmbeddedRedis() {
+	if !a.cfg.EmbeddedKafka() {
 		return nil
 	}
 	if err := a.startEmbedded(); err != nil {
 		return err
 	}
-	if a.cfg.EmbeddedKafka() {
-		a.kafka.Brokers = a.servers.Brokers()
-	}
-	if a.cfg.EmbeddedRedis() {
-		a.redisAt = []string{a.servers.RedisAddr()}
-	}
+	a.kafka.Brokers, a.redisAt = a.servers.Brokers(), []string{a.servers.RedisAddr()}
 	return nil
 }
 

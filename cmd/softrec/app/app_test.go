@@ -150,6 +150,19 @@ func TestOpen_oneRoleNeedsServersOthersReach(t *testing.T) {
 	}
 }
 
+// Windows in memory behind offsets that a real Kafka keeps would be lost at the first restart.
+func TestOpen_embeddedServersComeInPairs(t *testing.T) {
+	for _, c := range []struct{ key, value, want string }{
+		{"kafka.brokers", "127.0.0.1:1", `kafka.brokers ["127.0.0.1:1"] are given but redis.addrs is empty`},
+		{"redis.addrs", "127.0.0.1:1", `redis.addrs ["127.0.0.1:1"] are given but kafka.brokers is empty`},
+	} {
+		_, err := Open(t.Context(), settings(t, map[string]string{c.key: c.value}), slog.New(slog.DiscardHandler), "test", AllRoles()...)
+		if err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %v, want %s", c.key, err, c.want)
+		}
+	}
+}
+
 func TestOpen_faultsCloseWhatWasOpened(t *testing.T) {
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -12,7 +12,7 @@ func (a *App) addIngest() error {
 	cfg, keys := a.cfg.Ingest, a.cfg.Redis.Keys()
 	log := a.log.With("component", "ingest")
 	opts := []ingest.Option{ingest.WithLogger(a.log), ingest.WithRegisterer(a.metrics)}
-	if a.servers != nil && a.cfg.EmbeddedRedis() {
+	if a.servers != nil {
 		opts = append(opts, ingest.WithDurable(a.servers)) // a kill loses what the embedded Redis has not yet written
 	}
 	windows, err := window.New(a.rdb, keys, a.cfg.Window)

@@ -27,7 +27,7 @@ func (a *App) addTrainer() error {
 	if a.cfg.DataDir != "" {
 		deps.Dir = filepath.Join(a.cfg.DataDir, "trainer")
 	}
-	if a.servers != nil && a.cfg.EmbeddedRedis() {
+	if a.servers != nil {
 		deps.Durable = a.servers
 	}
 	if a.cfg.Trainer.Learner == trainer.LearnerSequence {

@@ -32,6 +32,13 @@ func newModels(env Env) (*cobra.Command, error) {
 		})
 	rollback := modelCommand(env, "rollback", "Make the model that was live before the live one again", cobra.NoArgs,
 		func(ctx context.Context, m *app.Models, _ []string) error {
+			before, err := m.Registry.Previous(ctx)
+			if err != nil {
+				return err
+			}
+			if _, _, err := m.Store.Read(ctx, before); err != nil { // never point at what cannot be loaded
+				return fmt.Errorf("roll back to %s: %w", before, err)
+			}
 			version, err := m.Registry.Rollback(ctx)
 			return said(env.Out, version, err)
 		})

@@ -51,4 +51,14 @@ func TestModels(t *testing.T) {
 	if _, err := softrec(t, nil, "models", "promote", "r000099-00000000", "--data-dir", data); err == nil {
 		t.Error("a version that is not there was promoted")
 	}
+	run("promote", versions[1])
+	if err := store.Delete(t.Context(), versions[0]); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := softrec(t, nil, "models", "rollback", "--data-dir", data); err == nil || !strings.Contains(err.Error(), versions[0]) {
+		t.Errorf("rolled back to a version that is not there: %v", err)
+	}
+	if out := run("list"); !strings.Contains(out, "live") {
+		t.Errorf("after a refused roll-back nothing is live:\n%s", out)
+	}
 }

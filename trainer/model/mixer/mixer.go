@@ -101,9 +101,6 @@ func build(l Layout, s scale, w weights) (*Mixer, error) {
 // Layout names the columns the mixer reads.
 func (m *Mixer) Layout() Layout { return m.layout }
 
-// Hidden is the number of hidden units, 0 before any fit.
-func (m *Mixer) Hidden() int { return m.weight.hidden }
-
 // Scores writes the score of every candidate to out: context holds the context columns, items the item columns row by
 // row (len(out) rows). Scores of one request compare with each other only.
 func (m *Mixer) Scores(context, items []float32, out []float64) {

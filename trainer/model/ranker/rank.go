@@ -17,19 +17,6 @@ func (b *Bundle) Rank(req Request) []Scored {
 	return b.rank(s, req)
 }
 
-// RankAll answers every request as Rank would.
-func (b *Bundle) RankAll(reqs []Request) [][]Scored {
-	s := scratches.Get().(*scratch)
-	defer scratches.Put(s)
-	out := make([][]Scored, len(reqs))
-	for i, req := range reqs {
-		if req.N > 0 {
-			out[i] = b.rank(s, req)
-		}
-	}
-	return out
-}
-
 func (b *Bundle) rank(s *scratch, req Request) []Scored {
 	s.window(b, req.History, req.Now)
 	b.gather(s, selection{n: req.N, allow: req.Allow, excludeHistory: req.ExcludeHistory})

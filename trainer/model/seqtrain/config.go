@@ -14,7 +14,7 @@ type Config struct {
 	FullSoftmax    int           `koanf:"full_softmax" help:"catalogues up to this many items use the exact softmax (default 512)"`
 	Smoothing      float64       `koanf:"smoothing" help:"share of the negatives drawn uniformly, the rest by popularity, above 0 to 1 (default 0.5)"`
 	ExcludeHistory bool          `koanf:"exclude_history" help:"the teacher's answers and the validation leave out items of the history (default false)"`
-	Workers        int           `koanf:"workers" help:"goroutines for distilling and validating; 0 = one per CPU (default 0)"`
+	Workers        int           `koanf:"workers" help:"goroutines for distilling and validating; 0 = half of the CPUs, so that answers do not wait (default 0)"`
 	StepTimeout    time.Duration `koanf:"step_timeout" help:"longest time for one training step, compiling included, before the backend counts as stuck (default 2m)"`
 }
 

@@ -131,5 +131,5 @@ func (l *Learner) workers() int {
 	if l.cfg.Workers > 0 {
 		return l.cfg.Workers
 	}
-	return runtime.GOMAXPROCS(0)
+	return max(1, runtime.GOMAXPROCS(0)/2)
 }
