@@ -2,6 +2,7 @@ package trainer
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"os"
@@ -304,5 +305,26 @@ func TestReleases_pruneKeepsWhatARollbackNeeds(t *testing.T) {
 		if _, _, err := b.store.Read(t.Context(), versions[i]); (err == nil) != want {
 			t.Errorf("version %d is kept: %v, want %v", i, err == nil, want)
 		}
+	}
+}
+
+// A folder that cannot be written for a while, a full disk for example, delays the checkpoint and ends nothing.
+func TestTrainer_waitsForTheDisk(t *testing.T) {
+	b := newBench(t, stream(t, 21, 1, 20, 40, 700)[0])
+	b.dir = filepath.Join(t.TempDir(), "trainer")
+	stop := b.start()
+	b.topic.release(60)
+	until(t, "the first answers", b.roundsDone(1))
+	if err := errors.Join(os.RemoveAll(b.dir), os.WriteFile(b.dir, nil, 0o600)); err != nil { // in the folder's way
+		t.Fatal(err)
+	}
+	b.topic.release(200)
+	until(t, "round 1 to be recorded", b.roundsDone(2))
+	if err := os.Remove(b.dir); err != nil {
+		t.Fatal(err)
+	}
+	until(t, "the checkpoint", b.checkpointed(1))
+	if err := stop(); err != nil {
+		t.Fatal(err)
 	}
 }

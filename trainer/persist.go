@@ -17,7 +17,7 @@ import (
 	"github.com/softrec/softrec/trainer/snapshot"
 )
 
-// patiently repeats op while Redis or Kafka are away.
+// patiently repeats op while Redis or Kafka are away or the disk is full: learning waits, answering does not.
 func (t *Trainer) patiently(ctx context.Context, what string, op func(ctx context.Context) error) error {
 	return retry.Do(ctx, retry.DefaultPolicy(), func(err error, wait time.Duration) {
 		t.log.Warn("will try again", "what", what, "error", err, "wait", wait)

@@ -284,7 +284,7 @@ func (t *Trainer) round(ctx context.Context, in assignment) (finished, error) {
 	if err := t.record(ctx, out.Record); err != nil {
 		return finished{}, err
 	}
-	if err := t.checkpoint(in, out); err != nil {
+	if err := t.patiently(ctx, "save the checkpoint", func(context.Context) error { return t.checkpoint(in, out) }); err != nil {
 		return finished{}, err
 	}
 	t.prune(ctx, reference, out.Live)
