@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"log/slog"
 	"maps"
 	"math/rand/v2"
 	"slices"
@@ -173,8 +174,30 @@ type bench struct {
 	reg   *snapshot.Registry
 	dir   string
 	tuner *stubTuner
+	log   logLines
 	cfg   Config
 	rules window.Rules
+}
+
+// logLines keeps what a trainer logs.
+type logLines struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (l *logLines) Write(b []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(b)
+}
+
+// said reports whether text stands in the log.
+func (l *logLines) said(text string) func() bool {
+	return func() bool {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		return strings.Contains(l.text.String(), text)
+	}
 }
 
 func newBench(t testing.TB, recs []broker.Record) *bench {
@@ -198,7 +221,7 @@ func newBench(t testing.TB, recs []broker.Record) *bench {
 func (b *bench) start() (stop func() error) {
 	b.t.Helper()
 	tr, err := New(b.cfg, b.rules, Deps{Open: b.topic.open, Publisher: b.pub, Redis: b.rdb, Keys: schema.NewKeys(""), Store: b.store,
-		Pointer: b.reg, Tuner: b.tuner, Backend: "stub", MaxFuture: schema.DefaultMaxFuture, Dir: b.dir})
+		Pointer: b.reg, Tuner: b.tuner, Backend: "stub", Logger: slog.New(slog.NewTextHandler(&b.log, nil)), MaxFuture: schema.DefaultMaxFuture, Dir: b.dir})
 	if err != nil {
 		b.t.Fatal(err)
 	}
