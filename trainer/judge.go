@@ -2,8 +2,6 @@ package trainer
 
 import (
 	"context"
-	"fmt"
-	"math"
 	"runtime"
 	"time"
 
@@ -92,7 +90,7 @@ func (r *rounds) hits(w *work, n *sequence.Weights) float64 {
 		targets += len(c.Targets)
 	}
 	found := make([]int, len(cases))
-	n.ScoresBatch(histories, runtime.GOMAXPROCS(0), func(i int, scores []float32, _ bool) {
+	n.ScoresBatch(histories, max(1, runtime.GOMAXPROCS(0)/2), func(i int, scores []float32, _ bool) {
 		for _, t := range cases[i].Targets {
 			if int(t) < len(scores) && eval.HR(eval.Rank(scores[1:], int(t)-1), cutoff) == 1 {
 				found[i]++
@@ -113,36 +111,4 @@ func tallyOf(ranks []float64) schema.Scores {
 		t.Add(r)
 	}
 	return scores(t.Metrics())
-}
-
-// decision is the verdict of the gate.
-type decision struct {
-	Promote bool
-	Reason  string
-}
-
-// decide compares candidate and live model line by line on what neither has seen. The candidate goes live when its mean
-// NDCG@10 is not below the live model's by more than tolerance paired standard errors, and it answers at all.
-func decide(cfg Config, live, candidate []float64) decision {
-	if len(candidate) < cfg.GateMinimum {
-		return decision{Reason: fmt.Sprintf("only %d held-out interactions, at least %d decide", len(candidate), cfg.GateMinimum)}
-	}
-	p, err := eval.Paired(gains(live), gains(candidate))
-	if err != nil {
-		return decision{Reason: fmt.Sprintf("candidate and live model cannot be compared: %v", err)}
-	}
-	text := fmt.Sprintf("NDCG@10 %+.5f against the live model (s.e. %.5f, %d better, %d worse of %d interactions)", p.Mean, p.SE, p.Wins, p.Losses, p.N)
-	if math.IsNaN(p.Mean) || p.Mean < -cfg.GateTolerance*p.SE {
-		return decision{Reason: text}
-	}
-	return decision{Promote: true, Reason: text}
-}
-
-// gains turns ranks into NDCG@10 per line.
-func gains(ranks []float64) []float64 {
-	out := make([]float64, len(ranks))
-	for i, r := range ranks {
-		out[i] = eval.NDCG(r, cutoff)
-	}
-	return out
 }

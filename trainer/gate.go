@@ -1,0 +1,147 @@
+package trainer
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"math"
+
+	"github.com/softrec/softrec/schema"
+	"github.com/softrec/softrec/trainer/eval"
+	"github.com/softrec/softrec/trainer/model/mixer"
+	"github.com/softrec/softrec/trainer/model/ranker"
+	"github.com/softrec/softrec/trainer/model/sequence"
+)
+
+// fair returns the model to beat and what both can be asked, which is what neither has learnt from. The first answers
+// may have counted the whole cut; they are counts alone, so they are made again without its held-out part. Any other
+// model that has learnt from the cut comes from an earlier life of this trainer, whose checkpoint is gone: where it has
+// learnt everything, nothing is left to ask, and it stays live.
+func (r *rounds) fair(w *work, live *liveModel, gate []segment) (*liveModel, []segment, error) {
+	asked := live.unlearnt(gate)
+	if live == nil || live.Round > 0 || countFresh(asked) == countFresh(gate) {
+		return live, asked, nil
+	}
+	again, err := ranker.New(w.vocab, w.counts, nil, nil)
+	if err != nil {
+		return nil, nil, fmt.Errorf("build the first answers again: %w", err)
+	}
+	return &liveModel{Version: live.Version, Bundle: again}, gate, nil
+}
+
+// verdict is what the gate found.
+type verdict struct {
+	decision
+	live, candidate schema.Scores
+}
+
+func (v verdict) verdict() string {
+	if v.Promote {
+		return schema.VerdictPromoted
+	}
+	return schema.VerdictRefused
+}
+
+// gate makes the candidate around a network and compares it with the live model on what neither has seen.
+func (r *rounds) gate(ctx context.Context, w *work, live *liveModel, start *mixer.Mixer, network *sequence.Weights) (*ranker.Bundle, verdict, error) {
+	candidate, err := r.candidate(ctx, w, start, network)
+	if err != nil {
+		return nil, verdict{}, err
+	}
+	got, err := judge(ctx, candidate, w.gate)
+	if err != nil {
+		return nil, verdict{}, err
+	}
+	v := verdict{decision: decision{Promote: true, Reason: "the first model"}, candidate: tallyOf(got)}
+	if live != nil {
+		had, err := judge(ctx, live.Bundle, w.gate)
+		if err != nil {
+			return nil, verdict{}, err
+		}
+		v.live = tallyOf(had)
+		v.decision = decide(r.cfg, had, got)
+	}
+	return candidate, v, nil
+}
+
+// release publishes a candidate that passed, with the held-out interactions counted in.
+func (r *rounds) release(ctx context.Context, w *work, candidate *ranker.Bundle, learner string, v verdict, out *outcome) error {
+	final, err := ranker.New(w.vocab, w.full, candidate.Sequence, candidate.Mixer)
+	if err != nil {
+		return fmt.Errorf("build bundle: %w", err)
+	}
+	live, err := r.publish(ctx, final, r.manifest(w, learner, v, out.Live))
+	if err != nil {
+		return &publishError{err}
+	}
+	out.Live = live
+	return nil
+}
+
+// candidate is the bundle the gate judges: it has not seen the gate's interactions in any part.
+func (r *rounds) candidate(ctx context.Context, w *work, start *mixer.Mixer, weights *sequence.Weights) (*ranker.Bundle, error) {
+	b, err := ranker.New(w.vocab, w.counts, weights, start)
+	if err != nil {
+		return nil, fmt.Errorf("build candidate: %w", err)
+	}
+	memory := w.memory.Clone()
+	memory.Add(b.CasesFor(w.fit), w.seed)
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	m, _, err := mixer.Fit(memory.Cases(), r.cfg.Mixer, b.Mixer, w.seed)
+	if err != nil {
+		return nil, fmt.Errorf("fit mixing model: %w", err)
+	}
+	return ranker.New(w.vocab, w.counts, weights, m)
+}
+
+// manifest describes a snapshot of the round.
+func (r *rounds) manifest(w *work, learner string, v verdict, parent *liveModel) schema.Manifest {
+	doc, err := json.Marshal(r.cfg)
+	if err != nil { // plain numbers and text cannot fail to encode
+		doc = nil
+	}
+	m := schema.Manifest{
+		Schema: schema.ManifestSchema, Round: w.round, Learner: learner, CreatedAt: r.now().UTC(),
+		Seed: w.seed, Backend: r.backend, Offsets: textOffsets(w.to), Config: doc,
+		Metrics: map[string]float64{"hr10": v.candidate.HR10, "ndcg10": v.candidate.NDCG10,
+			"live_hr10": v.live.HR10, "live_ndcg10": v.live.NDCG10, "held_out": float64(v.candidate.Count)},
+	}
+	if parent != nil {
+		m.Parent = parent.Version
+	}
+	return m
+}
+
+// decision is the verdict of the gate.
+type decision struct {
+	Promote bool
+	Reason  string
+}
+
+// decide compares candidate and live model line by line on what neither has seen. The candidate goes live when its mean
+// NDCG@10 is not below the live model's by more than tolerance paired standard errors, and it answers at all.
+func decide(cfg Config, live, candidate []float64) decision {
+	if len(candidate) < cfg.GateMinimum {
+		return decision{Reason: fmt.Sprintf("only %d held-out interactions, at least %d decide", len(candidate), cfg.GateMinimum)}
+	}
+	p, err := eval.Paired(gains(live), gains(candidate))
+	if err != nil {
+		return decision{Reason: fmt.Sprintf("candidate and live model cannot be compared: %v", err)}
+	}
+	text := fmt.Sprintf("NDCG@10 %+.5f against the live model (s.e. %.5f, %d better, %d worse of %d interactions)", p.Mean, p.SE, p.Wins, p.Losses, p.N)
+	if math.IsNaN(p.Mean) || p.Mean < -cfg.GateTolerance*p.SE {
+		return decision{Reason: text}
+	}
+	return decision{Promote: true, Reason: text}
+}
+
+// gains turns ranks into NDCG@10 per line.
+func gains(ranks []float64) []float64 {
+	out := make([]float64, len(ranks))
+	for i, r := range ranks {
+		out[i] = eval.NDCG(r, cutoff)
+	}
+	return out
+}

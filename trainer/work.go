@@ -1,0 +1,150 @@
+package trainer
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/softrec/softrec/schema"
+	"github.com/softrec/softrec/trainer/model/counts"
+	"github.com/softrec/softrec/trainer/model/mixer"
+	"github.com/softrec/softrec/trainer/model/ranker"
+	"github.com/softrec/softrec/trainer/model/sequence"
+	"github.com/softrec/softrec/trainer/model/vocab"
+)
+
+// work is one round's material.
+type work struct {
+	round   int
+	seed    uint64
+	from    map[int]int64
+	to      map[int]int64
+	vocab   *vocab.Vocab
+	network *sequence.Weights // that the round starts from, nil before the first
+	live    *liveModel        // to beat: it has not learnt what the gate asks
+	memory  *mixer.Memory     // with this round's baskets, each as it looked before it was counted
+	counts  *counts.Counts    // up to the held-out part
+	full    *counts.Counts    // with it
+	learn   []segment         // carried and new, for the network
+	mixed   *mixer.Mixer      // fitted by the first half
+	backlog []segment         // older than the learn limit reaches: for the replay buffer only
+	replay  []segment
+	held    []segment
+	fit     []ranker.Question
+	gate    []ranker.Question
+	history replay
+}
+
+// prepare puts the cut into canonical form, parts it, and counts what is for training, making cases of its newest baskets
+// for the mixing model on the way: each as the counts stood before it, with a network that has not seen it.
+func (r *rounds) prepare(ctx context.Context, base knowledge, c cut, live *liveModel) (*work, error) {
+	w := &work{round: base.Round + 1, from: c.From, to: c.To, history: base.Replay}
+	w.seed = uint64(r.cfg.Seed)<<20 + uint64(w.round)
+	for _, u := range c.Forgot {
+		w.history.forget(u)
+	}
+	can := canonicalise(base.Vocab, c)
+	w.vocab = can.Vocab
+	train, held := holdOut(can.Segs, r.cfg.HeldOut, r.rules.Len)
+	w.held = held
+	w.backlog, w.learn = newest(slices.Concat(c.Carried, train), r.cfg.LearnLimit, r.rules.Len)
+	w.replay = w.history.sample(int(r.cfg.ReplayShare*float64(countFresh(w.learn))), w.seed)
+	fit, gate := splitHeld(held, r.rules.Len)
+	w.fit = questions(fit, w.vocab, r.rules.Len, r.cfg.GateLimit)
+	var err error
+	if w.network, err = r.choose(w, live, base.Network); err != nil {
+		return nil, err
+	}
+	w.counts, w.memory = base.Counts.Clone(), base.Memory.Clone()
+	if err := r.observe(ctx, w, train); err != nil {
+		return nil, err
+	}
+	w.full = w.counts.Clone()
+	observe(w.full, held, r.rules.Len)
+	if w.live, gate, err = r.fair(w, live, gate); err != nil {
+		return nil, err
+	}
+	w.gate = questions(gate, w.vocab, r.rules.Len, r.cfg.GateLimit)
+	return w, nil
+}
+
+// choose is the network the round starts from: the live one or the last one tuned, whichever does better on the
+// validation part. A refused network may still be the better start, a broken one is not. A live network that has learnt
+// from the cut already, or numbers the items in another way, comes from an earlier life of this trainer and is no start.
+func (r *rounds) choose(w *work, live *liveModel, tuned *sequence.Weights) (*sequence.Weights, error) {
+	var best *sequence.Weights
+	if live != nil && !live.learntBeyond(w.from) && extends(w.vocab, live.Bundle.Vocab) {
+		best = live.Bundle.Sequence
+	}
+	if tuned != nil && (best == nil || r.hits(w, tuned) > r.hits(w, best)) {
+		best = tuned
+	}
+	if best == nil || r.tuner == nil {
+		return best, nil
+	}
+	grown, err := best.Grow(w.vocab.Len(), uint64(r.cfg.Seed))
+	if err != nil {
+		return nil, fmt.Errorf("grow the network to %d items: %w", w.vocab.Len(), err)
+	}
+	return grown, nil
+}
+
+// extends reports whether v numbers every item of base as base does.
+func extends(v, base *vocab.Vocab) bool {
+	for i := range int32(base.Len()) {
+		if v.ID(i) != base.ID(i) {
+			return false
+		}
+	}
+	return base.Len() <= v.Len()
+}
+
+// observe counts segs in canonical order and remembers a case of each of the newest baskets.
+func (r *rounds) observe(ctx context.Context, w *work, segs []segment) error {
+	b, err := ranker.New(w.vocab, w.counts, w.network, nil)
+	if err != nil {
+		return fmt.Errorf("build bundle: %w", err)
+	}
+	baskets := 0
+	eachFresh(segs, func(s segment, i int) {
+		if i == max(s.First, s.basketStart(i)) {
+			baskets++
+		}
+	})
+	skip := baskets - r.cfg.Mixer.Memory
+	eachFresh(segs, func(s segment, i int) {
+		if i == max(s.First, s.basketStart(i)) && ctx.Err() == nil {
+			if skip--; skip < 0 {
+				w.memory.Add(b.CasesFor([]ranker.Question{questionAt(s, i, w.vocab, r.rules.Len)}), w.seed+uint64(-skip))
+			}
+		}
+		count(w.counts, s, i, r.rules.Len)
+	})
+	return ctx.Err()
+}
+
+// record starts the round's record.
+func (w *work) record(started time.Time) schema.Round {
+	return schema.Round{
+		Round: w.round, Started: started, Seed: w.seed, From: textOffsets(w.from), To: textOffsets(w.to),
+		Examples: countFresh(w.learn), Backlog: countFresh(w.backlog), Replayed: countFresh(w.replay), HeldOut: lines(w.fit) + lines(w.gate), BestEpoch: -1,
+	}
+}
+
+// after is the knowledge when the round is done, promoted or not.
+func (w *work) after() knowledge {
+	history := w.history
+	history.add(w.backlog)
+	history.add(w.learn)
+	return knowledge{Round: w.round, Vocab: w.vocab, Counts: w.full, Carried: w.held, Replay: history, Network: w.network, Memory: w.memory}
+}
+
+// afterFailure keeps every example of a broken round for the next one. The backlog goes where it always goes: a learner
+// that stays broken must not make the examples pile up.
+func (w *work) afterFailure() knowledge {
+	history := w.history
+	history.add(w.backlog)
+	carried := slices.Concat(w.learn, w.held)
+	return knowledge{Round: w.round, Vocab: w.vocab, Counts: w.full, Carried: carried, Replay: history, Network: w.network, Memory: w.memory}
+}
