@@ -80,7 +80,7 @@ func (s *Server) postEvents(ctx context.Context, in *eventsInput) (*eventsOutput
 		if err := named(fresh); err != nil {
 			return nil, err
 		}
-		if err := s.publish(ctx, schema.TopicInteractions, func(ctx context.Context) error { return s.deps.Events.Publish(ctx, fresh) }); err != nil {
+		if err := s.publish(ctx, "interactions", func(ctx context.Context) error { return s.deps.Events.Publish(ctx, fresh) }); err != nil {
 			return nil, err
 		}
 	}
@@ -207,13 +207,13 @@ const retryAfter = time.Second
 
 // publish runs one write to Kafka under its timeout. Its error is a 503: nothing was claimed, though some of it may have
 // been written. Sending the same again is harmless, but for events without an event_id: those may count twice then.
-func (s *Server) publish(ctx context.Context, topic string, write func(ctx context.Context) error) error {
+func (s *Server) publish(ctx context.Context, of string, write func(ctx context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, s.cfg.PublishTimeout)
 	defer cancel()
 	if err := write(ctx); err != nil {
-		s.metrics.sink.WithLabelValues(topic).Inc()
-		s.log.Warn("write to kafka", "topic", topic, "err", err)
-		return unavailable(retryAfter, "the topic %s did not acknowledge the write, some of it may stand there; what is sent again counts once if it has an event_id", topic)
+		s.metrics.sink.WithLabelValues(of).Inc()
+		s.log.Warn("write to kafka", "of", of, "err", err)
+		return unavailable(retryAfter, "the topic of the %s did not acknowledge the write, some of it may stand there; what is sent again counts once if it has an event_id", of)
 	}
 	return nil
 }

@@ -156,7 +156,7 @@ func (s *Server) changeItem(ctx context.Context, id string, next func(context.Co
 		write = func(ctx context.Context) error { return s.deps.Changes.Put(ctx, *it) }
 	}
 	before := s.itemChanged(ctx, id)
-	if err := s.publish(ctx, schema.TopicItems, write); err != nil {
+	if err := s.publish(ctx, "items", write); err != nil {
 		return nil, err
 	}
 	out := &itemChangeOutput{Status: http.StatusOK, Body: ItemChange{ID: id, Visible: true, Item: it}}

@@ -1,6 +1,7 @@
 package serve
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -41,6 +42,7 @@ type models struct {
 	cold     atomic.Bool // the registry said at least once that there is no model yet
 	swaps    atomic.Int64
 	failures atomic.Int64
+	fault    atomic.Pointer[string] // why the model that should be live is not; nil normally
 
 	mu      sync.Mutex // one poll at a time; guards what follows
 	bad     string     // the version that could not be loaded
@@ -75,6 +77,7 @@ func (m *models) poll(ctx context.Context) error {
 	}
 	if version == m.live.Load().version() {
 		m.bad = ""
+		m.fault.Store(nil)
 		return nil
 	}
 	if version == m.bad && m.now().Before(m.retryAt) {
@@ -84,13 +87,47 @@ func (m *models) poll(ctx context.Context) error {
 	if err != nil {
 		m.failures.Add(1)
 		m.postpone(version)
-		return fmt.Errorf("load model %q, keeping %q: %w", version, m.live.Load().version(), err)
+		if m.live.Load() == nil {
+			m.fallBack(ctx, version)
+		}
+		kept := m.live.Load().version()
+		m.fault.Store(new(fmt.Sprintf("the live model %s cannot be read, answered with %s", version, cmp.Or(kept, "no model"))))
+		return fmt.Errorf("load model %q, keeping %q: %w", version, kept, err)
 	}
 	old := m.live.Swap(next)
 	m.bad = ""
+	m.fault.Store(nil)
 	m.swaps.Add(1)
 	m.log.Info("model is live", "version", version, "before", old.version(), "round", next.Manifest.Round, "learner", next.Manifest.Learner)
 	return nil
+}
+
+// fallBack takes the newest model that was live before and can be read: an older model is better than none.
+func (m *models) fallBack(ctx context.Context, unreadable string) {
+	asking, cancel := context.WithTimeout(ctx, pointerTimeout)
+	history, err := m.registry.History(asking)
+	cancel()
+	if err != nil {
+		return
+	}
+	for _, version := range history {
+		if version == unreadable {
+			continue
+		}
+		if older, err := m.load(ctx, version); err == nil {
+			m.live.Store(older)
+			m.log.Warn("an older model answers", "version", version, "instead_of", unreadable)
+			return
+		}
+	}
+}
+
+// complaint says why answers come from another model than the live one; empty normally.
+func (m *models) complaint() string {
+	if f := m.fault.Load(); f != nil {
+		return *f
+	}
+	return ""
 }
 
 func (m *models) postpone(version string) {

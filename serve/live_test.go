@@ -76,6 +76,26 @@ func TestModels_badSnapshotKeepsTheOld(t *testing.T) {
 	}
 }
 
+// A server that starts beside an unreadable live snapshot answers with the newest older one that can be read, and says so.
+func TestModels_startsBesideABadSnapshot(t *testing.T) {
+	st := newStack(t).stock(5)
+	st.models.publish("v1", &fakeRanker{Vocab: names(5)})
+	st.models.publishRaw("bad", map[string][]byte{"model.json": []byte("{")})
+	if err := st.s.models.poll(t.Context()); err == nil {
+		t.Error("a bad snapshot is not reported")
+	}
+	if a := st.recommend("/v1/recommend/u"); a.ModelVersion != "v1" || !strings.Contains(a.Degraded, "bad cannot be read, answered with v1") {
+		t.Errorf("answer %+v", a)
+	}
+	st.models.publish("v2", &fakeRanker{Vocab: names(5)})
+	if err := st.s.models.poll(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if a := st.recommend("/v1/recommend/u"); a.ModelVersion != "v2" || a.Degraded != "" {
+		t.Errorf("answer %+v", a)
+	}
+}
+
 // TestSwap_noRequestFails swaps the model a hundred times under load: every answer is whole, and is that of exactly one
 // model.
 func TestSwap_noRequestFails(t *testing.T) {

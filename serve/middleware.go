@@ -15,6 +15,9 @@ func (s *Server) wrap(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		start := time.Now()
 		rec := &recorder{ResponseWriter: w}
+		if s.stopping.Load() {
+			w.Header().Set("Connection", "close") // clients that ask on learn to go elsewhere; idle ones are not cut off
+		}
 		s.metrics.inFlight.Inc()
 		defer func() {
 			s.metrics.inFlight.Dec()

@@ -1,6 +1,7 @@
 package serve
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"strings"
@@ -170,6 +171,6 @@ func (s *Server) answer(start time.Time, live *Live, window int64, items []schem
 	s.countSources(items)
 	return &answerOutput{Body: schema.Answer{
 		RecommendationID: id.String(), ModelVersion: live.version(), WindowOffset: window,
-		TookMS: float64(time.Since(start).Microseconds()) / 1000, Degraded: degraded, Items: items,
+		TookMS: float64(time.Since(start).Microseconds()) / 1000, Degraded: cmp.Or(degraded, s.models.complaint()), Items: items,
 	}}, nil
 }

@@ -73,7 +73,6 @@ func (s *Server) Run(ctx context.Context) error {
 		<-failed.Done() // ctx is done or one of the servers failed
 		defer stopLoops()
 		s.stopping.Store(true)
-		public.SetKeepAlivesEnabled(false) // clients that ask on learn to go elsewhere
 		if ctx.Err() != nil && s.cfg.DrainDelay > 0 {
 			time.Sleep(s.cfg.DrainDelay)
 		}

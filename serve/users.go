@@ -90,7 +90,7 @@ func (s *Server) deleteUser(ctx context.Context, in *userInput) (*userForgetOutp
 	if err != nil {
 		_ = s.degrade(err) // the tombstone counts, not the wait for it
 	}
-	if err := s.publish(ctx, schema.TopicInteractions, func(ctx context.Context) error { return s.deps.Events.Forget(ctx, in.ID) }); err != nil {
+	if err := s.publish(ctx, "interactions", func(ctx context.Context) error { return s.deps.Events.Forget(ctx, in.ID) }); err != nil {
 		return nil, err
 	}
 	out := &userForgetOutput{Status: http.StatusOK, Body: UserForgotten{UserID: in.ID, Visible: true}}

@@ -141,8 +141,7 @@ func syncDir(dir string) error {
 // errNoCheckpoint says that the folder holds no checkpoint: a first start.
 var errNoCheckpoint = errors.New("no checkpoint")
 
-// loadCheckpoint reads dir's checkpoint. A damaged one is an error that names the file: starting over would silently
-// forget what was learnt, so the operator decides (deleting the file makes the trainer learn again from the log).
+// loadCheckpoint reads dir's checkpoint. A damaged one is an *unusableError that names the file.
 func loadCheckpoint(dir string) (checkpoint, error) {
 	path := filepath.Join(dir, checkpointFile)
 	b, err := os.ReadFile(path)
@@ -154,7 +153,7 @@ func loadCheckpoint(dir string) (checkpoint, error) {
 	}
 	c, err := decodeCheckpoint(b)
 	if err != nil {
-		return checkpoint{}, fmt.Errorf("checkpoint %s: %w; delete it to learn again from the log", path, err)
+		return checkpoint{}, &unusableError{fmt.Errorf("checkpoint %s: %w", path, err)}
 	}
 	return c, nil
 }

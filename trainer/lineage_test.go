@@ -328,3 +328,36 @@ func TestTrainer_waitsForTheDisk(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+// A checkpoint that is damaged, or was made with other settings, ends nothing: it is kept aside and the log is learnt again.
+func TestTrainer_setsAnUnusableCheckpointAside(t *testing.T) {
+	for name, spoil := range map[string]func(b *bench) error{
+		"damaged": func(b *bench) error {
+			return os.WriteFile(filepath.Join(b.dir, checkpointFile), []byte("rubbish"), 0o600)
+		},
+		"other settings": func(b *bench) error { b.rules.Len++; return nil },
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBench(t, stream(t, 22, 1, 20, 40, 900)[0])
+			stop := b.start()
+			b.topic.release(60)
+			until(t, "the first answers", b.roundsDone(1))
+			b.topic.release(200)
+			until(t, "round 1", b.checkpointed(1))
+			if err := errors.Join(stop(), spoil(b)); err != nil {
+				t.Fatal(err)
+			}
+			stop = b.start()
+			until(t, "the word of it", b.log.said("set aside"))
+			b.topic.release(300)
+			until(t, "round 1 of the new life", b.checkpointed(1))
+			if err := stop(); err != nil {
+				t.Fatal(err)
+			}
+			kept, err := filepath.Glob(filepath.Join(b.dir, checkpointFile+".unusable-*"))
+			if err != nil || len(kept) != 1 {
+				t.Errorf("kept %v (%v), want one", kept, err)
+			}
+		})
+	}
+}

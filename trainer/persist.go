@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/softrec/softrec/ingest/retry"
@@ -133,14 +135,23 @@ func (t *Trainer) checkpoint(in assignment, out outcome) error {
 // restore brings back the checkpoint and the live model.
 func (t *Trainer) restore(ctx context.Context) error {
 	c, err := t.readCheckpoint()
-	if err != nil && !errors.Is(err, errNoCheckpoint) {
-		return err
-	}
 	if err == nil {
-		if err := t.apply(c); err != nil {
-			return fmt.Errorf("checkpoint of round %d: %w", c.Round, err)
+		if err = t.apply(c); err != nil {
+			err = &unusableError{fmt.Errorf("round %d: %w", c.Round, err)}
 		}
+	}
+	var bad *unusableError
+	switch {
+	case err == nil:
 		t.log.Info("checkpoint restored", "round", c.Round, "offsets", c.Offsets, "users", len(c.Users))
+	case errors.Is(err, errNoCheckpoint):
+	case errors.As(err, &bad):
+		if err := t.setAside(err); err != nil {
+			return err
+		}
+		c = checkpoint{}
+	default:
+		return err
 	}
 	live, err := t.followPointer(ctx, nil)
 	if err != nil {
@@ -173,9 +184,27 @@ func (t *Trainer) readCheckpoint() (checkpoint, error) {
 		return c, err
 	}
 	if want := t.cfg.identity(t.rounds.rules); c.Identity != want {
-		return c, fmt.Errorf("checkpoint in %s was made with %s, now configured is %s; set them back, or delete the checkpoint to learn again from the log", t.deps.Dir, c.Identity, want)
+		return c, &unusableError{fmt.Errorf("it was made with %s, now configured is %s", c.Identity, want)}
 	}
 	return c, nil
+}
+
+// unusableError says that a checkpoint is there and cannot be gone on from.
+type unusableError struct{ err error }
+
+func (e *unusableError) Error() string { return e.err.Error() }
+func (e *unusableError) Unwrap() error { return e.err }
+
+// setAside keeps an unusable checkpoint under another name and lets the trainer learn again from the log: answering and
+// ingest must not end over it, and nothing that was learnt is deleted.
+func (t *Trainer) setAside(reason error) error {
+	path := filepath.Join(t.deps.Dir, checkpointFile)
+	aside := path + ".unusable-" + t.now().UTC().Format("20060102T150405")
+	if err := os.Rename(path, aside); err != nil {
+		return fmt.Errorf("set the unusable checkpoint aside (%w): %w", reason, err)
+	}
+	t.log.Error("the checkpoint cannot be used: it was set aside, and the trainer learns again from the log", "error", reason, "kept_as", aside)
+	return nil
 }
 
 // apply makes c the trainer's state.

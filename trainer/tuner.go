@@ -158,7 +158,7 @@ func (t *SequenceTuner) watch(task Task) []soft.Option {
 			if base == 0 {
 				base = e.Distance // the first one is d_0
 			}
-			t.log.Info("epoch", "stage", s, "epoch", e.Epoch, "lambda", e.Lambda, "distance", e.Distance,
+			t.log.Debug("epoch", "stage", s, "epoch", e.Epoch, "lambda", e.Lambda, "distance", e.Distance,
 				"loss_real", e.LossReal, "loss_easy", e.LossEasy, "validation", e.Validation, "seconds", e.Seconds)
 			if s == soft.StageStudent && task.OnEpoch != nil {
 				task.OnEpoch(*e, base)

@@ -16,7 +16,6 @@ import (
 	"github.com/softrec/softrec/cmd/softrec/config"
 	"github.com/softrec/softrec/ingest/broker"
 	"github.com/softrec/softrec/ingest/embedded"
-	"github.com/softrec/softrec/schema"
 	"github.com/softrec/softrec/serve"
 )
 
@@ -49,14 +48,16 @@ type App struct {
 	models   string // folder of the snapshots
 	server   *serve.Server
 
-	parts   []Part
-	closers []func() error // in the order of opening
+	topicsMade chan struct{} // closed once the topics are there
+	parts      []Part
+	closers    []func() error // in the order of opening
 }
 
-// Open connects to the servers, or starts them, makes the topics and builds the parts of roles. It starts no part. On
-// an error everything opened before is closed again. Waiting for servers that are away ends with ctx.
+// Open starts the embedded servers, or names those of one's own, and builds the parts of roles. It starts no part. On an
+// error everything opened before is closed again. Servers of one's own may be away: the parts wait for them, and serve
+// answers meanwhile.
 func Open(ctx context.Context, loaded *config.Loaded, log *slog.Logger, version string, roles ...Role) (*App, error) {
-	a := &App{cfg: loaded.Config, loaded: loaded, version: version, log: log, metrics: prometheus.NewRegistry()}
+	a := &App{cfg: loaded.Config, loaded: loaded, version: version, log: log, metrics: prometheus.NewRegistry(), topicsMade: make(chan struct{})}
 	if err := a.open(ctx, roles); err != nil {
 		return nil, errors.Join(err, a.Close())
 	}
@@ -178,8 +179,11 @@ func (a *App) openClients(ctx context.Context) error {
 		return err
 	}
 	a.onClose(a.producer.Close)
-	specs := append(a.cfg.Ingest.Topics(), broker.TopicSpec{Name: schema.TopicRounds, Partitions: 1, Compacted: true})
-	return broker.EnsureTopics(ctx, a.kafka, specs...)
+	if a.servers != nil {
+		return a.makeTopics(ctx)
+	}
+	a.parts = append(a.parts, Part{"topics", a.runTopics})
+	return nil
 }
 
 func (a *App) brokerOptions(component string) []broker.Option {

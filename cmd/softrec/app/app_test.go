@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/alicebob/miniredis/v2"
+
 	"github.com/softrec/softrec/cmd/softrec/config"
 	"github.com/softrec/softrec/cmd/softrec/probe"
 	"github.com/softrec/softrec/schema"
@@ -147,6 +149,25 @@ func TestOpen_oneRoleNeedsServersOthersReach(t *testing.T) {
 				t.Errorf("%s: %v does not name %s", role, err, want)
 			}
 		}
+	}
+}
+
+// A process that starts while Kafka is away answers, says what it waits for, and ends when it is told to.
+func TestApp_startsWithoutKafka(t *testing.T) {
+	m := miniredis.RunT(t)
+	loaded := settings(t, map[string]string{"kafka.brokers": "127.0.0.1:1", "redis.addrs": m.Addr(), "data_dir": t.TempDir()})
+	client, stop := running(t, loaded)
+	defer stop()
+	deadline := time.Now().Add(10 * time.Second)
+	for {
+		_, err := client.Recommend(t.Context(), "nobody", 3)
+		if err == nil {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("no answer while Kafka is away: %v", err)
+		}
+		time.Sleep(10 * time.Millisecond)
 	}
 }
 

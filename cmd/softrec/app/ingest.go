@@ -1,54 +1,73 @@
 package app
 
 import (
+	"context"
+	"errors"
+
 	"github.com/softrec/softrec/ingest"
 	"github.com/softrec/softrec/ingest/broker"
 	"github.com/softrec/softrec/ingest/catalog"
 	"github.com/softrec/softrec/ingest/window"
 )
 
-// addIngest builds both consumers: interactions to windows, items to the catalogue.
+// addIngest adds both consumers: interactions to windows, items to the catalogue.
 func (a *App) addIngest() error {
+	a.parts = append(a.parts, Part{"ingest", a.runIngest})
+	return nil
+}
+
+// runIngest waits for the topics, because a group that is joined before them may not see them, and runs the consumers.
+func (a *App) runIngest(ctx context.Context) error {
+	if a.awaitTopics(ctx) != nil {
+		return nil
+	}
+	var sources []*broker.GroupSource
+	parts, err := a.consumers(func(topic, group string) (*broker.GroupSource, error) {
+		src, err := broker.NewGroupSource(a.kafka, topic, group, a.brokerOptions("source")...)
+		if err == nil {
+			sources = append(sources, src)
+		}
+		return src, err
+	})
+	if err == nil {
+		err = runTogether(ctx, parts)
+	}
+	for _, src := range sources {
+		err = errors.Join(err, src.Close())
+	}
+	return err
+}
+
+func (a *App) consumers(open func(topic, group string) (*broker.GroupSource, error)) ([]Part, error) {
 	cfg, keys := a.cfg.Ingest, a.cfg.Redis.Keys()
-	log := a.log.With("component", "ingest")
 	opts := []ingest.Option{ingest.WithLogger(a.log), ingest.WithRegisterer(a.metrics)}
 	if a.servers != nil {
 		opts = append(opts, ingest.WithDurable(a.servers)) // a kill loses what the embedded Redis has not yet written
 	}
 	windows, err := window.New(a.rdb, keys, a.cfg.Window)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	items, err := catalog.New(a.rdb, keys)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	events, err := a.groupSource(cfg.Topic, cfg.Group)
-	if err != nil {
-		return err
-	}
-	changes, err := a.groupSource(cfg.ItemsTopic, cfg.Group+"-items")
-	if err != nil {
-		return err
-	}
-	consumer, err := ingest.New(cfg, events, windows, a.producer, append(opts, ingest.WithPage(ingest.NewPage(a.rdb, keys)))...)
-	if err != nil {
-		return err
-	}
-	catalogue, err := ingest.NewItems(cfg, changes, items, a.producer, opts...)
-	if err != nil {
-		return err
-	}
-	log.Info("ingest is ready", "topic", cfg.Topic, "items_topic", cfg.ItemsTopic, "group", cfg.Group)
-	a.parts = append(a.parts, Part{"ingest interactions", consumer.Run}, Part{"ingest items", catalogue.Run})
-	return nil
-}
-
-func (a *App) groupSource(topic, group string) (*broker.GroupSource, error) {
-	src, err := broker.NewGroupSource(a.kafka, topic, group, a.brokerOptions("source")...)
+	events, err := open(cfg.Topic, cfg.Group)
 	if err != nil {
 		return nil, err
 	}
-	a.onClose(src.Close)
-	return src, nil
+	changes, err := open(cfg.ItemsTopic, cfg.Group+"-items")
+	if err != nil {
+		return nil, err
+	}
+	consumer, err := ingest.New(cfg, events, windows, a.producer, append(opts, ingest.WithPage(ingest.NewPage(a.rdb, keys)))...)
+	if err != nil {
+		return nil, err
+	}
+	catalogue, err := ingest.NewItems(cfg, changes, items, a.producer, opts...)
+	if err != nil {
+		return nil, err
+	}
+	a.log.Info("ingest is ready", "component", "ingest", "topic", cfg.Topic, "items_topic", cfg.ItemsTopic, "group", cfg.Group)
+	return []Part{{"interactions", consumer.Run}, {"items", catalogue.Run}}, nil
 }

@@ -18,7 +18,10 @@ func (a *App) addTrainer() error {
 		return err
 	}
 	deps := trainer.Deps{
-		Open: func(_ context.Context, from map[int]int64) (trainer.Source, error) {
+		Open: func(ctx context.Context, from map[int]int64) (trainer.Source, error) {
+			if err := a.awaitTopics(ctx); err != nil {
+				return nil, err
+			}
 			return broker.NewPartitionSource(a.kafka, a.cfg.Ingest.Topic, from, a.brokerOptions("trainer")...)
 		},
 		Publisher: a.producer, Redis: a.rdb, Keys: a.cfg.Redis.Keys(), Store: models, Pointer: snapshot.NewRegistry(a.rdb, a.cfg.Redis.Keys()),

@@ -62,7 +62,10 @@ func runReplay(ctx context.Context, cfg config.Config, flags replayFlags, log *s
 	if err := how.Validate(); err != nil {
 		return err
 	}
-	if err := broker.EnsureTopics(ctx, cfg.Kafka, cfg.Ingest.Topics()...); err != nil {
+	if err := checkFiles(flags); err != nil { // before anybody waits for a broker
+		return err
+	}
+	if err := reach(ctx, cfg, log); err != nil {
 		return err
 	}
 	producer, err := broker.NewProducer(cfg.Kafka, broker.WithLogger(log))
@@ -70,6 +73,49 @@ func runReplay(ctx context.Context, cfg config.Config, flags replayFlags, log *s
 		return err
 	}
 	return errors.Join(sendFiles(ctx, how, flags, producer, out), producer.Close())
+}
+
+// patience is how long a replay waits for Kafka: it has a person in front of it.
+const patience = 30 * time.Second
+
+// reach makes the topics, or says that the broker is not there.
+func reach(ctx context.Context, cfg config.Config, log *slog.Logger) error {
+	waiting, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	said := time.AfterFunc(2*time.Second, func() { log.Warn("waiting for Kafka", "brokers", cfg.Kafka.Brokers, "at_most", patience) })
+	defer said.Stop()
+	err := broker.EnsureTopics(waiting, cfg.Kafka, cfg.Ingest.Topics()...)
+	if err != nil && ctx.Err() == nil && waiting.Err() != nil {
+		return fmt.Errorf("no Kafka broker answers at %v (waited %s): %w", cfg.Kafka.Brokers, patience, err)
+	}
+	return err
+}
+
+// checkFiles reads the first line of each file.
+func checkFiles(flags replayFlags) error {
+	if flags.items != "" {
+		items, err := logfile.OpenItems(flags.items)
+		if err != nil {
+			return err
+		}
+		if _, err := items.Next(); err != nil && !errors.Is(err, io.EOF) {
+			return errors.Join(err, items.Close())
+		}
+		if err := items.Close(); err != nil {
+			return err
+		}
+	}
+	if flags.interactions == "" {
+		return nil
+	}
+	in, err := logfile.OpenInteractions(flags.interactions)
+	if err != nil {
+		return err
+	}
+	if _, err := in.Next(); err != nil && !errors.Is(err, io.EOF) {
+		return errors.Join(err, in.Close())
+	}
+	return in.Close()
 }
 
 // sendFiles sends the catalogue first: an item is then known before somebody clicks on it.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/softrec/softrec/cmd/softrec/app"
 	"github.com/softrec/softrec/cmd/softrec/config"
 )
 
@@ -94,7 +95,9 @@ func start(cmd *cobra.Command, env Env, preset map[string]string) (*config.Loade
 	if err != nil {
 		return nil, nil, err
 	}
-	return loaded, loaded.Config.Log.Logger(env.Err), nil
+	log := loaded.Config.Log.Logger(env.Err)
+	app.QuietRedis(log)
+	return loaded, log, nil
 }
 
 func lookup(environ []string, name string) string {

@@ -1,0 +1,64 @@
+package app
+
+import (
+	"context"
+	"time"
+
+	"github.com/softrec/softrec/ingest/broker"
+	"github.com/softrec/softrec/schema"
+)
+
+// firstWord and nextWord are when somebody who waits for Kafka is told so.
+const (
+	firstWord = 2 * time.Second
+	nextWord  = 30 * time.Second
+)
+
+// runTopics makes the topics as soon as Kafka is there. Until then serve answers, and ingest and the trainer wait.
+func (a *App) runTopics(ctx context.Context) error {
+	if err := a.makeTopics(ctx); err != nil && ctx.Err() == nil {
+		return err
+	}
+	<-ctx.Done()
+	return nil
+}
+
+// makeTopics makes the topics that are missing and lets the waiting parts begin.
+func (a *App) makeTopics(ctx context.Context) error {
+	said := a.sayWaiting(ctx)
+	defer said()
+	specs := append(a.cfg.Ingest.Topics(), broker.TopicSpec{Name: schema.TopicRounds, Partitions: 1, Compacted: true})
+	if err := broker.EnsureTopics(ctx, a.kafka, specs...); err != nil {
+		return err
+	}
+	close(a.topicsMade)
+	return nil
+}
+
+// awaitTopics waits until the topics are there; the error is that of ctx.
+func (a *App) awaitTopics(ctx context.Context) error {
+	select {
+	case <-a.topicsMade:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// sayWaiting logs now and then that Kafka is waited for, until the function it returns is called.
+func (a *App) sayWaiting(ctx context.Context) (stop func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for wait := firstWord; ; wait = nextWord {
+			select {
+			case <-ctx.Done():
+				return
+			case <-time.After(wait):
+				a.log.Warn("waiting for Kafka", "brokers", a.kafka.Brokers)
+			}
+		}
+	}()
+	return func() { cancel(); <-done }
+}
