@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -207,5 +208,12 @@ func TestOpenModels(t *testing.T) {
 	cfg.Models.Dir = t.TempDir()
 	if _, err := OpenModels(cfg, nil); err == nil {
 		t.Error("no Redis is accepted")
+	}
+	cfg.Models.Dir, cfg.DataDir = "", filepath.Join(t.TempDir(), "typo")
+	if _, err := OpenModels(cfg, nil); err == nil || !strings.Contains(err.Error(), "typo") {
+		t.Errorf("a folder that is not there gave %v", err)
+	}
+	if _, err := os.Stat(cfg.DataDir); err == nil {
+		t.Error("looking for models made their folder")
 	}
 }

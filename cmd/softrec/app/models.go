@@ -2,7 +2,9 @@ package app
 
 import (
 	"errors"
+	"fmt"
 	"log/slog"
+	"os"
 
 	"github.com/softrec/softrec/cmd/softrec/config"
 	"github.com/softrec/softrec/trainer/snapshot"
@@ -34,6 +36,9 @@ func (m *Models) open() error {
 	dir := a.modelsDir()
 	if dir == "" {
 		return errors.New("no snapshots: name their folder with --models-dir or --data-dir")
+	}
+	if _, err := os.Stat(dir); err != nil { // looking must not make a folder that a slip of the pen named
+		return fmt.Errorf("no snapshots: %w", err)
 	}
 	a.redisAt = a.cfg.Redis.Addrs
 	if a.cfg.EmbeddedRedis() {
