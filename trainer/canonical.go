@@ -78,16 +78,23 @@ func observe(c *counts.Counts, segs []segment, windowLen int) {
 	eachFresh(segs, func(s segment, i int) { count(c, s, i, windowLen) })
 }
 
-// holdOut splits segs at the event time that leaves about share of the fresh interactions newer than it. Whole
-// instants stay together, and with them whole baskets. Without a split point everything is for training.
+// holdOut splits segs at the event time that leaves about share of the fresh interactions newer than it. Whole baskets
+// stay together, and whole instants too, unless the clock of the log is so coarse (days, for example) that less than half
+// of the share is newer: then the last users of the instant at the border are held out with it.
 func holdOut(segs []segment, share float64, windowLen int) (train, held []segment) {
 	all := freshSteps(segs)
 	if len(all) == 0 || share <= 0 {
 		return segs, nil
 	}
-	at := all[min(len(all)-1, int(float64(len(all))*(1-share)))].TS
-	for _, s := range segs {
-		before, after := s.splitAt(at, windowLen)
+	border := min(len(all)-1, int(float64(len(all))*(1-share)))
+	at := all[border].TS
+	tied := tiedAtBorder(segs, at, len(all)-border, countAfter(all, at))
+	for i, s := range segs {
+		cut := at
+		if tied[i] {
+			cut = at - 1
+		}
+		before, after := s.splitAt(cut, windowLen)
 		if before.fresh() > 0 {
 			train = append(train, before)
 		}
@@ -97,6 +104,36 @@ func holdOut(segs []segment, share float64, windowLen int) (train, held []segmen
 	}
 	sortSegments(held)
 	return train, held
+}
+
+// countAfter counts the steps newer than ts; all is in canonical order.
+func countAfter(all []step, ts int64) int {
+	n := 0
+	for i := len(all) - 1; i >= 0 && all[i].TS > ts; i-- {
+		n++
+	}
+	return n
+}
+
+// tiedAtBorder marks the segments, the last ones first, whose basket at ts is held out because too few interactions are newer.
+func tiedAtBorder(segs []segment, ts int64, want, have int) map[int]bool {
+	tied := map[int]bool{}
+	if have*2 >= want {
+		return tied
+	}
+	for i := len(segs) - 1; i >= 0 && have < want; i-- {
+		n := 0
+		for _, x := range segs[i].Steps[segs[i].First:] {
+			if x.TS == ts {
+				n++
+			}
+		}
+		if n > 0 {
+			tied[i] = true
+			have += n
+		}
+	}
+	return tied
 }
 
 // newest parts segs by event time such that about limit fresh interactions lie in the second part.

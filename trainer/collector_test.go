@@ -268,3 +268,31 @@ func TestHoldOut_takesTheNewestWholeInstants(t *testing.T) {
 		t.Errorf("held out %d of 100, want about 25", n)
 	}
 }
+
+// A log that knows only days still has something held out, for the mixing model and for the gate.
+func TestHoldOut_coarseClock(t *testing.T) {
+	for _, days := range []int{1, 2, 3} {
+		c := testCollector()
+		for i := range 120 {
+			c.observe(click(t, 0, int64(i), fmt.Sprint("u", i%40), fmt.Sprint(i%13), i*days/120*86400))
+		}
+		can := canonicalise(newKnowledge(DefaultConfig()).Vocab, c.take())
+		train, held := holdOut(can.Segs, 0.25, 5)
+		fit, gate := splitHeld(held, 5)
+		if n := countFresh(held); n < 25 || n > 40 || countFresh(train)+n != 120 {
+			t.Errorf("%d days: %d held out and %d to train on, want about 30 of 120", days, n, countFresh(train))
+		}
+		if a, b := countFresh(fit), countFresh(gate); a < 10 || b < 10 || a+b != countFresh(held) {
+			t.Errorf("%d days: parted into %d and %d", days, a, b)
+		}
+		seen := map[string]int64{}
+		for _, s := range train {
+			seen[s.User] = max(seen[s.User], s.Steps[len(s.Steps)-1].TS)
+		}
+		for _, s := range held {
+			if s.Steps[s.First].TS <= seen[s.User] {
+				t.Errorf("%d days: user %s trains on what is held out", days, s.User)
+			}
+		}
+	}
+}
