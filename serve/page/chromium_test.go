@@ -28,6 +28,9 @@ func chromium(t *testing.T) string {
 	if testing.Short() {
 		t.Skip("-short: the browser stays closed")
 	}
+	if underRace {
+		t.Skip("-race: the page's code runs in the browser, where the detector sees nothing; the same test runs without it")
+	}
 	if p := os.Getenv("CHROME_PATH"); p != "" {
 		return p
 	}
