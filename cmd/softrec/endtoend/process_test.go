@@ -13,6 +13,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	_ "github.com/softrec/softrec/cmd/softrec/cli" // what the tests build and start: a change of it must run them again
 )
 
 // binary builds softrec once per test and returns its path.
