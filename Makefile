@@ -4,6 +4,7 @@ GO       ?= go
 FUZZTIME ?= 10s
 BENCH    ?= .
 SUMMARY  ?= demo-summary.json
+FOR      ?= 120s
 
 .DEFAULT_GOAL := help
 .PHONY: help build test race nocgo lint fuzz bench integration demo docs
@@ -47,8 +48,8 @@ bench: ## run the benchmarks that match BENCH (all), with allocations
 integration: ## run the suites against a real Kafka and a real Redis, started for them (needs Java, Maven, redis-server)
 	./.ci/servers.sh with $(GO) test -count=1 -timeout 15m $$(./.ci/servers.sh packages)
 
-demo: ## run the demo without a person for 90 s and check what it measured
-	$(GO) run ./cmd/softrec demo --headless --for 90s --summary $(SUMMARY)
+demo: ## run the demo without a person for FOR (120s) and check what it measured
+	$(GO) run ./cmd/softrec demo --headless --for $(FOR) --summary $(SUMMARY)
 	$(GO) run ./cmd/softrec demo check $(SUMMARY)
 
 docs: ## write the generated reference pages in docs/reference
