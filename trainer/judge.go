@@ -92,7 +92,7 @@ func (r *rounds) hits(w *work, n *sequence.Weights) float64 {
 	found := make([]int, len(cases))
 	n.ScoresBatch(histories, max(1, runtime.GOMAXPROCS(0)/2), func(i int, scores []float32, _ bool) {
 		for _, t := range cases[i].Targets {
-			if int(t) < len(scores) && eval.HR(eval.Rank(scores[1:], int(t)-1), cutoff) == 1 {
+			if eval.HR(ranker.MidRank(scores, t), cutoff) == 1 {
 				found[i]++
 			}
 		}

@@ -4,6 +4,7 @@ import (
 	"math"
 	"time"
 
+	"github.com/softrec/softrec/trainer/eval"
 	"github.com/softrec/softrec/trainer/model/counts"
 )
 
@@ -39,16 +40,7 @@ func MidRank(scores []float32, target int32) float64 {
 	if target < 1 || int(target) >= len(scores) {
 		return math.Inf(1)
 	}
-	own := scores[target]
-	above, equal := 0, 0
-	for _, v := range scores[1:] {
-		if v > own {
-			above++
-		} else if v == own {
-			equal++
-		}
-	}
-	return float64(above) + float64(equal+1)/2
+	return eval.Rank(scores[1:], int(target)-1) // index 0 is padding
 }
 
 func sized(s []float32, n int) []float32 {
