@@ -12,10 +12,15 @@ import (
 // The student returned, and left loaded, is the best of its trained epochs by validation, even where none beat the
 // start; BetterThanStart tells. After an error l is in an undefined state: load one.
 func Round(ctx context.Context, l Learner, cfg Config, base State, seed uint64, opts ...Option) (Record, error) {
+	return run(ctx, l, cfg, base, nil, seed, opts)
+}
+
+// run is a round; taught is nil where it tunes its own teacher.
+func run(ctx context.Context, l Learner, cfg Config, base State, taught *Taught, seed uint64, opts []Option) (Record, error) {
 	if err := cfg.Validate(); err != nil {
 		return Record{}, err
 	}
-	r := &round{learner: l, cfg: cfg, watch: newWatch(opts), rec: Record{Seed: seed}}
+	r := &round{learner: l, cfg: cfg, taught: taught, watch: newWatch(opts), rec: Record{Seed: seed}}
 	if err := r.prepare(ctx, base); err != nil {
 		return r.rec, fmt.Errorf("prepare: %w", err)
 	}
@@ -38,6 +43,7 @@ func Round(ctx context.Context, l Learner, cfg Config, base State, seed uint64, 
 type round struct {
 	learner Learner
 	cfg     Config
+	taught  *Taught // nil: the round tunes its own teacher
 	watch   watch
 	rec     Record
 
@@ -74,6 +80,9 @@ func (r *round) prepare(ctx context.Context, base State) error {
 
 // teach tunes the teacher and leaves its best state loaded.
 func (r *round) teach(ctx context.Context) error {
+	if r.taught != nil {
+		return r.enrol(ctx)
+	}
 	if err := r.load(ctx, r.cfg.TeacherStart); err != nil {
 		return fmt.Errorf("teacher: %w", err)
 	}
@@ -97,7 +106,7 @@ func (r *round) distil(ctx context.Context) error {
 			return err
 		}
 	}
-	d, err := r.learner.Distil(ctx)
+	d, err := r.answers(ctx)
 	if err != nil {
 		return err
 	}

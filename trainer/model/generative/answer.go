@@ -1,0 +1,117 @@
+package generative
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"slices"
+
+	"github.com/softrec/softrec/trainer/model/decoder"
+	"github.com/softrec/softrec/trainer/model/lora"
+)
+
+// answer is what a model writes after a prompt.
+type answer struct {
+	tokens     []int32 // the best text that may be given, without end of text; empty where there is none
+	item       int32   // whose title it is, or the nearest one; -1 where there is no text
+	confidence float64 // the text's probability
+	best       []int32 // the best text of all
+}
+
+func (a answer) given() bool { return len(a.tokens) > 0 }
+
+// answers writes the best answer to each prompt. With Config.FilterHistory items of the history are no answer.
+func (e *Engine) answers(ctx context.Context, a *lora.Adapter, t *Table, prompts [][]int32, histories [][]int32) ([]answer, error) {
+	o := decoder.Options{Beams: e.cfg.Beams, LengthPenalty: e.cfg.penalty()}
+	if e.cfg.Answer == AnswerFree {
+		o.Return, o.MaxNew = e.cfg.Beams, e.cfg.Prompt.Pieces+1
+		beams, err := e.gen.Generate(ctx, a, prompts, o)
+		if err != nil {
+			return nil, err
+		}
+		return e.free(ctx, t, beams, histories)
+	}
+	o.Trie, o.Renormalise = t.trie, e.cfg.MSL
+	if e.cfg.FilterHistory {
+		o.Exclude = func(i int) []string { return t.namesOf(histories[i], -1) }
+	}
+	beams, err := e.gen.Generate(ctx, a, prompts, o)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]answer, len(prompts))
+	for i, list := range beams {
+		out[i].item = -1
+		if len(list) > 0 && len(list[0].Items) > 0 {
+			b := list[0]
+			out[i] = answer{b.Tokens, t.row(b.Items[0]), math.Exp(b.LogP), b.Tokens}
+		}
+	}
+	return out, nil
+}
+
+// free picks each prompt's best raw text whose item, by title or else by the nearest title in E, may be given.
+func (e *Engine) free(ctx context.Context, t *Table, beams [][]decoder.Beam, histories [][]int32) ([]answer, error) {
+	items, err := e.items(ctx, t, beams)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]answer, len(beams))
+	for i, list := range beams {
+		out[i].item = -1
+		if len(list) > 0 {
+			out[i].best = list[0].Tokens
+		}
+		for _, b := range list {
+			if len(b.Tokens) == 0 {
+				continue
+			}
+			item := items[key(b.Tokens)]
+			if e.cfg.FilterHistory && slices.Contains(histories[i], item) {
+				continue
+			}
+			out[i].tokens, out[i].item, out[i].confidence = b.Tokens, item, math.Exp(b.LogP)
+			break
+		}
+	}
+	return out, nil
+}
+
+// items finds the item of every text: the one whose title it is, else the nearest in E.
+func (e *Engine) items(ctx context.Context, t *Table, beams [][]decoder.Beam) (map[string]int32, error) {
+	out := map[string]int32{}
+	var unknown [][]int32
+	for _, list := range beams {
+		for _, b := range list {
+			k := key(b.Tokens)
+			if _, ok := out[k]; ok {
+				continue
+			}
+			if out[k] = t.exact(b.Tokens); out[k] < 0 && len(b.Tokens) > 0 {
+				unknown = append(unknown, b.Tokens)
+			}
+		}
+	}
+	vectors, err := e.embed(ctx, unknown)
+	if err != nil {
+		return nil, err
+	}
+	for i, tokens := range unknown {
+		if out[key(tokens)], err = t.nearest(vectors[i]); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+// embed is E of texts.
+func (e *Engine) embed(ctx context.Context, texts [][]int32) ([][]float32, error) {
+	grounded := make([][]int32, len(texts))
+	for i, t := range texts {
+		grounded[i] = e.ground(t)
+	}
+	return e.gen.Embed(ctx, grounded)
+}
+
+// key is a text as a map's key.
+func key(tokens []int32) string { return fmt.Sprint(tokens) }

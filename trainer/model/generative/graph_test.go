@@ -1,0 +1,110 @@
+package generative
+
+import (
+	"math"
+	"testing"
+
+	"github.com/softrec/softrec/trainer/model/lora"
+	"github.com/softrec/softrec/trainer/soft"
+)
+
+// TestStep_gradients holds the graph's gradients against central differences of its loss, with both targets in it.
+func TestStep_gradients(t *testing.T) {
+	be := goBackend(t)
+	w := newWorld(t, be, 20, nil)
+	for name, change := range map[string]func(*Config){
+		"full":            func(*Config) {},
+		"msl, normalised": func(c *Config) { c.MSL, c.LengthNormalised = true, true },
+		"low rank": func(c *Config) {
+			c.LoRA = lora.Config{Rank: 2, Alpha: 4, Targets: []string{"q_proj", "v_proj", "down_proj"}}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			cfg := tinyConfig()
+			change(&cfg)
+			w.use(t, cfg)
+			l := w.learner(t, 4)
+			for i := range l.train {
+				l.easy = append(l.easy, answer{tokens: w.table.Title(i), confidence: 1})
+			}
+			train(t, l, soft.Pass{Seed: 1, Lambda: 0.5}) // away from zero updates
+			state, err := l.passState(soft.Pass{Lambda: 0.3})
+			must(t, err)
+			var batch []sample
+			for n := range l.train {
+				batch = append(batch, l.sample(n, state, nil))
+			}
+			loss := func() float64 {
+				grads := make([][]float32, len(l.grads))
+				for i := range grads {
+					grads[i] = make([]float32, len(l.grads[i]))
+				}
+				_, v, err := l.gradients(background, batch, len(batch), 1, grads)
+				must(t, err)
+				copy(l.grads, grads)
+				return v
+			}
+			loss()
+			grads := append([][]float32(nil), l.grads...)
+			flat := l.adapter.Flat()
+			for i := 0; i < len(flat); i += 4 {
+				values := flat[i]
+				at := strongest(grads[i])
+				checkGradient(t, i, at, float64(grads[i][at]), values, loss)
+			}
+		})
+	}
+}
+
+func strongest(g []float32) int {
+	at := 0
+	for i, v := range g {
+		if math.Abs(float64(v)) > math.Abs(float64(g[at])) {
+			at = i
+		}
+	}
+	return at
+}
+
+func checkGradient(t *testing.T, tensor, at int, got float64, values []float32, loss func() float64) {
+	t.Helper()
+	const h = 4e-3
+	was := values[at]
+	values[at] = was + h
+	high := loss()
+	values[at] = was - h
+	low := loss()
+	values[at] = was
+	want := (high - low) / (2 * h)
+	if math.Abs(got-want) > 2e-3+0.03*math.Abs(want) {
+		t.Errorf("tensor %d, entry %d: gradient %v, differences %v", tensor, at, got, want)
+	}
+}
+
+// TestLoss_isTheScore: the loss of a target is minus the log-probability that the decoder gives it, and MSL's is never larger.
+func TestLoss_isTheScore(t *testing.T) {
+	be := goBackend(t)
+	w := newWorld(t, be, 20, nil)
+	measure := func(msl, history bool) float64 {
+		cfg := tinyConfig()
+		cfg.MSL, cfg.MaskHistory, cfg.Ranking = msl, history, RankScored
+		cfg.Optimiser.LearningRate = 1e-12
+		w.use(t, cfg)
+		l := w.learner(t, 8)
+		losses := train(t, l, soft.Pass{Seed: 1})
+		var want float64
+		for i, p := range l.prompts {
+			scores := make([]float64, w.table.Len())
+			must(t, w.engine.byScores(background, l.adapter, w.table, [][]int32{p}, scores, func(int) {}))
+			want -= scores[l.train[i].Target] / float64(len(l.prompts))
+		}
+		if !history && math.Abs(want-losses.Real) > 1e-3 {
+			t.Errorf("msl %v: loss %v: the decoder's scores say %v", msl, losses.Real, want)
+		}
+		return losses.Real
+	}
+	plain, msl, masked := measure(false, false), measure(true, false), measure(true, true)
+	if !(masked < msl && msl < plain) {
+		t.Errorf("losses %v without MSL, %v with, %v with the history masked: want them to fall", plain, msl, masked)
+	}
+}

@@ -1,0 +1,5 @@
+//go:build !race
+
+package generative
+
+const raceEnabled = false

@@ -1,0 +1,99 @@
+package retrieval
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"os"
+	"testing"
+
+	"github.com/softrec/softrec/trainer/model/backend"
+	"github.com/softrec/softrec/trainer/soft"
+)
+
+// minilm finds the folder of all-MiniLM-L6-v2: `make weights` puts it there.
+func minilm(b *testing.B) string {
+	b.Helper()
+	dir := os.Getenv("SOFTREC_MINILM")
+	if dir == "" {
+		dir = "../../../testdata/weights/minilm"
+	}
+	if _, err := os.Stat(dir); err != nil {
+		b.Skipf("no MiniLM: %v; SOFTREC_MINILM names its folder", err)
+	}
+	return dir
+}
+
+// BenchmarkMiniLM is one batch of training and one of distilling at 128 prompts against 12,101 items, the size of Amazon Beauty: an
+// epoch of 4,096 prompts is 32 of them. It wants XLA; see package backend.
+func BenchmarkMiniLM(b *testing.B) {
+	dir := minilm(b)
+	be, info, err := backend.Open(backend.DefaultConfig(), nil)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer be.Finalize()
+	for _, shape := range [][2]int{{10, 8}, {6, 6}} {
+		cfg := DefaultConfig()
+		cfg.Render.Items, cfg.Render.Pieces = shape[0], shape[1]
+		e, _ := newEngine(b, be, dir, cfg)
+		table := randomTable(b, e, 12101)
+		l, err := e.Learner(nil, Data{Table: table, Train: randomPrompts(cfg.Batch, shape[0], 12101)}, 1)
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.Run(fmt.Sprintf("%s/train/%dx%d", info.Name, shape[0], shape[1]), func(b *testing.B) {
+			train(b, l, soft.Pass{Seed: 1}) // compiles
+			for b.Loop() {
+				train(b, l, soft.Pass{Seed: 1})
+			}
+		})
+		b.Run(fmt.Sprintf("%s/distil/%dx%d", info.Name, shape[0], shape[1]), func(b *testing.B) {
+			for b.Loop() {
+				if _, err := l.Distil(background); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+		if err := table.Close(); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func randomTable(b *testing.B, e *Engine, n int) *Table {
+	b.Helper()
+	rng := rand.New(rand.NewPCG(1, 1))
+	titles, vectors := make([][]int32, n), make([][]float32, n)
+	for i := range titles {
+		for range 12 {
+			titles[i] = append(titles[i], 2000+rng.Int32N(20000))
+		}
+		v, sum := make([]float32, e.enc.Dim()), 0.0
+		for j := range v {
+			v[j] = float32(rng.NormFloat64())
+			sum += float64(v[j] * v[j])
+		}
+		for j := range v {
+			v[j] /= float32(math.Sqrt(sum))
+		}
+		vectors[i] = v
+	}
+	table, err := e.TableOf(titles, vectors)
+	if err != nil {
+		b.Fatal(err)
+	}
+	return table
+}
+
+func randomPrompts(n, history, items int) []Prompt {
+	rng := rand.New(rand.NewPCG(2, 2))
+	out := make([]Prompt, n)
+	for i := range out {
+		for range history {
+			out[i].History = append(out[i].History, rng.Int32N(int32(items)))
+		}
+		out[i].Target = rng.Int32N(int32(items))
+	}
+	return out
+}

@@ -1,0 +1,46 @@
+package retrieval
+
+import "fmt"
+
+// Prompt is one training or validation example. Items are rows of a Table.
+type Prompt struct {
+	History []int32 // oldest first
+	Target  int32   // the item that came next
+}
+
+// Question asks for the ranks of several items that followed one history, such as those of a basket.
+type Question struct {
+	History []int32 // oldest first
+	Targets []int32
+	Filter  bool // leave the items of the history out of the ranking
+}
+
+// Data is what one Learner learns from and is judged on. The Table stays the caller's and must outlive the Learner.
+type Data struct {
+	Table      *Table
+	Train      []Prompt
+	Validation []Prompt
+}
+
+// checkHistory reports rows that the table does not have.
+func (t *Table) checkHistory(history []int32) error {
+	for _, item := range history {
+		if item < 0 || int(item) >= t.items {
+			return fmt.Errorf("item row %d: want 0 to %d", item, t.items-1)
+		}
+	}
+	return nil
+}
+
+// usable reports prompts that training cannot learn from: no title to read, or a target without one.
+func (t *Table) usable(p Prompt) bool {
+	if p.Target < 0 || int(p.Target) >= t.items || !t.titled[p.Target] {
+		return false
+	}
+	for _, item := range p.History {
+		if t.titled[item] {
+			return true
+		}
+	}
+	return false
+}
