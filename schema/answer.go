@@ -14,10 +14,21 @@ type Source string
 // The sources an answer names. A source is the part that contributed most to the item's final score.
 const (
 	SourceModel   Source = "model"   // the sequence model
+	SourceText    Source = "text"    // the language model: the item's title is near what the user did last
 	SourceSimilar Source = "similar" // transitions from what the user did last
 	SourceRepeat  Source = "repeat"  // the user did it before
 	SourcePopular Source = "popular" // popularity with decay
 	SourceCatalog Source = "catalog" // nothing is known yet: the newest items of the catalogue
+)
+
+// TextState says what the language model had to do with an answer.
+type TextState string
+
+// The states of an answer's text part.
+const (
+	TextReady   TextState = "ready"   // its scores are in the answer
+	TextPending TextState = "pending" // the answer budget did not allow it: the next request finds its scores
+	TextNone    TextState = "none"    // it has nothing to say: no item of the window has a title, or it failed
 )
 
 // AnswerItem is one recommended item.
@@ -36,12 +47,13 @@ type Answer struct {
 	WindowOffset     int64        `json:"window_offset"` // version of the window the answer was computed from; 0 without one
 	TookMS           float64      `json:"took_ms"`
 	Degraded         string       `json:"degraded,omitempty"` // why the answer is less than it should be, empty normally
+	Text             TextState    `json:"text,omitempty"`     // what the language model had to do with it, empty where none serves
 	Items            []AnswerItem `json:"items"`
 }
 
 // Sources returns every source an answer may name.
 func Sources() []Source {
-	return []Source{SourceModel, SourceSimilar, SourceRepeat, SourcePopular, SourceCatalog}
+	return []Source{SourceModel, SourceText, SourceSimilar, SourceRepeat, SourcePopular, SourceCatalog}
 }
 
 // DecodeAnswer reads and validates an answer: what a client does with the body of a recommendation request.
@@ -61,6 +73,9 @@ func (a Answer) Validate() error {
 	errs := []error{checkID("recommendation_id", a.RecommendationID), checkText("model_version", a.ModelVersion, MaxIDLen)}
 	if a.WindowOffset < 0 {
 		errs = append(errs, fieldError("window_offset", strconv.FormatInt(a.WindowOffset, 10), "is negative"))
+	}
+	if !slices.Contains([]TextState{"", TextReady, TextPending, TextNone}, a.Text) {
+		errs = append(errs, fieldError("text", string(a.Text), "is not a state of the text part"))
 	}
 	if len(a.Items) > MaxAnswerItems {
 		errs = append(errs, fieldError("items", strconv.Itoa(len(a.Items)), "has too many entries, at most %d are allowed", MaxAnswerItems))

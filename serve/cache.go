@@ -18,6 +18,7 @@ type cacheKey struct {
 	model     string
 	catalogue int64
 	query     string
+	text      bool // the language model's scores are in the list
 }
 
 // keyOf builds the key of a list for win under the given model, catalogue and canonical query.

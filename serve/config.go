@@ -29,6 +29,11 @@ type Config struct {
 	DefaultItems int `koanf:"default_items" help:"items in an answer when n is not given (default 10)"`
 	CacheItems   int `koanf:"cache_items" help:"recommended items kept in cached lists, about 150 bytes each; 0 turns the cache off (default 200000)"`
 
+	AnswerBudget time.Duration `koanf:"answer_budget" help:"longest time a request waits for the language model to read a changed window; 0s never waits (default 50ms)"`
+	TextQueue    int           `koanf:"text_queue" help:"histories that may wait for the language model, one per user, the newest are read first (default 256)"`
+	TextBatch    int           `koanf:"text_batch" help:"histories the language model reads together (default 8)"`
+	TextReadings int           `koanf:"text_readings" help:"readings of the language model kept, about 2 KiB each (default 20000)"`
+
 	MaxFuture      time.Duration `koanf:"max_future" help:"how far an event may lie ahead of this server's clock (default 5m)"`
 	PublishTimeout time.Duration `koanf:"publish_timeout" help:"how long a write to Kafka may take before the client gets a 503 (default 10s)"`
 	VisibleWait    time.Duration `koanf:"visible_wait" help:"how long an item or user change waits to be visible before it answers 202 (default 2s)"`
@@ -57,6 +62,7 @@ func DefaultConfig() Config {
 		IdleTimeout: 2 * time.Minute, ShutdownGrace: 15 * time.Second,
 		MaxBodyBytes: schema.MaxBodyBytes, MaxHeaderBytes: 128 << 10,
 		DefaultItems: 10, CacheItems: 200_000,
+		AnswerBudget: 50 * time.Millisecond, TextQueue: 256, TextBatch: 8, TextReadings: 20_000,
 		MaxFuture: schema.DefaultMaxFuture, PublishTimeout: 10 * time.Second,
 		VisibleWait: 2 * time.Second, VisiblePoll: 5 * time.Millisecond,
 		RedisTimeout: 250 * time.Millisecond, BreakerFailures: 3, BreakerCooldown: time.Second,
@@ -89,8 +95,10 @@ func (c Config) Validate() error {
 			errs = append(errs, fmt.Errorf("serve.%s %s: want more than 0", d.field, d.v))
 		}
 	}
-	if c.DrainDelay < 0 {
-		errs = append(errs, fmt.Errorf("serve.drain_delay %s: want at least 0", c.DrainDelay))
+	for field, v := range map[string]time.Duration{"drain_delay": c.DrainDelay, "answer_budget": c.AnswerBudget} {
+		if v < 0 {
+			errs = append(errs, fmt.Errorf("serve.%s %s: want at least 0", field, v))
+		}
 	}
 	// net/http ends a request's context at either deadline, also while the handler waits for Kafka.
 	need := c.PublishTimeout + c.VisibleWait + 2*c.RedisTimeout
@@ -108,6 +116,9 @@ func (c Config) Validate() error {
 	between("max_header_bytes", int64(c.MaxHeaderBytes), 4<<10, 16<<20)
 	between("default_items", int64(c.DefaultItems), 1, schema.MaxAnswerItems)
 	between("cache_items", int64(c.CacheItems), 0, 1<<30)
+	between("text_queue", int64(c.TextQueue), 1, 1<<20)
+	between("text_batch", int64(c.TextBatch), 1, 1<<10)
+	between("text_readings", int64(c.TextReadings), 1, 1<<30)
 	between("breaker_failures", int64(c.BreakerFailures), 1, 1<<20)
 	between("live_subscribers", int64(c.LiveSubscribers), 0, 1<<20)
 	return errors.Join(errs...)

@@ -95,6 +95,7 @@ type Deps struct {
 	Events    EventSink
 	Changes   ItemSink
 
+	Texts      Texts                                         // the language model; nil: none
 	Decode     func(files map[string][]byte) (Ranker, error) // turns a snapshot's files into a model; nil: ranker.Decode
 	Page       http.Handler                                  // everything outside /v1 and /openapi.json; nil: page.Handler
 	Checks     []Check                                       // asked by /readyz

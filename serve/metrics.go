@@ -18,6 +18,9 @@ type metrics struct {
 	sink      *prometheus.CounterVec // by topic
 	unseen    *prometheus.CounterVec // by kind
 	liveDrops prometheus.Counter
+
+	texts       *prometheus.CounterVec // by how
+	textSeconds prometheus.Histogram
 }
 
 func newMetrics(reg prometheus.Registerer, s *Server) (*metrics, error) {
@@ -43,10 +46,17 @@ func newMetrics(reg prometheus.Registerer, s *Server) (*metrics, error) {
 		unseen: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "softrec_serve_not_yet_visible_total", Help: "Changes answered with 202 because they were not visible within visible_wait, by kind (item, user).",
 		}, []string{"kind"}),
+		texts: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "softrec_serve_text_answers_total", Help: "Answers a language model could have a part in, by how (cached: its reading was there, read: made within answer_budget, late: not made in time, nothing: no title to read).",
+		}, []string{"how"}),
+		textSeconds: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "softrec_serve_text_read_seconds", Help: "Time the language model takes to read one batch of histories.",
+			Buckets: []float64{.002, .005, .01, .02, .03, .05, .075, .1, .2, .5, 1, 2, 5, 10},
+		}),
 		liveDrops: prometheus.NewCounter(prometheus.CounterOpts{Name: "softrec_serve_live_dropped_total", Help: "Live streams closed because their reader was too slow."}),
 	}
 	return m, register(reg, append(m.derived(s),
-		m.seconds, m.errors, m.panics, m.inFlight, m.degraded, m.items, m.sink, m.unseen, m.liveDrops))
+		m.seconds, m.errors, m.panics, m.inFlight, m.degraded, m.items, m.sink, m.unseen, m.liveDrops, m.texts, m.textSeconds))
 }
 
 // derived reads figures that other parts of s keep.
@@ -66,6 +76,11 @@ func (*metrics) derived(s *Server) []prometheus.Collector {
 		counter("softrec_serve_model_swaps_total", "Models that went live in this process.", s.models.swaps.Load),
 		counter("softrec_serve_model_load_failures_total", "Snapshots that could not be loaded; the model before stayed.", s.models.failures.Load),
 		gauge("softrec_serve_cache_items", "Recommended items held in cached lists.", func() float64 { return float64(s.cache.size()) }),
+		counter("softrec_serve_text_dropped_total", "Histories dropped because text_queue was full.", func() int64 { return s.deskFigure(func(d *desk) int64 { return d.dropped.Load() }) }),
+		counter("softrec_serve_text_failures_total", "Batches of histories the language model could not read.", func() int64 { return s.deskFigure(func(d *desk) int64 { return d.failures.Load() }) }),
+		gauge("softrec_serve_text_queue", "Histories waiting for the language model.", func() float64 {
+			return float64(s.deskFigure(func(d *desk) int64 { return int64(d.queued()) }))
+		}),
 		gauge("softrec_serve_live_subscribers", "Live streams open now.", func() float64 { return float64(s.hub.count()) }),
 		gauge("softrec_serve_catalogue_items", "Live items in this process's copy of the catalogue.", func() float64 { return float64(s.deps.Catalogue.Len()) }),
 		gauge("softrec_serve_redis_spared", "1 while the breaker keeps requests away from Redis, else 0.", func() float64 {
@@ -99,4 +114,12 @@ func age(now, t time.Time) float64 {
 		return 0
 	}
 	return max(0, now.Sub(t).Seconds())
+}
+
+// deskFigure reads a figure of the desk, 0 without one.
+func (s *Server) deskFigure(of func(d *desk) int64) int64 {
+	if s.desk == nil {
+		return 0
+	}
+	return of(s.desk)
 }

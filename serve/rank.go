@@ -64,14 +64,17 @@ func (q query) allows(c Catalogue) func(id string) bool {
 	}
 }
 
-// recommend ranks for a history, oldest first. Without a model the list is the newest of the catalogue.
-func (s *Server) recommend(live *Live, history []schema.Interaction, q query, now time.Time) []schema.AnswerItem {
+// recommend ranks for a history, oldest first, and what the language model read in it, nil for nothing. Without a model
+// the list is the newest of the catalogue.
+func (s *Server) recommend(live *Live, history []schema.Interaction, reading ranker.Reading, q query, now time.Time) []schema.AnswerItem {
 	allow := q.allows(s.deps.Catalogue)
 	var scored []ranker.Scored
 	if live != nil {
-		scored = live.Ranker.Rank(ranker.Request{
-			History: history, Now: now, N: q.n, Allow: allow, ExcludeHistory: q.filterSeen, Explain: q.explain,
-		})
+		req := ranker.Request{History: history, Now: now, N: q.n, Allow: allow, ExcludeHistory: q.filterSeen, Explain: q.explain}
+		if reading != nil {
+			req.Text = s.deps.Texts.Score(reading)
+		}
+		scored = live.Ranker.Rank(req)
 	}
 	if q.filterSeen {
 		seen := make(map[string]struct{}, len(history))

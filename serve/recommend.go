@@ -102,16 +102,18 @@ func (s *Server) getRecommend(ctx context.Context, in *recommendInput) (*answerO
 	q.filterSeen = in.FilterSeen
 	win, err := s.gateway.read(ctx, in.User)
 	if err != nil {
-		return s.answer(start, live, 0, s.popular(live, q, now), s.degrade(err))
+		return s.answer(start, live, 0, s.popular(live, q, now), "", s.degrade(err))
 	}
 	win.UserID = in.User
 	key := keyOf(win, live.version(), s.deps.Catalogue.Version(), q.canonical())
+	reading, state := s.text(ctx, live, textKeyOf(key), win.Entries)
+	key.text = state == schema.TextReady
 	items, ok := s.cache.get(key)
 	if !ok {
-		items = s.recommend(live, win.Entries, q, now)
+		items = s.recommend(live, win.Entries, reading, q, now)
 		s.cache.put(key, items)
 	}
-	return s.answer(start, live, win.Version, items, "")
+	return s.answer(start, live, win.Version, items, state, "")
 }
 
 func (s *Server) getSimilar(ctx context.Context, in *similarInput) (*answerOutput, error) {
@@ -121,14 +123,14 @@ func (s *Server) getSimilar(ctx context.Context, in *similarInput) (*answerOutpu
 	}
 	live, now := s.models.live.Load(), s.deps.Now()
 	_, err := s.gateway.read(ctx, "")
-	return s.answer(start, live, 0, s.similar(live, in.Item, in.query(s.cfg.DefaultItems), now), s.degrade(err))
+	return s.answer(start, live, 0, s.similar(live, in.Item, in.query(s.cfg.DefaultItems), now), "", s.degrade(err))
 }
 
 func (s *Server) getPopular(ctx context.Context, in *popularInput) (*answerOutput, error) {
 	start := time.Now()
 	live, now := s.models.live.Load(), s.deps.Now()
 	_, err := s.gateway.read(ctx, "")
-	return s.answer(start, live, 0, s.popular(live, in.query(s.cfg.DefaultItems), now), s.degrade(err))
+	return s.answer(start, live, 0, s.popular(live, in.query(s.cfg.DefaultItems), now), "", s.degrade(err))
 }
 
 func (s *Server) postSession(ctx context.Context, in *sessionInput) (*answerOutput, error) {
@@ -148,7 +150,9 @@ func (s *Server) postSession(ctx context.Context, in *sessionInput) (*answerOutp
 	}
 	live, now := s.models.live.Load(), s.deps.Now()
 	_, err = s.gateway.read(ctx, "")
-	return s.answer(start, live, 0, s.recommend(live, session(body.Items, now), q, now), s.degrade(err))
+	history := session(body.Items, now)
+	reading, state := s.text(ctx, live, sessionKey(body.Items), history)
+	return s.answer(start, live, 0, s.recommend(live, history, reading, q, now), state, s.degrade(err))
 }
 
 // session makes a history of items, oldest first, one second apart so that each is a step of its own.
@@ -163,7 +167,7 @@ func session(items []string, now time.Time) []schema.Interaction {
 	return history
 }
 
-func (s *Server) answer(start time.Time, live *Live, window int64, items []schema.AnswerItem, degraded string) (*answerOutput, error) {
+func (s *Server) answer(start time.Time, live *Live, window int64, items []schema.AnswerItem, text schema.TextState, degraded string) (*answerOutput, error) {
 	id, err := uuid.NewV7()
 	if err != nil {
 		return nil, err
@@ -171,6 +175,6 @@ func (s *Server) answer(start time.Time, live *Live, window int64, items []schem
 	s.countSources(items)
 	return &answerOutput{Body: schema.Answer{
 		RecommendationID: id.String(), ModelVersion: live.version(), WindowOffset: window,
-		TookMS: float64(time.Since(start).Microseconds()) / 1000, Degraded: cmp.Or(degraded, s.models.complaint()), Items: items,
+		TookMS: float64(time.Since(start).Microseconds()) / 1000, Degraded: cmp.Or(degraded, s.models.complaint()), Text: text, Items: items,
 	}}, nil
 }

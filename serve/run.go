@@ -69,6 +69,7 @@ func (s *Server) Run(ctx context.Context) error {
 	group.Go(func() error { s.models.run(loops, s.cfg.ModelPoll); return nil })
 	group.Go(func() error { s.follow(loops); return nil })
 	group.Go(func() error { s.hub.run(streams); return nil })
+	group.Go(func() error { s.readTexts(loops); return nil })
 	group.Go(func() error {
 		<-failed.Done() // ctx is done or one of the servers failed
 		defer stopLoops()

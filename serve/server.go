@@ -23,6 +23,7 @@ type Server struct {
 	gateway *gateway
 	models  *models
 	cache   *cache
+	desk    *desk // nil without a language model
 	intake  *intake
 	items   *itemChanges
 	search  *search
@@ -51,6 +52,13 @@ func New(cfg Config, deps Deps) (*Server, error) {
 		breaker: breaker{max: int32(cfg.BreakerFailures), cooldown: cfg.BreakerCooldown},
 	}
 	s.models = &models{registry: deps.Registry, snapshots: deps.Snapshots, decode: deps.Decode, now: deps.Now, log: s.log}
+	if deps.Texts != nil {
+		d, err := newDesk(deps.Texts, cfg)
+		if err != nil {
+			return nil, err
+		}
+		s.desk = d
+	}
 	s.intake = &intake{}
 	s.items = newItemChanges()
 	s.search = &search{catalogue: deps.Catalogue}

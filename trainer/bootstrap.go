@@ -6,7 +6,6 @@ import (
 
 	"github.com/softrec/softrec/schema"
 	"github.com/softrec/softrec/trainer/model/counts"
-	"github.com/softrec/softrec/trainer/model/ranker"
 	"github.com/softrec/softrec/trainer/model/vocab"
 )
 
@@ -17,7 +16,7 @@ func (r *rounds) bootstrap(ctx context.Context, c cut) (outcome, error) {
 	can := canonicalise(vocab.New(), c)
 	n := counts.NewCounts(r.cfg.Counts)
 	observe(n, can.Segs, r.rules.Len)
-	b, err := ranker.New(can.Vocab, n, nil, nil)
+	b, err := r.bundle(can.Vocab, n, Network{}, nil)
 	if err != nil {
 		return outcome{}, fmt.Errorf("build first bundle: %w", err)
 	}

@@ -14,6 +14,8 @@ import (
 	"github.com/klauspost/compress/zstd"
 
 	"github.com/softrec/softrec/ingest/window"
+	"github.com/softrec/softrec/trainer/model/lora"
+	"github.com/softrec/softrec/trainer/model/sequence"
 )
 
 // checkpointFile is the one file of a trainer's folder; it is replaced whole.
@@ -30,6 +32,7 @@ type checkpoint struct {
 	Vocab    []byte
 	Counts   []byte
 	Network  []byte // empty: none
+	Adapter  []byte // empty: none
 	Memory   []byte
 	Carried  []segment
 	Replay   replay
@@ -68,6 +71,36 @@ func decodeUsers(blobs []userBlob) (map[string]*user, error) {
 		out[b.ID] = &user{state: s, open: -1}
 	}
 	return out, nil
+}
+
+// encode returns the bytes of both parts, empty for one that is not there.
+func (n Network) encode() (network, adapter []byte, err error) {
+	if n.Sequence != nil {
+		if network, err = n.Sequence.Encode(); err != nil {
+			return nil, nil, fmt.Errorf("encode the last network: %w", err)
+		}
+	}
+	if n.Adapter != nil {
+		if adapter, err = n.Adapter.Encode(); err != nil {
+			return nil, nil, fmt.Errorf("encode the last adapter: %w", err)
+		}
+	}
+	return network, adapter, nil
+}
+
+// decodeNetwork is the inverse of encode.
+func decodeNetwork(network, adapter []byte) (n Network, err error) {
+	if len(network) > 0 {
+		if n.Sequence, err = sequence.Decode(network); err != nil {
+			return Network{}, fmt.Errorf("last network: %w", err)
+		}
+	}
+	if len(adapter) > 0 {
+		if n.Adapter, err = lora.Decode(adapter); err != nil {
+			return Network{}, fmt.Errorf("last adapter: %w", err)
+		}
+	}
+	return n, nil
 }
 
 // save replaces the checkpoint in dir: written beside it, synced, renamed, and the folder synced.

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/softrec/softrec/ingest/window"
@@ -18,11 +19,12 @@ import (
 const (
 	LearnerCounts   = "counts"   // counts and the mixing model alone: no network, no SOFT
 	LearnerSequence = "sequence" // counts, the mixing model and the sequence model tuned by SOFT
+	LearnerText     = "text"     // counts, the mixing model and a language model tuned by SOFT
 )
 
 // Config sets the trainer. The zero value is not usable; start from DefaultConfig.
 type Config struct {
-	Learner         string        `koanf:"learner" help:"what a round trains: counts or sequence (default sequence)"`
+	Learner         string        `koanf:"learner" help:"what a round trains: counts, sequence or text (default sequence)"`
 	RoundEvents     int           `koanf:"round_events" help:"new interactions after which a round starts (default 8000)"`
 	RoundInterval   time.Duration `koanf:"round_interval" help:"time after which a round starts with fewer, if round_min_events have come (default 60s)"`
 	RoundMinEvents  int           `koanf:"round_min_events" help:"fewest new interactions of a round (default 500)"`
@@ -46,6 +48,7 @@ type Config struct {
 	Mixer    mixer.Config    `koanf:"mixer"`
 	Sequence sequence.Config `koanf:"sequence"`
 	Train    seqtrain.Config `koanf:"train"`
+	Text     TextConfig      `koanf:"text"`
 }
 
 // DefaultConfig refreshes a sequence model every 8,000 interactions or every minute.
@@ -56,7 +59,7 @@ func DefaultConfig() Config {
 		Keep: 5, Seed: 1,
 		ScoreShare: 1, ScoreRolling: 5000, ScorePoint: 2000, ReportInterval: time.Second,
 		Soft: soft.DefaultConfig(), Counts: counts.DefaultConfig(), Mixer: mixer.DefaultConfig(),
-		Sequence: sequence.DefaultConfig(), Train: seqtrain.DefaultConfig(),
+		Sequence: sequence.DefaultConfig(), Train: seqtrain.DefaultConfig(), Text: DefaultTextConfig(),
 	}
 }
 
@@ -68,7 +71,8 @@ func (c Config) Validate() error {
 			errs = append(errs, fmt.Errorf("trainer.%s %v: want %s", field, value, want))
 		}
 	}
-	fault(c.Learner == LearnerCounts || c.Learner == LearnerSequence, "learner", fmt.Sprintf("%q", c.Learner), "counts or sequence")
+	learners := []string{LearnerCounts, LearnerSequence, LearnerText}
+	fault(slices.Contains(learners, c.Learner), "learner", fmt.Sprintf("%q", c.Learner), "counts, sequence or text")
 	fault(c.RoundEvents >= 1, "round_events", c.RoundEvents, "at least 1")
 	fault(c.RoundInterval > 0, "round_interval", c.RoundInterval, "more than 0")
 	fault(c.RoundMinEvents >= 1 && c.RoundMinEvents <= c.RoundEvents, "round_min_events", c.RoundMinEvents, "1 to round_events")
@@ -86,20 +90,31 @@ func (c Config) Validate() error {
 	fault(c.ScoreRolling >= 1, "score_rolling", c.ScoreRolling, "at least 1")
 	fault(c.ScorePoint >= 1, "score_point", c.ScorePoint, "at least 1")
 	fault(c.ReportInterval > 0, "report_interval", c.ReportInterval, "more than 0")
-	errs = append(errs, c.Soft.Validate(), c.Counts.Validate(), c.Mixer.Validate(), c.Sequence.Validate(), c.Train.Validate())
+	errs = append(errs, c.Soft.Validate(), c.Counts.Validate(), c.Mixer.Validate(), c.Sequence.Validate(), c.Train.Validate(), c.Text.Validate())
 	return errors.Join(errs...)
 }
 
 // identity names what a checkpoint depends on: a trainer that is started with another shape cannot go on from it.
-func (c Config) identity(rules window.Rules) string {
+// The language model counts where it is trained.
+func (c Config) identity(rules window.Rules, text TextModel) string {
+	model := ""
+	if text != nil {
+		model = text.Model()
+	}
 	b, err := json.Marshal(struct {
 		Learner  string
 		Sequence sequence.Config
 		Counts   counts.Config
 		Rules    window.Rules
-	}{c.Learner, c.Sequence, c.Counts, rules})
+		Model    string `json:",omitempty"`
+	}{c.Learner, c.Sequence, c.Counts, rules, model})
 	if err != nil { // plain numbers and text cannot fail to encode
 		return "unknown"
 	}
 	return string(b)
+}
+
+// tunesSequence reports whether rounds train the sequence model.
+func (c Config) tunesSequence() bool {
+	return c.Learner == LearnerSequence || c.Learner == LearnerText && c.Text.Sequence
 }

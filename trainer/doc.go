@@ -11,6 +11,7 @@
 // basket; the same offsets, seed and configuration give the same snapshot hash on one backend, in whatever order the
 // partitions were read; no figure it reports was measured on interactions the scorer had learnt from.
 //
-// Run starts two goroutines and waits for both: the collector reads and scores, the round trains on the cut the
-// collector hands over. They share nothing but that cut and the immutable live bundle.
+// Run starts goroutines and waits for all of them: the collector reads and scores, the round trains on the cut the
+// collector hands over, and with a language model a third answers some of the baskets to be scored, so that the
+// collector need not wait for it. They share nothing but that cut, those baskets and the immutable live bundle.
 package trainer

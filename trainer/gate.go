@@ -8,9 +8,10 @@ import (
 
 	"github.com/softrec/softrec/schema"
 	"github.com/softrec/softrec/trainer/eval"
+	"github.com/softrec/softrec/trainer/model/counts"
 	"github.com/softrec/softrec/trainer/model/mixer"
 	"github.com/softrec/softrec/trainer/model/ranker"
-	"github.com/softrec/softrec/trainer/model/sequence"
+	"github.com/softrec/softrec/trainer/model/vocab"
 )
 
 // fair returns the model to beat and what both can be asked, which is what neither has learnt from. The first answers
@@ -22,7 +23,7 @@ func (r *rounds) fair(w *work, live *liveModel, gate []segment) (*liveModel, []s
 	if live == nil || live.Round > 0 || countFresh(asked) == countFresh(gate) {
 		return live, asked, nil
 	}
-	again, err := ranker.New(w.vocab, w.counts, nil, nil)
+	again, err := r.bundle(w.vocab, w.counts, Network{}, nil)
 	if err != nil {
 		return nil, nil, fmt.Errorf("build the first answers again: %w", err)
 	}
@@ -43,18 +44,18 @@ func (v verdict) verdict() string {
 }
 
 // gate makes the candidate around a network and compares it with the live model on what neither has seen.
-func (r *rounds) gate(ctx context.Context, w *work, live *liveModel, start *mixer.Mixer, network *sequence.Weights) (*ranker.Bundle, verdict, error) {
+func (r *rounds) gate(ctx context.Context, w *work, live *liveModel, start *mixer.Mixer, network Network) (*ranker.Bundle, verdict, error) {
 	candidate, err := r.candidate(ctx, w, start, network)
 	if err != nil {
 		return nil, verdict{}, err
 	}
-	got, err := judge(ctx, candidate, w.gate)
+	got, err := judge(ctx, candidate, w.gate, w.reader)
 	if err != nil {
 		return nil, verdict{}, err
 	}
 	v := verdict{decision: decision{Promote: true, Reason: "the first model"}, candidate: tallyOf(got)}
 	if live != nil {
-		had, err := judge(ctx, live.Bundle, w.gate)
+		had, err := judge(ctx, live.Bundle, w.gate, w.reader)
 		if err != nil {
 			return nil, verdict{}, err
 		}
@@ -66,7 +67,7 @@ func (r *rounds) gate(ctx context.Context, w *work, live *liveModel, start *mixe
 
 // release publishes a candidate that passed, with the held-out interactions counted in.
 func (r *rounds) release(ctx context.Context, w *work, candidate *ranker.Bundle, learner string, v verdict, out *outcome) error {
-	final, err := ranker.New(w.vocab, w.full, candidate.Sequence, candidate.Mixer)
+	final, err := r.bundle(w.vocab, w.full, networkOf(candidate), candidate.Mixer)
 	if err != nil {
 		return fmt.Errorf("build bundle: %w", err)
 	}
@@ -79,13 +80,13 @@ func (r *rounds) release(ctx context.Context, w *work, candidate *ranker.Bundle,
 }
 
 // candidate is the bundle the gate judges: it has not seen the gate's interactions in any part.
-func (r *rounds) candidate(ctx context.Context, w *work, start *mixer.Mixer, weights *sequence.Weights) (*ranker.Bundle, error) {
-	b, err := ranker.New(w.vocab, w.counts, weights, start)
+func (r *rounds) candidate(ctx context.Context, w *work, start *mixer.Mixer, network Network) (*ranker.Bundle, error) {
+	b, err := r.bundle(w.vocab, w.counts, network, start)
 	if err != nil {
 		return nil, fmt.Errorf("build candidate: %w", err)
 	}
 	memory := w.memory.Clone()
-	memory.Add(b.CasesFor(w.fit), w.seed)
+	memory.Add(w.reader.cases(ctx, b, w.fit), w.seed)
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -93,7 +94,26 @@ func (r *rounds) candidate(ctx context.Context, w *work, start *mixer.Mixer, wei
 	if err != nil {
 		return nil, fmt.Errorf("fit mixing model: %w", err)
 	}
-	return ranker.New(w.vocab, w.counts, weights, m)
+	return r.bundle(w.vocab, w.counts, network, m)
+}
+
+// bundle puts a model together: one that reads the language model's text where there is one.
+func (r *rounds) bundle(v *vocab.Vocab, c *counts.Counts, n Network, m *mixer.Mixer) (*ranker.Bundle, error) {
+	if r.text == nil {
+		return ranker.New(v, c, n.Sequence, m)
+	}
+	return ranker.NewText(v, c, n.Sequence, r.text.Model(), n.Adapter, m)
+}
+
+// networkOf is what was trained of a bundle.
+func networkOf(b *ranker.Bundle) Network { return Network{Sequence: b.Sequence, Adapter: b.Adapter} }
+
+// startMixer is the live mixing model, to be fitted on, or nil where it reads the text of a language model that is gone.
+func (r *rounds) startMixer(live *ranker.Bundle) *mixer.Mixer {
+	if live.ReadsText() && r.text == nil {
+		return nil
+	}
+	return live.Mixer
 }
 
 // manifest describes a snapshot of the round.

@@ -43,15 +43,16 @@ func lines(qs []ranker.Question) int {
 	return n
 }
 
-// judge asks b every question and returns the rank of every line, in order; an item outside the first cutoff places has
-// an infinite rank.
-func judge(ctx context.Context, b *ranker.Bundle, qs []ranker.Question) ([]float64, error) {
+// judge asks b every question, the newest of them with the language model's text, and returns the rank of every line, in
+// order; an item outside the first cutoff places has an infinite rank.
+func judge(ctx context.Context, b *ranker.Bundle, qs []ranker.Question, texts *reader) ([]float64, error) {
 	ranks := make([]float64, 0, lines(qs))
-	for _, q := range qs {
+	readings := texts.readings(ctx, b, qs)
+	for i, q := range qs {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		top := places(b.Rank(ranker.Request{History: q.History, Now: q.Now, N: cutoff}))
+		top := places(b.Rank(ranker.Request{History: q.History, Now: q.Now, N: cutoff, Text: texts.text(readings, i)}))
 		for _, item := range q.Items {
 			ranks = append(ranks, placeOf(top, item))
 		}

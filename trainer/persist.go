@@ -14,7 +14,6 @@ import (
 	"github.com/softrec/softrec/trainer/model/counts"
 	"github.com/softrec/softrec/trainer/model/mixer"
 	"github.com/softrec/softrec/trainer/model/ranker"
-	"github.com/softrec/softrec/trainer/model/sequence"
 	"github.com/softrec/softrec/trainer/model/vocab"
 	"github.com/softrec/softrec/trainer/snapshot"
 )
@@ -115,16 +114,14 @@ func (t *Trainer) checkpoint(in assignment, out outcome) error {
 	if err != nil {
 		return fmt.Errorf("encode the mixing model's memory: %w", err)
 	}
-	var network []byte
-	if next.Network != nil {
-		if network, err = next.Network.Encode(); err != nil {
-			return fmt.Errorf("encode the last network: %w", err)
-		}
+	network, adapter, err := next.Network.encode()
+	if err != nil {
+		return err
 	}
 	c := checkpoint{
-		Network: network, Memory: memory,
+		Network: network, Adapter: adapter, Memory: memory,
 		Round: next.Round, Offsets: in.cut.To, Vocab: vocabBytes, Counts: countBytes, Carried: next.Carried, Replay: next.Replay,
-		Users: users, Scores: in.scores, Identity: t.cfg.identity(t.rounds.rules),
+		Users: users, Scores: in.scores, Identity: t.cfg.identity(t.rounds.rules, t.rounds.text),
 	}
 	if out.Live != nil {
 		c.Live = out.Live.Version
@@ -183,7 +180,7 @@ func (t *Trainer) readCheckpoint() (checkpoint, error) {
 	if err != nil {
 		return c, err
 	}
-	if want := t.cfg.identity(t.rounds.rules); c.Identity != want {
+	if want := t.cfg.identity(t.rounds.rules, t.rounds.text); c.Identity != want {
 		return c, &unusableError{fmt.Errorf("it was made with %s, now configured is %s", c.Identity, want)}
 	}
 	return c, nil
@@ -223,11 +220,9 @@ func (t *Trainer) apply(c checkpoint) error {
 	}
 	k.Memory = mixer.NewMemory(t.cfg.Mixer.Memory) // of the size that is configured now
 	k.Memory.Add(cases.Cases(), 0)
-	if len(c.Network) > 0 {
-		var err error
-		if k.Network, err = sequence.Decode(c.Network); err != nil {
-			return fmt.Errorf("last network: %w", err)
-		}
+	var err error
+	if k.Network, err = decodeNetwork(c.Network, c.Adapter); err != nil {
+		return err
 	}
 	users, err := decodeUsers(c.Users)
 	if err != nil {

@@ -16,6 +16,10 @@ const (
 	scorerModel       = "model"
 	scorerPopularity  = "popularity"
 	scorerTransitions = "transitions"
+
+	// With a language model, on the baskets that it answered only: the live model with its text and without it.
+	scorerText   = "with_text"
+	scorerNoText = "without_text"
 )
 
 // cutoff is k of HR@k, NDCG@k and MRR@k.
@@ -29,6 +33,8 @@ type basketAnswer struct {
 	ts   int64
 	top  map[string]int // place in the live model's list by item
 	base ranker.Baselines
+	job  *textJob       // while the language model answers
+	text map[string]int // then: place in the list with its text; nil where it has none
 }
 
 // prequential scores every interaction with the live model before it is learnt, and beside it the two baselines, which
@@ -46,12 +52,18 @@ type prequential struct {
 	live    *liveModel
 	liveAt  int64
 	spare   []*basketAnswer
+	texts   *texts // nil without a language model
 }
 
 func newPrequential(cfg Config) *prequential {
 	p := &prequential{share: cfg.ScoreShare, every: cfg.ScorePoint, merged: 1, answers: map[string]*basketAnswer{},
 		total: map[string]*eval.Tally{}, rolling: map[string]*eval.Rolling{}, point: map[string]*eval.Tally{}}
-	for _, s := range []string{scorerModel, scorerPopularity, scorerTransitions} {
+	scorers := []string{scorerModel, scorerPopularity, scorerTransitions}
+	if cfg.Learner == LearnerText {
+		scorers = append(scorers, scorerText, scorerNoText)
+		p.texts = &texts{share: cfg.Text.ScoreShare, batch: cfg.Text.ScoreBatch}
+	}
+	for _, s := range scorers {
 		p.total[s], p.point[s], p.rolling[s] = eval.NewTally(cutoff), eval.NewTally(cutoff), eval.NewRolling(cutoff, cfg.ScoreRolling)
 	}
 	return p
@@ -68,12 +80,18 @@ func (p *prequential) promote(l *liveModel, at int64) {
 
 // chosen reports whether the user belongs to the scored share.
 func (p *prequential) chosen(user string) bool {
-	if p.share >= 1 {
+	return sampled(user, "", p.share)
+}
+
+// sampled reports whether the user belongs to a share of all; shares of different names are drawn independently.
+func sampled(user, name string, share float64) bool {
+	if share >= 1 {
 		return true
 	}
 	h := fnv.New64a()
+	h.Write([]byte(name))
 	h.Write([]byte(user))
-	return float64(h.Sum64()>>11)/float64(1<<53) < p.share
+	return float64(h.Sum64()>>11)/float64(1<<53) < share
 }
 
 // score judges one interaction. history is its user's window before its basket; target is its item's index in the
@@ -88,13 +106,30 @@ func (p *prequential) score(c *collector, history []step, s step, e schema.Event
 		if a == nil {
 			a = p.newAnswer(e.UserID, c.vocab.Len())
 		}
-		p.answer(a, c, history, e.Timestamp)
+		p.answer(a, c, history, e)
 	}
-	p.add(scorerModel, placeOf(a.top, e.ItemID))
-	p.add(scorerPopularity, ranker.MidRank(a.base.Popularity, target))
-	p.add(scorerTransitions, ranker.MidRank(a.base.Transitions, target))
+	l := scoredLine{item: e.ItemID, model: placeOf(a.top, e.ItemID), at: e.Timestamp,
+		popularity: ranker.MidRank(a.base.Popularity, target), transitions: ranker.MidRank(a.base.Transitions, target)}
+	if a.job != nil {
+		a.job.lines = append(a.job.lines, l)
+		return
+	}
+	p.count(l, a.text)
+}
+
+// count adds one line to the figures. text are the places with the language model's text, nil where it gave none.
+func (p *prequential) count(l scoredLine, text map[string]int) {
+	rank := l.model
+	if text != nil {
+		rank = placeOf(text, l.item)
+		p.add(scorerText, rank)
+		p.add(scorerNoText, l.model)
+	}
+	p.add(scorerModel, rank)
+	p.add(scorerPopularity, l.popularity)
+	p.add(scorerTransitions, l.transitions)
 	if p.point[scorerModel].Count() >= p.every*p.merged {
-		p.closePoint(e.Timestamp)
+		p.closePoint(l.at)
 	}
 }
 
@@ -130,10 +165,15 @@ func (p *prequential) newAnswer(user string, items int) *basketAnswer {
 }
 
 // answer asks every scorer before the basket at time now.
-func (p *prequential) answer(a *basketAnswer, c *collector, history []step, now time.Time) {
-	a.ts = now.UnixMilli()
-	a.top = places(p.live.Bundle.Rank(ranker.Request{History: c.interactions(history), Now: now, N: cutoff}))
+func (p *prequential) answer(a *basketAnswer, c *collector, history []step, e schema.Event) {
+	now, window := e.Timestamp, c.interactions(history)
+	a.ts, a.job, a.text = now.UnixMilli(), nil, nil
+	a.top = places(p.live.Bundle.Rank(ranker.Request{History: window, Now: now, N: cutoff}))
 	a.base.Fill(c.live, itemsOf(history), now, c.vocab.Len())
+	if len(window) > 0 && p.texts.wants(e.UserID, p.live) {
+		a.job = &textJob{answer: a, bundle: p.live.Bundle, history: window, now: now}
+		p.texts.waiting = append(p.texts.waiting, a.job)
+	}
 }
 
 // places numbers the items of a list from 1.
@@ -163,7 +203,9 @@ func (p *prequential) add(scorer string, rank float64) {
 func (p *prequential) closePoint(at time.Time) {
 	pt := schema.PrequentialPoint{Events: p.events(), At: at, HR10: map[string]float64{}}
 	for s, t := range p.point {
-		pt.HR10[s] = t.Metrics().HR
+		if t.Count() > 0 {
+			pt.HR10[s] = t.Metrics().HR
+		}
 		p.point[s] = eval.NewTally(cutoff)
 	}
 	p.curve = append(p.curve, pt)
@@ -175,7 +217,10 @@ func (p *prequential) closePoint(at time.Time) {
 		a, b := p.curve[i], p.curve[i+1]
 		mean := map[string]float64{}
 		for s := range b.HR10 {
-			mean[s] = (a.HR10[s] + b.HR10[s]) / 2
+			mean[s] = b.HR10[s]
+			if had, ok := a.HR10[s]; ok {
+				mean[s] = (had + mean[s]) / 2
+			}
 		}
 		half = append(half, schema.PrequentialPoint{Events: b.Events, At: b.At, HR10: mean})
 	}

@@ -12,7 +12,6 @@ import (
 	"github.com/softrec/softrec/trainer/model/counts"
 	"github.com/softrec/softrec/trainer/model/mixer"
 	"github.com/softrec/softrec/trainer/model/ranker"
-	"github.com/softrec/softrec/trainer/model/sequence"
 	"github.com/softrec/softrec/trainer/model/vocab"
 )
 
@@ -23,8 +22,8 @@ type knowledge struct {
 	Counts  *counts.Counts
 	Carried []segment // held out by the last round
 	Replay  replay
-	Network *sequence.Weights // the last one tuned, promoted or not; nil before the first
-	Memory  *mixer.Memory     // baskets of earlier rounds, for the mixing model
+	Network Network       // the last one tuned, promoted or not
+	Memory  *mixer.Memory // baskets of earlier rounds, for the mixing model
 }
 
 // newKnowledge is the state before the first round.
@@ -59,7 +58,8 @@ type publisher func(ctx context.Context, b *ranker.Bundle, m schema.Manifest) (*
 type rounds struct {
 	cfg     Config
 	rules   window.Rules
-	tuner   Tuner // nil for LearnerCounts
+	tuner   Tuner     // nil for LearnerCounts
+	text    TextModel // nil but for LearnerText
 	publish publisher
 	backend string
 	log     *slog.Logger
@@ -109,19 +109,31 @@ type publishError struct{ err error }
 func (e *publishError) Error() string { return e.err.Error() }
 
 // tune trains the network.
-func (r *rounds) tune(ctx context.Context, w *work, rec *schema.Round) (*sequence.Weights, error) {
-	rec.Learner = LearnerSequence
-	task := Task{Vocab: w.vocab.Len(), Seed: w.seed, InitSeed: uint64(r.cfg.Seed), Live: w.network, OnEpoch: r.onEpoch, Now: r.now,
-		Train:      examples(slices.Concat(w.replay, w.learn), r.cfg.Sequence.MaxLen, w.seed),
-		Validation: validation(w.fit, w.vocab)}
-	if len(task.Train) == 0 || len(task.Validation) == 0 {
-		return nil, fmt.Errorf("nothing to tune on: %d training sequences, %d validation baskets", len(task.Train), len(task.Validation))
+func (r *rounds) tune(ctx context.Context, w *work, rec *schema.Round) (Network, error) {
+	rec.Learner = r.cfg.Learner
+	task := Task{Vocab: w.vocab.Len(), Seed: w.seed, InitSeed: uint64(r.cfg.Seed), Live: w.network, OnEpoch: r.onEpoch, Now: r.now}
+	if r.cfg.tunesSequence() {
+		task.Train = examples(slices.Concat(w.replay, w.learn), r.cfg.Sequence.MaxLen, w.seed)
+		task.Validation = validation(w.fit, w.vocab)
+		if len(task.Train) == 0 || len(task.Validation) == 0 {
+			return Network{}, fmt.Errorf("nothing to tune on: %d training sequences, %d validation baskets", len(task.Train), len(task.Validation))
+		}
 	}
-	weights, err := r.tuner.Tune(ctx, task, rec)
+	if r.text != nil {
+		task.Text = r.textTask(w)
+		if len(task.Text.Train) == 0 || len(task.Text.Validation) == 0 {
+			rec.Notes = append(rec.Notes, fmt.Sprintf("the language model was not tuned: %d prompts to train on and %d to validate on have titles",
+				len(task.Text.Train), len(task.Text.Validation)))
+			if task.Text = nil; !r.cfg.tunesSequence() {
+				return w.network, nil
+			}
+		}
+	}
+	got, err := r.tuner.Tune(ctx, task, rec)
 	if err != nil {
-		return nil, fmt.Errorf("tune sequence model: %w", err)
+		return Network{}, fmt.Errorf("tune the %s learner: %w", r.cfg.Learner, err)
 	}
-	return weights, nil
+	return got, nil
 }
 
 // refresh is the first half: everything new but the network. It returns the model that the second half has to beat, one
@@ -132,7 +144,7 @@ func (r *rounds) refresh(ctx context.Context, w *work, out *outcome, rec *schema
 	live := w.live
 	var start *mixer.Mixer // nil: the default
 	if live != nil {
-		start = live.Bundle.Mixer
+		start = r.startMixer(live.Bundle)
 	}
 	candidate, v, err := r.gate(ctx, w, live, start, w.network)
 	if err != nil {
@@ -157,12 +169,12 @@ func (r *rounds) refresh(ctx context.Context, w *work, out *outcome, rec *schema
 
 // renew is the second half: a network tuned by SOFT.
 func (r *rounds) renew(ctx context.Context, w *work, reference *liveModel, out *outcome, rec *schema.Round) error {
-	weights, err := r.tune(ctx, w, rec)
-	if err != nil {
+	tuned, err := r.tune(ctx, w, rec)
+	if err != nil || tuned == w.network {
 		return err
 	}
-	w.network = weights
-	candidate, v, err := r.gate(ctx, w, reference, w.mixed, weights)
+	w.network = tuned
+	candidate, v, err := r.gate(ctx, w, reference, w.mixed, tuned)
 	if err != nil {
 		return err
 	}
@@ -170,5 +182,5 @@ func (r *rounds) renew(ctx context.Context, w *work, reference *liveModel, out *
 	if !v.Promote {
 		return nil
 	}
-	return r.release(ctx, w, candidate, LearnerSequence, v, out)
+	return r.release(ctx, w, candidate, r.cfg.Learner, v, out)
 }

@@ -37,7 +37,8 @@ type Deps struct {
 	Store      snapshot.Store
 	Pointer    Pointer
 	Durable    Durable               // nil where Redis itself survives a kill
-	Tuner      Tuner                 // required for LearnerSequence
+	Tuner      Tuner                 // required for LearnerSequence and LearnerText
+	Text       TextModel             // required for LearnerText; the other learners do not ask it
 	MaxFuture  time.Duration         // how far an interaction may lie ahead of its record's time: ingest's value, so that both skip the same
 	Backend    string                // name of what computes, for the manifests
 	Dir        string                // folder of the checkpoint; empty: none, a restart learns again from the log
@@ -56,6 +57,7 @@ type Trainer struct {
 	rounds   *rounds
 	releases releases
 	board    board
+	texts    *textScorer // nil but for LearnerText
 
 	// The rest belongs to the goroutine of Run.
 	collector  *collector
@@ -91,8 +93,14 @@ func New(cfg Config, rules window.Rules, deps Deps) (*Trainer, error) {
 		return nil, fmt.Errorf("register metrics: %w", err)
 	}
 	t.rounds = &rounds{cfg: cfg, rules: rules, backend: deps.Backend, log: t.log, now: t.now, onEpoch: t.metrics.epoch}
-	if cfg.Learner == LearnerSequence {
+	if cfg.Learner != LearnerCounts {
 		t.rounds.tuner = deps.Tuner
+	}
+	if cfg.Learner == LearnerText {
+		t.rounds.text = deps.Text
+		t.texts = newTextScorer(deps.Text, func(err error) {
+			t.log.Warn("the language model does not answer, scores go without its text", "error", err)
+		})
 	}
 	t.rounds.publish = t.publish
 	t.releases = releases{store: deps.Store, pointer: deps.Pointer, durable: deps.Durable, keep: cfg.Keep}
@@ -118,7 +126,8 @@ func (d Deps) validate(cfg Config) error {
 	need(d.Redis != nil, "redis client")
 	need(d.Store != nil, "snapshot store")
 	need(d.Pointer != nil, "model pointer")
-	need(d.Tuner != nil || cfg.Learner != LearnerSequence, "tuner for the sequence learner")
+	need(d.Tuner != nil || cfg.Learner == LearnerCounts, "tuner for the "+cfg.Learner+" learner")
+	need(d.Text != nil || cfg.Learner != LearnerText, "language model for the text learner")
 	return errors.Join(errs...)
 }
 
@@ -151,7 +160,12 @@ func (t *Trainer) Run(ctx context.Context) error {
 	g, gctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return fetch(gctx, src, batches) })
 	g.Go(func() error { return t.report(gctx, src, reports) })
-	g.Go(func() error { return t.loop(gctx, g, batches, done, reports) })
+	var answered <-chan []*textJob // never, without a language model
+	if t.texts != nil {
+		answered = t.texts.done
+		g.Go(func() error { return t.texts.run(gctx) })
+	}
+	g.Go(func() error { return t.loop(gctx, g, batches, done, reports, answered) })
 	err = g.Wait()
 	err = errors.Join(err, src.Close())
 	if ctx.Err() != nil && (err == nil || errors.Is(err, context.Canceled)) {
@@ -182,7 +196,7 @@ func fetch(ctx context.Context, src Source, out chan<- []broker.Record) error {
 type finished struct{ outcome outcome }
 
 // loop is the goroutine that owns the collector.
-func (t *Trainer) loop(ctx context.Context, g *errgroup.Group, batches <-chan []broker.Record, done chan finished, reports chan<- report) error {
+func (t *Trainer) loop(ctx context.Context, g *errgroup.Group, batches <-chan []broker.Record, done chan finished, reports chan<- report, answered <-chan []*textJob) error {
 	tick := time.NewTicker(t.tickEvery())
 	defer tick.Stop()
 	t.lastRound = t.now()
@@ -197,6 +211,8 @@ func (t *Trainer) loop(ctx context.Context, g *errgroup.Group, batches <-chan []
 			t.metrics.collected(t.collector)
 		case f := <-done:
 			t.finish(f)
+		case jobs := <-answered:
+			t.scores.settle(jobs)
 		case l := <-t.switched:
 			if t.live == nil || l.Version != t.live.Version {
 				t.log.Info("another model is live now", "model_version", l.Version)
@@ -204,6 +220,7 @@ func (t *Trainer) loop(ctx context.Context, g *errgroup.Group, batches <-chan []
 			}
 		case <-tick.C:
 		}
+		t.scores.texts.offer(t.texts)
 		t.offerReport(reports)
 		if err := t.start(ctx, g, done); err != nil {
 			return err

@@ -21,6 +21,7 @@ import (
 	"github.com/softrec/softrec/ingest/broker"
 	"github.com/softrec/softrec/ingest/window"
 	"github.com/softrec/softrec/schema"
+	"github.com/softrec/softrec/trainer/model/lora"
 	"github.com/softrec/softrec/trainer/model/ranker"
 	"github.com/softrec/softrec/trainer/model/sequence"
 	"github.com/softrec/softrec/trainer/snapshot"
@@ -143,7 +144,7 @@ type stubTuner struct {
 	block chan struct{} // when set, Tune waits for it or for the end of ctx
 }
 
-func (s *stubTuner) Tune(ctx context.Context, task Task, rec *schema.Round) (*sequence.Weights, error) {
+func (s *stubTuner) Tune(ctx context.Context, task Task, rec *schema.Round) (Network, error) {
 	s.mu.Lock()
 	s.tasks = append(s.tasks, task)
 	err, block := s.err, s.block
@@ -152,14 +153,19 @@ func (s *stubTuner) Tune(ctx context.Context, task Task, rec *schema.Round) (*se
 		select {
 		case <-block:
 		case <-ctx.Done():
-			return nil, ctx.Err()
+			return Network{}, ctx.Err()
 		}
 	}
 	if err != nil {
-		return nil, err
+		return Network{}, err
 	}
 	rec.Schedule = "stub"
-	return sequence.NewWeights(smallShape, task.Vocab, task.InitSeed)
+	if task.Text != nil {
+		a, err := lora.New(lora.DefaultConfig(), []lora.Module{{Name: "query", In: 4, Out: 3}}, task.Seed)
+		return Network{Sequence: task.Live.Sequence, Adapter: a}, err
+	}
+	w, err := sequence.NewWeights(smallShape, task.Vocab, task.InitSeed)
+	return Network{Sequence: w}, err
 }
 
 var smallShape = sequence.Config{Dim: 8, Layers: 1, Heads: 1, MaxLen: 10, FF: 8}
@@ -174,6 +180,7 @@ type bench struct {
 	reg   *snapshot.Registry
 	dir   string
 	tuner *stubTuner
+	text  TextModel
 	log   logLines
 	cfg   Config
 	rules window.Rules
@@ -221,7 +228,7 @@ func newBench(t testing.TB, recs []broker.Record) *bench {
 func (b *bench) start() (stop func() error) {
 	b.t.Helper()
 	tr, err := New(b.cfg, b.rules, Deps{Open: b.topic.open, Publisher: b.pub, Redis: b.rdb, Keys: schema.NewKeys(""), Store: b.store,
-		Pointer: b.reg, Tuner: b.tuner, Backend: "stub", Logger: slog.New(slog.NewTextHandler(&b.log, nil)), MaxFuture: schema.DefaultMaxFuture, Dir: b.dir})
+		Pointer: b.reg, Tuner: b.tuner, Text: b.text, Backend: "stub", Logger: slog.New(slog.NewTextHandler(&b.log, nil)), MaxFuture: schema.DefaultMaxFuture, Dir: b.dir})
 	if err != nil {
 		b.t.Fatal(err)
 	}

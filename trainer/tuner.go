@@ -8,26 +8,35 @@ import (
 	"time"
 
 	"github.com/softrec/softrec/schema"
+	"github.com/softrec/softrec/trainer/model/lora"
 	"github.com/softrec/softrec/trainer/model/seqtrain"
 	"github.com/softrec/softrec/trainer/model/sequence"
 	"github.com/softrec/softrec/trainer/soft"
 )
 
+// Network is what the second half of a round trains. A part that is not trained, or not yet, is nil.
+type Network struct {
+	Sequence *sequence.Weights
+	Adapter  *lora.Adapter // of the language model
+}
+
 // Task is what one round asks a Tuner to learn.
 type Task struct {
-	Vocab      int               // rows of the item table, index 0 included
-	Live       *sequence.Weights // the network to start from, nil before the first
+	Vocab      int     // rows of the item table, index 0 included
+	Live       Network // to start from
 	Train      []seqtrain.Example
 	Validation []seqtrain.Case
+	Text       *TextTask                          // for the language model, nil without one
 	Seed       uint64                             // of the round
 	InitSeed   uint64                             // of fresh weights; the same in every round, so that growing is the same in every order
 	OnEpoch    func(e schema.Epoch, base float64) // told of every epoch of the student; base is d_0
 	Now        func() time.Time                   // for the seconds of an epoch, nothing else
 }
 
-// Tuner trains the candidate's network by Self-Optimized Fine-Tuning and fills the round's record.
+// Tuner trains the candidate's network by Self-Optimized Fine-Tuning and fills the round's record. A part of the network
+// that it does not train is the one of the task.
 type Tuner interface {
-	Tune(ctx context.Context, task Task, rec *schema.Round) (*sequence.Weights, error)
+	Tune(ctx context.Context, task Task, rec *schema.Round) (Network, error)
 }
 
 // OpenEngine opens a backend and an engine on it. The function it returns closes both.
@@ -81,16 +90,19 @@ func (t *SequenceTuner) reopen() (err error) {
 }
 
 // Tune runs one round of SOFT from the live weights, grown by the new items, or from fresh ones.
-func (t *SequenceTuner) Tune(ctx context.Context, task Task, rec *schema.Round) (*sequence.Weights, error) {
+func (t *SequenceTuner) Tune(ctx context.Context, task Task, rec *schema.Round) (Network, error) {
 	if err := t.reopen(); err != nil {
-		return nil, err
+		return Network{}, err
 	}
 	w, err := t.tune(ctx, task, rec)
 	if errors.Is(err, seqtrain.ErrStuck) {
 		t.log.Error("a training step got stuck, the backend is given up and opened anew", "error", err)
 		t.engine, t.shut = nil, nil // closing it would wait for the stuck step
 	}
-	return w, err
+	if err != nil {
+		return Network{}, err
+	}
+	return Network{Sequence: w, Adapter: task.Live.Adapter}, nil
 }
 
 func (t *SequenceTuner) tune(ctx context.Context, task Task, rec *schema.Round) (*sequence.Weights, error) {
@@ -107,7 +119,7 @@ func (t *SequenceTuner) tune(ctx context.Context, task Task, rec *schema.Round) 
 	if err != nil {
 		return nil, err
 	}
-	got, err := soft.Round(ctx, learner, t.cfg, base, task.Seed, t.watch(task)...)
+	got, err := soft.Round(ctx, learner, t.cfg, base, task.Seed, task.Watch(t.log)...)
 	got.Fill(rec)
 	if err != nil {
 		return nil, err
@@ -120,10 +132,11 @@ func (t *SequenceTuner) tune(ctx context.Context, task Task, rec *schema.Round) 
 
 // start is the live network with rows for the new items, or a fresh one where there is none of this shape.
 func (t *SequenceTuner) start(task Task) (*sequence.Weights, error) {
-	if task.Live == nil || task.Live.Config() != t.shape {
+	live := task.Live.Sequence
+	if live == nil || live.Config() != t.shape {
 		return sequence.NewWeights(t.shape, task.Vocab, task.InitSeed)
 	}
-	w, err := task.Live.Grow(task.Vocab, task.InitSeed)
+	w, err := live.Grow(task.Vocab, task.InitSeed)
 	if err != nil {
 		return nil, fmt.Errorf("grow the live network to %d items: %w", task.Vocab, err)
 	}
@@ -146,8 +159,8 @@ func (t *SequenceTuner) base(ctx context.Context, task Task, data seqtrain.Data)
 	return l.Save(ctx)
 }
 
-// watch times the epochs and reports them.
-func (t *SequenceTuner) watch(task Task) []soft.Option {
+// Watch returns what times a tuner's epochs and reports them, to the task and to log.
+func (task Task) Watch(log *slog.Logger) []soft.Option {
 	began := task.Now()
 	base := 0.0
 	return []soft.Option{
@@ -158,7 +171,7 @@ func (t *SequenceTuner) watch(task Task) []soft.Option {
 			if base == 0 {
 				base = e.Distance // the first one is d_0
 			}
-			t.log.Debug("epoch", "stage", s, "epoch", e.Epoch, "lambda", e.Lambda, "distance", e.Distance,
+			log.Debug("epoch", "stage", s, "epoch", e.Epoch, "lambda", e.Lambda, "distance", e.Distance,
 				"loss_real", e.LossReal, "loss_easy", e.LossEasy, "validation", e.Validation, "seconds", e.Seconds)
 			if s == soft.StageStudent && task.OnEpoch != nil {
 				task.OnEpoch(*e, base)

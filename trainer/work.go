@@ -10,7 +10,6 @@ import (
 	"github.com/softrec/softrec/trainer/model/counts"
 	"github.com/softrec/softrec/trainer/model/mixer"
 	"github.com/softrec/softrec/trainer/model/ranker"
-	"github.com/softrec/softrec/trainer/model/sequence"
 	"github.com/softrec/softrec/trainer/model/vocab"
 )
 
@@ -21,14 +20,15 @@ type work struct {
 	from    map[int]int64
 	to      map[int]int64
 	vocab   *vocab.Vocab
-	network *sequence.Weights // that the round starts from, nil before the first
-	live    *liveModel        // to beat: it has not learnt what the gate asks
-	memory  *mixer.Memory     // with this round's baskets, each as it looked before it was counted
-	counts  *counts.Counts    // up to the held-out part
-	full    *counts.Counts    // with it
-	learn   []segment         // carried and new, for the network
-	mixed   *mixer.Mixer      // fitted by the first half
-	backlog []segment         // older than the learn limit reaches: for the replay buffer only
+	network Network        // that the round starts from
+	reader  *reader        // of the language model, nil without one
+	live    *liveModel     // to beat: it has not learnt what the gate asks
+	memory  *mixer.Memory  // with this round's baskets, each as it looked before it was counted
+	counts  *counts.Counts // up to the held-out part
+	full    *counts.Counts // with it
+	learn   []segment      // carried and new, for the network
+	mixed   *mixer.Mixer   // fitted by the first half
+	backlog []segment      // older than the learn limit reaches: for the replay buffer only
 	replay  []segment
 	held    []segment
 	fit     []ranker.Question
@@ -39,7 +39,7 @@ type work struct {
 // prepare puts the cut into canonical form, parts it, and counts what is for training, making cases of its newest baskets
 // for the mixing model on the way: each as the counts stood before it, with a network that has not seen it.
 func (r *rounds) prepare(ctx context.Context, base knowledge, c cut, live *liveModel) (*work, error) {
-	w := &work{round: base.Round + 1, from: c.From, to: c.To, history: base.Replay}
+	w := &work{round: base.Round + 1, from: c.From, to: c.To, history: base.Replay, reader: r.newReader()}
 	w.seed = uint64(r.cfg.Seed)<<20 + uint64(w.round)
 	for _, u := range c.Forgot {
 		w.history.forget(u)
@@ -53,7 +53,7 @@ func (r *rounds) prepare(ctx context.Context, base knowledge, c cut, live *liveM
 	fit, gate := splitHeld(held, r.rules.Len)
 	w.fit = questions(fit, w.vocab, r.rules.Len, r.cfg.GateLimit)
 	var err error
-	if w.network, err = r.choose(w, live, base.Network); err != nil {
+	if w.network, err = r.choose(ctx, w, live, base.Network); err != nil {
 		return nil, err
 	}
 	w.counts, w.memory = base.Counts.Clone(), base.Memory.Clone()
@@ -72,22 +72,29 @@ func (r *rounds) prepare(ctx context.Context, base knowledge, c cut, live *liveM
 // choose is the network the round starts from: the live one or the last one tuned, whichever does better on the
 // validation part. A refused network may still be the better start, a broken one is not. A live network that has learnt
 // from the cut already, or numbers the items in another way, comes from an earlier life of this trainer and is no start.
-func (r *rounds) choose(w *work, live *liveModel, tuned *sequence.Weights) (*sequence.Weights, error) {
-	var best *sequence.Weights
+func (r *rounds) choose(ctx context.Context, w *work, live *liveModel, tuned Network) (Network, error) {
+	var best Network
 	if live != nil && !live.learntBeyond(w.from) && extends(w.vocab, live.Bundle.Vocab) {
-		best = live.Bundle.Sequence
+		best.Sequence = live.Bundle.Sequence
+		if r.text != nil && live.Bundle.TextModel == r.text.Model() {
+			best.Adapter = live.Bundle.Adapter
+		}
 	}
-	if tuned != nil && (best == nil || r.hits(w, tuned) > r.hits(w, best)) {
-		best = tuned
+	if r.text != nil {
+		best.Adapter = w.reader.better(ctx, w.fit, best.Adapter, tuned.Adapter)
 	}
-	if best == nil || r.tuner == nil {
+	if s := tuned.Sequence; s != nil && (best.Sequence == nil || r.hits(w, s) > r.hits(w, best.Sequence)) {
+		best.Sequence = s
+	}
+	if best.Sequence == nil || !r.cfg.tunesSequence() { // one that is not trained may lag behind the vocabulary
 		return best, nil
 	}
-	grown, err := best.Grow(w.vocab.Len(), uint64(r.cfg.Seed))
+	grown, err := best.Sequence.Grow(w.vocab.Len(), uint64(r.cfg.Seed))
 	if err != nil {
-		return nil, fmt.Errorf("grow the network to %d items: %w", w.vocab.Len(), err)
+		return Network{}, fmt.Errorf("grow the network to %d items: %w", w.vocab.Len(), err)
 	}
-	return grown, nil
+	best.Sequence = grown
+	return best, nil
 }
 
 // extends reports whether v numbers every item of base as base does.
@@ -102,26 +109,46 @@ func extends(v, base *vocab.Vocab) bool {
 
 // observe counts segs in canonical order and remembers a case of each of the newest baskets.
 func (r *rounds) observe(ctx context.Context, w *work, segs []segment) error {
-	b, err := ranker.New(w.vocab, w.counts, w.network, nil)
+	b, err := r.bundle(w.vocab, w.counts, w.network, nil)
 	if err != nil {
 		return fmt.Errorf("build bundle: %w", err)
 	}
-	baskets := 0
-	eachFresh(segs, func(s segment, i int) {
-		if i == max(s.First, s.basketStart(i)) {
-			baskets++
-		}
-	})
-	skip := baskets - r.cfg.Mixer.Memory
+	skip, asked := r.newestBaskets(w, segs)
+	readings := w.reader.readings(ctx, b, asked)
+	at := 0
 	eachFresh(segs, func(s segment, i int) {
 		if i == max(s.First, s.basketStart(i)) && ctx.Err() == nil {
 			if skip--; skip < 0 {
-				w.memory.Add(b.CasesFor([]ranker.Question{questionAt(s, i, w.vocab, r.rules.Len)}), w.seed+uint64(-skip))
+				q := asked[at]
+				q.Text = w.reader.text(readings, at)
+				at++
+				w.memory.Add(b.CasesFor([]ranker.Question{q}), w.seed+uint64(-skip))
 			}
 		}
 		count(w.counts, s, i, r.rules.Len)
 	})
 	return ctx.Err()
+}
+
+// newestBaskets makes a question of each of the newest baskets of segs, as many as the mixing model remembers, and returns
+// how many baskets are too old; below 0 it would remember more.
+func (r *rounds) newestBaskets(w *work, segs []segment) (old int, newest []ranker.Question) {
+	eachBasket := func(visit func(s segment, i int)) {
+		eachFresh(segs, func(s segment, i int) {
+			if i == max(s.First, s.basketStart(i)) {
+				visit(s, i)
+			}
+		})
+	}
+	eachBasket(func(segment, int) { old++ })
+	old -= r.cfg.Mixer.Memory
+	skip := old
+	eachBasket(func(s segment, i int) {
+		if skip--; skip < 0 {
+			newest = append(newest, questionAt(s, i, w.vocab, r.rules.Len))
+		}
+	})
+	return old, newest
 }
 
 // record starts the round's record.

@@ -20,9 +20,9 @@ type Config struct {
 	Models   Models          `koanf:"models"`
 	Window   window.Rules    `koanf:"window"`
 	Ingest   ingest.Config   `koanf:"ingest"`
-	Trainer  trainer.Config  `koanf:"trainer"`
+	Trainer  trainer.Config  `koanf:"trainer" bare:"learner"`
 	Backend  backend.Config  `koanf:"backend" bare:"pjrt_plugin"`
-	Serve    serve.Config    `koanf:"serve"`
+	Serve    serve.Config    `koanf:"serve" bare:"answer_budget"`
 	Admin    Admin           `koanf:"admin"`
 }
 

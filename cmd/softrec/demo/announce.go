@@ -67,8 +67,11 @@ func (s *show) summarise(ctx context.Context) (Summary, error) {
 	sum := Summary{
 		ClickToAnswer: Clicks{P50: report.Clicks.P50ms, P99: report.Clicks.P99ms, Count: report.Clicks.Count, Failed: report.Clicks.Failed},
 		Requests: Requests{Count: report.Requests.Count, Failed: report.Requests.Failed, P50: report.Requests.P50ms, P99: report.Requests.P99ms,
-			Served: report.Served, Models: report.Models, Error: report.LastError},
+			Served: report.Served, Models: report.Models, Error: report.LastError, TextReady: report.Ready, TextPending: report.Pending},
 		FirstModelAt: s.first.Seconds(), Seconds: time.Since(s.started).Seconds(),
+	}
+	if t := report.Texts; t.Count > 0 {
+		sum.ClickToText = &Clicks{P50: t.P50ms, P99: t.P99ms, Count: t.Count, Failed: t.Failed}
 	}
 	var err error
 	if sum.EventsIngested, sum.DeadLetters, err = ingested(ctx, rdb, keys); err != nil {
@@ -104,5 +107,9 @@ func (s *show) tell(sum Summary) {
 	}
 	s.say("prequential HR@10 over %d events: %.4f, popularity %.4f, transitions %.4f\n", p.Events, p.HR10, p.PopularityHR10, p.TransitionsHR10)
 	s.say("click to answer: p50 %.1f ms, p99 %.1f ms over %d clicks\n", sum.ClickToAnswer.P50, sum.ClickToAnswer.P99, sum.ClickToAnswer.Count)
+	if sum.ClickToText != nil {
+		s.say("click to the language model's answer: p50 %.1f ms, p99 %.1f ms over %d clicks; %d answers with it, %d before it was ready\n",
+			sum.ClickToText.P50, sum.ClickToText.P99, sum.ClickToText.Count, sum.Requests.TextReady, sum.Requests.TextPending)
+	}
 	s.say("requests: %d, %d failed, p50 %.1f ms, p99 %.1f ms\n", sum.Requests.Count, sum.Requests.Failed, sum.Requests.P50, sum.Requests.P99)
 }

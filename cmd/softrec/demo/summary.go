@@ -17,6 +17,7 @@ type Summary struct {
 	Rounds         []Round     `json:"rounds"`
 	Prequential    Prequential `json:"prequential"`
 	ClickToAnswer  Clicks      `json:"click_to_answer_ms"`
+	ClickToText    *Clicks     `json:"click_to_text_ms,omitempty"` // until the answer has the language model's scores; absent without one
 	Requests       Requests    `json:"requests"`
 	Sample         Sample      `json:"sample"`
 	FirstModelAt   float64     `json:"first_model_seconds"` // from the start to the first answer of a model; 0 when there was none
@@ -61,6 +62,9 @@ type Requests struct {
 	Served int64   `json:"served"` // answers that held items
 	Models int64   `json:"models"` // answers computed by a model
 	Error  string  `json:"last_error,omitempty"`
+
+	TextReady   int64 `json:"text_ready,omitempty"`   // answers with the language model's scores
+	TextPending int64 `json:"text_pending,omitempty"` // answers given before it had read the window
 }
 
 // Sample is one user's answer.

@@ -65,6 +65,7 @@ type Prober struct {
 	recent   *Recent
 	requests *tally
 	clicks   *tally
+	texts    *tally
 }
 
 // New returns a prober that asks client about the users of recent.
@@ -72,7 +73,7 @@ func New(cfg Config, client *Client, recent *Recent) (*Prober, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	return &Prober{cfg: cfg, client: client, recent: recent, requests: newTally(), clicks: newTally()}, nil
+	return &Prober{cfg: cfg, client: client, recent: recent, requests: newTally(), clicks: newTally(), texts: newTally()}, nil
 }
 
 // Run asks and clicks until ctx is done, finishes what is under way and returns nil.
@@ -85,10 +86,11 @@ func (p *Prober) Run(ctx context.Context) error {
 
 // Report returns the figures so far. It may be called at any time.
 func (p *Prober) Report() Report {
-	r := Report{Requests: p.requests.figures(), Clicks: p.clicks.figures()}
+	r := Report{Requests: p.requests.figures(), Clicks: p.clicks.figures(), Texts: p.texts.figures()}
 	p.requests.mu.Lock()
 	defer p.requests.mu.Unlock()
 	r.Served, r.Models, r.LastError = p.requests.served, p.requests.models, p.requests.last
+	r.Ready, r.Pending = p.requests.ready, p.requests.pending
 	if r.LastError == "" {
 		p.clicks.mu.Lock()
 		defer p.clicks.mu.Unlock()
@@ -123,7 +125,7 @@ func (p *Prober) one(ctx context.Context, user string, due time.Time) {
 	answer, err := p.client.Recommend(work, user, p.cfg.Items)
 	p.requests.add(time.Since(due), err)
 	if err == nil {
-		p.requests.answered(len(answer.Items), answer.ModelVersion)
+		p.requests.answered(answer)
 	}
 }
 
@@ -158,11 +160,33 @@ func (p *Prober) clickOnce(ctx context.Context, user, item string) (time.Duratio
 			return 0, fmt.Errorf("after the click: %w", err)
 		}
 		if after.WindowOffset != before.WindowOffset {
-			return time.Since(started), nil
+			took := time.Since(started)
+			p.awaitText(ctx, user, started, after)
+			return took, nil
 		}
 		if !sleepUntil(ctx, time.Now().Add(p.cfg.PollEvery)) {
 			return 0, fmt.Errorf("click of %q on %q: no effect within %s", user, item, p.cfg.Timeout)
 		}
+	}
+}
+
+// awaitText asks on until the answer to a click has the language model's scores, where there is one.
+func (p *Prober) awaitText(ctx context.Context, user string, started time.Time, after schema.Answer) {
+	asked := after.Text == schema.TextPending
+	for after.Text == schema.TextPending {
+		if !sleepUntil(ctx, time.Now().Add(p.cfg.PollEvery)) {
+			p.texts.add(0, fmt.Errorf("click of %q: the language model has not read it within %s", user, p.cfg.Timeout))
+			return
+		}
+		next, err := p.client.Recommend(ctx, user, p.cfg.Items)
+		if err != nil {
+			p.texts.add(0, fmt.Errorf("after the click: %w", err))
+			return
+		}
+		after = next
+	}
+	if asked || after.Text == schema.TextReady {
+		p.texts.add(time.Since(started), nil)
 	}
 }
 

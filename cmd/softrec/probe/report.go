@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/HdrHistogram/hdrhistogram-go"
+
+	"github.com/softrec/softrec/schema"
 )
 
 // Figures sums up one kind of measurement. Quantiles are over those that succeeded, in milliseconds.
@@ -19,6 +21,9 @@ type Figures struct {
 type Report struct {
 	Requests  Figures // for recommendations of active users
 	Clicks    Figures // from sending a click to receiving an answer that knows of it
+	Texts     Figures // from sending a click to receiving an answer with the language model's scores for it; none without one
+	Pending   int64   // requests answered before the language model had read the window
+	Ready     int64   // requests answered with its scores
 	Served    int64   // answers that held at least one item
 	Models    int64   // answers computed by a published model
 	LastError string  // the newest failure, empty when there was none
@@ -29,6 +34,7 @@ type tally struct {
 	mu             sync.Mutex
 	count, failed  int64
 	served, models int64
+	ready, pending int64
 	last           string
 	micros         *hdrhistogram.Histogram
 }
@@ -52,14 +58,20 @@ func (t *tally) add(took time.Duration, err error) {
 }
 
 // answered takes note of an answer's content.
-func (t *tally) answered(items int, model string) {
+func (t *tally) answered(a schema.Answer) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if items > 0 {
+	if len(a.Items) > 0 {
 		t.served++
 	}
-	if model != "" {
+	if a.ModelVersion != "" {
 		t.models++
+	}
+	switch a.Text {
+	case schema.TextReady:
+		t.ready++
+	case schema.TextPending:
+		t.pending++
 	}
 }
 

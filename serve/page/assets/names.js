@@ -5,6 +5,7 @@ import { fixed } from "./format.js";
 // Parts of a score, by the source they speak for: words for a part that lifts the item, and for one that holds it back.
 const PARTS = {
   model: { kind: "model", short: "fits their path", against: "does not fit their path", long: "fits the path of the whole window (sequence model)" },
+  text: { kind: "wording", short: "its title fits", against: "its title does not fit", long: "its title fits the titles they looked at (language model)" },
   similar: { kind: "similar", short: "follows their last items", against: "seldom follows their last items", long: "often follows what they did last (transitions)" },
   repeat: { kind: "repeat", short: "they come back to it", against: "no repeat due", long: "they did it before and people come back to such things (repeats)" },
   popular: { kind: "popular", short: "popular now", against: "less popular now", long: "popular of late (popularity)" },
@@ -12,6 +13,7 @@ const PARTS = {
 
 const SOURCES = {
   model: { kind: "model", name: "model", why: "fits the path of the whole window" },
+  text: { kind: "wording", name: "text", why: "its title fits the titles they looked at" },
   similar: { kind: "similar", name: "similar", why: "often follows what they did last" },
   repeat: { kind: "repeat", name: "repeat", why: "they did it before" },
   popular: { kind: "popular", name: "popular", why: "popular of late" },

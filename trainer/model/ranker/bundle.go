@@ -1,11 +1,14 @@
 package ranker
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 
 	"github.com/softrec/softrec/trainer/model/counts"
+	"github.com/softrec/softrec/trainer/model/lora"
 	"github.com/softrec/softrec/trainer/model/mixer"
 	"github.com/softrec/softrec/trainer/model/sequence"
 	"github.com/softrec/softrec/trainer/model/vocab"
@@ -17,6 +20,8 @@ const (
 	FileCounts   = "counts.bin"
 	FileSequence = "sequence.bin" // absent from a bundle of counts alone
 	FileMixer    = "mixer.json"
+	FileText     = "text.json"   // absent from a bundle that reads no language model
+	FileAdapter  = "adapter.bin" // absent where the language model answers untuned
 )
 
 // Bundle is a complete model. Its parts belong to it: nobody may change them once it answers requests.
@@ -25,14 +30,16 @@ type Bundle struct {
 	Counts   *counts.Counts
 	Sequence *sequence.Weights // nil: the sequence score is left out
 	Mixer    *mixer.Mixer
+
+	TextModel string        // the language model whose text the mixer reads, by its Model name; empty: none
+	Adapter   *lora.Adapter // what tunes that model, nil: nothing
+
+	textKey string
 }
 
-// New checks that the parts fit each other and returns them as a bundle. A nil mixer is DefaultMixer. A network may
-// lag behind the vocabulary (items it does not know have no sequence score), not the other way round.
+// New checks that the parts fit each other and returns them as a bundle that reads no text. A nil mixer is DefaultMixer.
+// A network may lag behind the vocabulary (items it does not know have no sequence score), not the other way round.
 func New(v *vocab.Vocab, c *counts.Counts, seq *sequence.Weights, m *mixer.Mixer) (*Bundle, error) {
-	if v == nil || c == nil {
-		return nil, errors.New("build bundle: vocabulary or counts are missing")
-	}
 	if m == nil {
 		d, err := DefaultMixer()
 		if err != nil {
@@ -40,16 +47,84 @@ func New(v *vocab.Vocab, c *counts.Counts, seq *sequence.Weights, m *mixer.Mixer
 		}
 		m = d
 	}
-	if !sameLayout(m.Layout()) {
-		return nil, fmt.Errorf("build bundle: the mixer reads the columns %v, this build makes %v", m.Layout(), Layout())
+	return assemble(Bundle{Vocab: v, Counts: c, Sequence: seq, Mixer: m}, Layout())
+}
+
+// assemble checks that the parts fit each other and that the mixer reads layout.
+func assemble(b Bundle, layout mixer.Layout) (*Bundle, error) {
+	if b.Vocab == nil || b.Counts == nil {
+		return nil, errors.New("build bundle: vocabulary or counts are missing")
 	}
-	if c.Len() > v.Len() {
-		return nil, fmt.Errorf("build bundle: counts of %d items for a vocabulary of %d", c.Len(), v.Len())
+	if !sameLayout(b.Mixer.Layout(), layout) {
+		return nil, fmt.Errorf("build bundle: the mixer reads the columns %v, this build makes %v", b.Mixer.Layout(), layout)
 	}
-	if seq != nil && seq.Vocab() > v.Len() {
-		return nil, fmt.Errorf("build bundle: sequence table of %d rows for a vocabulary of %d", seq.Vocab(), v.Len())
+	if b.Counts.Len() > b.Vocab.Len() {
+		return nil, fmt.Errorf("build bundle: counts of %d items for a vocabulary of %d", b.Counts.Len(), b.Vocab.Len())
 	}
-	return &Bundle{Vocab: v, Counts: c, Sequence: seq, Mixer: m}, nil
+	if b.Sequence != nil && b.Sequence.Vocab() > b.Vocab.Len() {
+		return nil, fmt.Errorf("build bundle: sequence table of %d rows for a vocabulary of %d", b.Sequence.Vocab(), b.Vocab.Len())
+	}
+	var err error
+	if b.textKey, err = keyOf(b.TextModel, b.Adapter); err != nil {
+		return nil, err
+	}
+	return &b, nil
+}
+
+// NewText is New for a bundle that reads the text of the language model of that name, tuned by adapter, nil for untuned.
+// A nil mixer is DefaultTextMixer; one that does not read text yet gets the columns, with no say until it is fitted.
+func NewText(v *vocab.Vocab, c *counts.Counts, seq *sequence.Weights, model string, adapter *lora.Adapter, m *mixer.Mixer) (*Bundle, error) {
+	if model == "" {
+		return nil, errors.New("build bundle: the language model has no name")
+	}
+	var err error
+	switch {
+	case m == nil:
+		m, err = DefaultTextMixer()
+	case sameLayout(m.Layout(), Layout()):
+		m, err = m.Onto(TextLayout())
+	}
+	if err != nil {
+		return nil, fmt.Errorf("build bundle: %w", err)
+	}
+	return assemble(Bundle{Vocab: v, Counts: c, Sequence: seq, Mixer: m, TextModel: model, Adapter: adapter}, TextLayout())
+}
+
+// TextKey names what histories are read with: equal for bundles of one model and equal adapters, which most of a trainer's
+// are, empty for a bundle that reads no text. What was read under a key stays right for every bundle that has it.
+func (b *Bundle) TextKey() string { return b.textKey }
+
+// keyOf makes the text key of a model and its adapter.
+func keyOf(model string, adapter *lora.Adapter) (string, error) {
+	if model == "" || adapter == nil {
+		return model, nil
+	}
+	bin, err := adapter.Encode()
+	if err != nil {
+		return "", fmt.Errorf("build bundle: encode the adapter: %w", err)
+	}
+	sum := sha256.Sum256(bin)
+	return model + "/" + hex.EncodeToString(sum[:8]), nil
+}
+
+// ReadsText reports whether a Request's Text has a say. Only the language model called TextModel may write it, tuned by
+// Adapter.
+func (b *Bundle) ReadsText() bool { return b.TextModel != "" }
+
+// width is the number of item columns.
+func (b *Bundle) width() int {
+	if b.ReadsText() {
+		return textItemColumns
+	}
+	return itemColumns
+}
+
+// contextOf is the part of the context that b's mixer reads.
+func (s *scratch) contextOf(b *Bundle) []float32 {
+	if b.ReadsText() {
+		return s.context[:]
+	}
+	return s.context[:contextColumns]
 }
 
 // Encode returns the files of a snapshot. Equal bundles have equal bytes.
@@ -71,6 +146,14 @@ func (b *Bundle) Encode() (map[string][]byte, error) {
 	if b.Sequence != nil {
 		bin, err := b.Sequence.Encode()
 		put(FileSequence, bin, err)
+	}
+	if b.ReadsText() {
+		doc, err := json.Marshal(textFile{Model: b.TextModel})
+		put(FileText, doc, err)
+	}
+	if b.Adapter != nil {
+		bin, err := b.Adapter.Encode()
+		put(FileAdapter, bin, err)
 	}
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
@@ -103,5 +186,33 @@ func Decode(files map[string][]byte) (*Bundle, error) {
 			return nil, fmt.Errorf("decode bundle: %s: %w", FileSequence, err)
 		}
 	}
-	return New(v, c, seq, m)
+	if _, ok := files[FileText]; !ok {
+		return New(v, c, seq, m)
+	}
+	model, adapter, err := decodeText(files)
+	if err != nil {
+		return nil, err
+	}
+	return NewText(v, c, seq, model, adapter, m)
+}
+
+// textFile is the JSON form of what a bundle says about its language model.
+type textFile struct {
+	Model string `json:"model"`
+}
+
+func decodeText(files map[string][]byte) (model string, adapter *lora.Adapter, err error) {
+	var t textFile
+	if err := json.Unmarshal(files[FileText], &t); err != nil {
+		return "", nil, fmt.Errorf("decode bundle: %s: %w", FileText, err)
+	}
+	if t.Model == "" {
+		return "", nil, fmt.Errorf("decode bundle: %s names no language model", FileText)
+	}
+	if bin, ok := files[FileAdapter]; ok {
+		if adapter, err = lora.Decode(bin); err != nil {
+			return "", nil, fmt.Errorf("decode bundle: %s: %w", FileAdapter, err)
+		}
+	}
+	return t.Model, adapter, nil
 }

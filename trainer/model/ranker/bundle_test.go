@@ -60,8 +60,8 @@ func TestNew_refusesPartsThatDoNotFit(t *testing.T) {
 }
 
 func TestColumns_everyItemColumnBelongsToOnePart(t *testing.T) {
-	owners := make([]int, itemColumns)
-	for _, columns := range partColumns() {
+	owners := make([]int, textItemColumns)
+	for _, columns := range partColumns(true) {
 		for _, c := range columns {
 			owners[c]++
 		}

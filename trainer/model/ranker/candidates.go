@@ -16,12 +16,12 @@ type selection struct {
 	excludeHistory bool
 }
 
-// gather fills s.cands: the window's items, then the best of the network, of what follows the window and its last
-// basket, and of the popular ones. Filters are asked before each cut, and the popular items go through the whole
+// gather fills s.cands: the window's items, then the best of the network, of the text (with new items of the catalogue), of what
+// follows the window and its last basket, and of the popular ones. Filters are asked before each cut, and the popular items go through the whole
 // vocabulary if they must, so there are min(n, allowed items) candidates at least.
 func (b *Bundle) gather(s *scratch, sel selection) {
 	n := b.Vocab.Len()
-	s.nextRound(n)
+	s.nextRound(n + len(s.text.fresh))
 	s.cands, s.owner = s.cands[:0], s.owner[:0]
 	for i, r := range s.repeats {
 		switch {
@@ -37,6 +37,7 @@ func (b *Bundle) gather(s *scratch, sel selection) {
 	if s.has {
 		best(b, s, sel, perSource, s.network, n)
 	}
+	b.proposeText(s, sel)
 	b.bestOf(s, sel, perSource, &s.follows)
 	b.bestOf(s, sel, perSource, &s.basket)
 	best(b, s, sel, perSource/2, b.Counts.TrendOrder(), n)
@@ -52,7 +53,7 @@ func (b *Bundle) allowed(s *scratch, sel selection, item int32) bool {
 	case markAllowed, markChosen:
 		return true
 	}
-	if sel.allow != nil && !sel.allow(b.Vocab.ID(item)) {
+	if sel.allow != nil && !sel.allow(s.id(b, item)) {
 		s.mark(item, markRefused)
 		return false
 	}

@@ -13,7 +13,8 @@ type Question struct {
 	Now     time.Time            // when the basket happened
 	Items   []string             // its lines; an item may be there several times
 
-	ExcludeHistory bool // the answer would leave out what is in the window
+	ExcludeHistory bool  // the answer would leave out what is in the window
+	Text           *Text // what the language model says about the history, nil for nothing
 }
 
 // CasesFor turns questions into cases for mixer.Fit: the candidates and columns Rank would use, and which of them were
@@ -30,20 +31,20 @@ func (b *Bundle) CasesFor(questions []Question) []mixer.Case {
 
 func (b *Bundle) caseFor(s *scratch, q Question) mixer.Case {
 	s.window(b, q.History, q.Now)
+	s.readText(b, q.Text, q.History)
 	b.gather(s, selection{n: perSource, excludeHistory: q.ExcludeHistory})
 	b.describe(s)
 	c := mixer.Case{
-		Context: append([]float32(nil), s.context[:]...),
+		Context: append([]float32(nil), s.contextOf(b)...),
 		Items:   append([]float32(nil), s.columns...),
 		Targets: make([]float32, len(s.cands)),
 	}
-	place := make(map[int32]int, len(s.cands))
+	place := make(map[string]int, len(s.cands))
 	for i, item := range s.cands {
-		place[item] = i
+		place[s.id(b, item)] = i
 	}
 	for _, id := range q.Items {
-		item, _ := b.Vocab.Lookup(id)
-		if at, ok := place[item]; ok {
+		if at, ok := place[id]; ok {
 			c.Targets[at]++
 		} else {
 			c.Missed++

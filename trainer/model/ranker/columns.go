@@ -29,6 +29,12 @@ const (
 	colRank              // log(1 + distinct items newer in the window)
 	colSince             // log(1 + hours since the user's last interaction with it)
 	itemColumns
+
+	// A bundle that reads a language model's text has these besides.
+	colText         = itemColumns     // log of the text's probability over the uniform one
+	colTextPlace    = itemColumns + 1 // 1 / sqrt(place) among the first hundred items of the text outside the window
+	colTitled       = itemColumns + 2 // 1 when the text has something to say about the item
+	textItemColumns = itemColumns + 3
 )
 
 // The columns of a request.
@@ -40,22 +46,32 @@ const (
 	ctxSince           // log(1 + hours since the newest interaction)
 	ctxNetwork         // 1 when the network had something to say
 	contextColumns
+
+	ctxText            = contextColumns // 1 when there is a text; only where the bundle reads it
+	textContextColumns = contextColumns + 1
 )
 
-var itemNames = [itemColumns]string{
+var itemNames = [textItemColumns]string{
 	"sequence", "follows", "follows_basket", "popular", "popular_month", "popular_day", "popular_first", "item_age", "item_idle", "item_return",
 	"owned", "times", "baskets", "basket_share", "recent", "last_basket", "basket_lag", "newer_items", "since",
+	"text", "text_place", "titled",
 }
 
-var contextNames = [contextColumns]string{"length", "distinct", "baskets", "last_basket_size", "since_newest", "network"}
+var contextNames = [textContextColumns]string{"length", "distinct", "baskets", "last_basket_size", "since_newest", "network", "text"}
 
-// Layout names the columns this package makes, for a mixer.
+// Layout names the columns of a bundle without a language model, for a mixer.
 func Layout() mixer.Layout {
+	return mixer.Layout{Item: slices.Clone(itemNames[:itemColumns]), Context: slices.Clone(contextNames[:contextColumns])}
+}
+
+// TextLayout names the columns of a bundle that reads a language model's text: those of Layout and the text's behind
+// them. A mixer of Layout goes on in it (mixer.Onto) with the same scores.
+func TextLayout() mixer.Layout {
 	return mixer.Layout{Item: slices.Clone(itemNames[:]), Context: slices.Clone(contextNames[:])}
 }
 
-func sameLayout(l mixer.Layout) bool {
-	return slices.Equal(l.Item, itemNames[:]) && slices.Equal(l.Context, contextNames[:])
+func sameLayout(a, b mixer.Layout) bool {
+	return slices.Equal(a.Item, b.Item) && slices.Equal(a.Context, b.Context)
 }
 
 // A part is a group of columns that an answer names as a source. The order decides between equal contributions.
@@ -65,26 +81,44 @@ const (
 	partSimilar
 	partPopular
 	numParts
+
+	partText     = numParts // only where the bundle reads a text
+	numTextParts = numParts + 1
 )
 
-var partSource = [numParts]schema.Source{
+var partSource = [numTextParts]schema.Source{
 	partRepeat: schema.SourceRepeat, partModel: schema.SourceModel, partSimilar: schema.SourceSimilar, partPopular: schema.SourcePopular,
+	partText: schema.SourceText,
 }
 
 // partColumns lists each part's columns, in the form mixer.Effects takes.
-func partColumns() [][]int {
-	return [][]int{
+func partColumns(text bool) [][]int {
+	groups := [][]int{
 		partRepeat:  {colReturn, colOwned, colTimes, colBaskets, colBasketPart, colRecent, colLast, colLag, colRank, colSince},
 		partModel:   {colSequence},
 		partSimilar: {colFollows, colFollowsAll},
 		partPopular: {colPopular, colMonth, colDay, colFirst, colAge, colIdle},
 	}
+	if text {
+		groups = append(groups, []int{colText, colTextPlace, colTitled})
+	}
+	return groups
 }
 
 // DefaultMixer is the score before any fit: what the user repeats first, then what follows what the user did, then what
 // is popular, with weights set by hand on the scale of the columns.
 func DefaultMixer() (*mixer.Mixer, error) {
-	w := make([]float64, itemColumns)
+	return mixer.Linear(Layout(), defaultWeights()[:itemColumns])
+}
+
+// DefaultTextMixer is DefaultMixer with a say for the text: enough that a new item whose title is near what the user
+// browses stands among the first, not so much that it moves what the user repeats.
+func DefaultTextMixer() (*mixer.Mixer, error) {
+	return mixer.Linear(TextLayout(), defaultWeights())
+}
+
+func defaultWeights() []float64 {
+	w := make([]float64, textItemColumns)
 	w[colSequence] = 0.1
 	w[colFollows] = 0.25
 	w[colPopular] = 0.5
@@ -93,5 +127,6 @@ func DefaultMixer() (*mixer.Mixer, error) {
 	w[colTimes] = 0.5
 	w[colBasketPart] = 1
 	w[colLag] = -0.2
-	return mixer.Linear(Layout(), w)
+	w[colTextPlace] = 2.5
+	return w
 }

@@ -5,7 +5,9 @@
 // scores, gate) and the server rank with this very code, and the mixer's training cases come from it, so that training
 // and serving cannot drift apart. It promises: answers hold distinct items, only allowed ones, and min(n, allowed items of the
 // vocabulary) of them; equal requests have equal answers; a decoded bundle answers as the encoded one did. Items without
-// any interaction are not in the vocabulary and so never in an answer: filling up from the catalogue is the caller's.
+// any interaction are not in the vocabulary: they are in an answer only where a language model's Text names them, and
+// filling up from the catalogue is the caller's. A bundle without a language model has no columns for one and answers
+// as if there were none to have.
 // A Bundle is immutable and may be used by any number of goroutines. It starts none.
 //
 // A request goes: window -> indices (unknown items left out) -> candidates (the window's items, and the best of

@@ -11,16 +11,19 @@ import (
 // CasesFor both go through it.
 func (b *Bundle) describe(s *scratch) {
 	s.describeContext()
-	n := len(s.cands) * itemColumns
+	width := b.width()
+	n := len(s.cands) * width
 	if cap(s.columns) < n {
 		s.columns = make([]float32, n, n+n/2)
 	}
 	s.columns = s.columns[:n]
 	clear(s.columns)
 	for i, item := range s.cands {
-		b.describeItem(s, item, s.columns[i*itemColumns:(i+1)*itemColumns])
+		x := s.columns[i*width : (i+1)*width]
+		b.describeItem(s, item, x)
+		s.describeText(item, x)
 		if o := s.owner[i]; o >= 0 {
-			s.describeOwned(s.repeats[o], s.columns[i*itemColumns:(i+1)*itemColumns])
+			s.describeOwned(s.repeats[o], x)
 		}
 	}
 }
@@ -29,6 +32,9 @@ func (s *scratch) describeContext() {
 	clear(s.context[:])
 	if s.has {
 		s.context[ctxNetwork] = 1
+	}
+	if s.text.has {
+		s.context[ctxText] = 1
 	}
 	if len(s.items) == 0 {
 		return

@@ -23,6 +23,7 @@ type scratch struct {
 	network []float32     // by item; valid when hasNetwork
 	logSum  float64       // of the network's scores
 	has     bool          // the network had something to say
+	text    textPart
 
 	marks []uint32 // by item: round<<2 | one of the marks below; another round's mark means nothing
 	round uint32
@@ -30,8 +31,8 @@ type scratch struct {
 
 	cands   []int32
 	owner   []int32 // by candidate: its place in repeats, -1 for none
-	context [contextColumns]float32
-	columns []float32 // itemColumns per candidate
+	context [textContextColumns]float32
+	columns []float32 // as many per candidate as the bundle has item columns
 	scores  []float64
 }
 

@@ -1,0 +1,221 @@
+package serve
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	lru "github.com/hashicorp/golang-lru/v2"
+
+	"github.com/softrec/softrec/schema"
+	"github.com/softrec/softrec/trainer/model/ranker"
+)
+
+// desk hands histories to the language model and keeps its readings. Requests ask; one worker reads. What waits is bounded,
+// holds at most one history per user, the newest, and is taken newest first: a user who has clicked on has no use for
+// the reading of the window before.
+type desk struct {
+	texts  Texts
+	budget time.Duration // longest wait of a request
+	limit  int           // histories that may wait
+	batch  int           // histories read together
+
+	readings *lru.Cache[textKey, ranker.Reading]
+	dropped  atomic.Int64
+	failures atomic.Int64
+
+	mu      sync.Mutex
+	waiting []*job          // oldest first
+	byUser  map[string]*job // those that wait
+	running map[textKey]*job
+	pace    time.Duration // smoothed time of one batch, 0 before the first
+	wake    chan struct{} // holds a token when something waits
+}
+
+// job is one history to read. Requests for the same key share it.
+type job struct {
+	key     textKey
+	live    *Live
+	history []schema.Interaction
+	done    chan struct{} // closed when it was read, given up or overtaken
+}
+
+// How an answer came to its text part, the values of a metric's label.
+const (
+	textCached  = "cached"  // the reading was there
+	textRead    = "read"    // it was made within the budget
+	textLate    = "late"    // it was not
+	textNothing = "nothing" // there is nothing to say about the history
+)
+
+func newDesk(texts Texts, cfg Config) (*desk, error) {
+	readings, err := lru.New[textKey, ranker.Reading](cfg.TextReadings)
+	if err != nil {
+		return nil, fmt.Errorf("make the cache of text readings: %w", err)
+	}
+	return &desk{
+		texts: texts, budget: cfg.AnswerBudget, limit: cfg.TextQueue, batch: cfg.TextBatch, readings: readings,
+		byUser: map[string]*job{}, running: map[textKey]*job{}, wake: make(chan struct{}, 1),
+	}, nil
+}
+
+// ask returns the reading under key, waiting for it as long as the budget allows. A wait that cannot succeed at the pace
+// of the last batches is not begun; the history is read all the same, for the next request.
+func (d *desk) ask(ctx context.Context, key textKey, live *Live, history []schema.Interaction) (ranker.Reading, schema.TextState, string) {
+	if r, ok := d.readings.Get(key); ok {
+		return found(r, textCached)
+	}
+	j, worth := d.enqueue(key, live, history)
+	if worth {
+		timer := time.NewTimer(d.budget)
+		defer timer.Stop()
+		select {
+		case <-j.done:
+		case <-timer.C:
+		case <-ctx.Done():
+		}
+	}
+	if r, ok := d.readings.Get(key); ok {
+		return found(r, textRead)
+	}
+	return nil, schema.TextPending, textLate
+}
+
+func found(r ranker.Reading, how string) (ranker.Reading, schema.TextState, string) {
+	if r == nil {
+		return nil, schema.TextNone, textNothing
+	}
+	return r, schema.TextReady, how
+}
+
+// enqueue adds a history, or finds the job that reads it already, and says whether waiting for it is worth while.
+func (d *desk) enqueue(key textKey, live *Live, history []schema.Interaction) (j *job, worth bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if j, ok := d.running[key]; ok {
+		return j, d.pace <= d.budget
+	}
+	if old, ok := d.byUser[key.user]; ok {
+		if old.key == key {
+			return old, d.worth()
+		}
+		d.remove(old) // the user has clicked on
+	}
+	j = &job{key: key, live: live, history: history, done: make(chan struct{})}
+	d.waiting = append(d.waiting, j)
+	d.byUser[key.user] = j
+	if len(d.waiting) > d.limit {
+		d.remove(d.waiting[0])
+		d.dropped.Add(1)
+	}
+	select {
+	case d.wake <- struct{}{}:
+	default:
+	}
+	return j, d.worth()
+}
+
+// worth reports whether the newest job will be read within the budget: after the batch that runs, in the next one.
+func (d *desk) worth() bool {
+	expected := d.pace
+	if len(d.running) > 0 {
+		expected += d.pace / 2
+	}
+	return expected <= d.budget
+}
+
+// remove takes a job that waits off the desk and lets those who wait for it go.
+func (d *desk) remove(j *job) {
+	d.waiting = slices.DeleteFunc(d.waiting, func(w *job) bool { return w == j })
+	delete(d.byUser, j.key.user)
+	close(j.done)
+}
+
+// next waits for histories and takes the newest ones that are read alike. It returns none once ctx is done.
+func (d *desk) next(ctx context.Context) []*job {
+	for {
+		if batch := d.take(); len(batch) > 0 {
+			return batch
+		}
+		select {
+		case <-d.wake:
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+func (d *desk) take() []*job {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	var batch []*job
+	for i := len(d.waiting) - 1; i >= 0 && len(batch) < d.batch; i-- {
+		j := d.waiting[i]
+		if len(batch) > 0 && j.key.under != batch[0].key.under {
+			break
+		}
+		batch = append(batch, j)
+	}
+	d.waiting = d.waiting[:len(d.waiting)-len(batch)]
+	for _, j := range batch {
+		delete(d.byUser, j.key.user)
+		d.running[j.key] = j
+	}
+	return batch
+}
+
+// paceShare is the weight of the newest batch in the pace: a slow one is believed soon, and so is a fast one.
+const paceShare = 0.3
+
+// read reads one batch and keeps the readings.
+func (d *desk) read(ctx context.Context, batch []*job) (time.Duration, error) {
+	histories := make([][]schema.Interaction, len(batch))
+	for i, j := range batch {
+		histories[i] = j.history
+	}
+	start := time.Now()
+	readings, err := d.protected(ctx, batch[0].live, histories)
+	took := time.Since(start)
+	if err != nil {
+		d.failures.Add(1)
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.pace == 0 {
+		d.pace = took
+	} else {
+		d.pace += time.Duration(paceShare * float64(took-d.pace))
+	}
+	for i, j := range batch {
+		if err == nil {
+			d.readings.Add(j.key, readings[i])
+		}
+		delete(d.running, j.key)
+		close(j.done)
+	}
+	return took, err
+}
+
+// protected turns a panic of the model into an error: a reading that fails must not end the server.
+func (d *desk) protected(ctx context.Context, live *Live, histories [][]schema.Interaction) (out []ranker.Reading, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("read histories: panic: %v", p)
+		}
+	}()
+	out, err = d.texts.Read(ctx, live, histories)
+	if err == nil && len(out) != len(histories) {
+		err = fmt.Errorf("read histories: %d readings of %d histories", len(out), len(histories))
+	}
+	return out, err
+}
+
+// queued is how many histories wait.
+func (d *desk) queued() int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return len(d.waiting)
+}

@@ -1,0 +1,240 @@
+package serve
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/softrec/softrec/schema"
+	"github.com/softrec/softrec/trainer/model/ranker"
+)
+
+// fakeTexts reads a history as the name of its newest item, after the time each batch takes.
+type fakeTexts struct {
+	mu      sync.Mutex
+	takes   time.Duration
+	fail    error
+	crash   bool
+	batches [][]string // newest items of the histories of each batch
+}
+
+func (f *fakeTexts) Under(live *Live) string { return live.version() }
+
+func (f *fakeTexts) Read(ctx context.Context, _ *Live, histories [][]schema.Interaction) ([]ranker.Reading, error) {
+	f.mu.Lock()
+	takes, fail, crash := f.takes, f.fail, f.crash
+	f.mu.Unlock()
+	select {
+	case <-time.After(takes):
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	if crash {
+		panic("bad tensor")
+	}
+	if fail != nil {
+		return nil, fail
+	}
+	out := make([]ranker.Reading, len(histories))
+	var batch []string
+	for i, h := range histories {
+		last := h[len(h)-1].ItemID
+		batch = append(batch, last)
+		if last != "untitled" {
+			out[i] = last
+		}
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.batches = append(f.batches, batch)
+	return out, nil
+}
+
+func (f *fakeTexts) Score(ranker.Reading) *ranker.Text { return &ranker.Text{} }
+
+func (f *fakeTexts) set(change func(*fakeTexts)) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	change(f)
+}
+
+func (f *fakeTexts) read() [][]string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.Clone(f.batches)
+}
+
+// runningDesk starts the one worker of a desk for the length of the test's bubble.
+func runningDesk(t *testing.T, f *fakeTexts, change ...func(*Config)) *desk {
+	t.Helper()
+	cfg := DefaultConfig()
+	for _, c := range change {
+		c(&cfg)
+	}
+	d, err := newDesk(f, cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for batch := d.next(ctx); len(batch) > 0; batch = d.next(ctx) {
+			_, _ = d.read(ctx, batch) // the tests look at what the desk makes of it
+		}
+	}()
+	t.Cleanup(func() { cancel(); <-done })
+	return d
+}
+
+func clicks(items ...string) []schema.Interaction { return session(items, testStart) }
+
+func userKey(user string, window int64) textKey {
+	return textKey{user: user, window: window, under: "m1"}
+}
+
+func TestDesk_answersWithinTheBudgetOrSaysPending(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &fakeTexts{takes: 20 * time.Millisecond}
+		d := runningDesk(t, f)
+		ask := func(user string, window int64, last string) (ranker.Reading, schema.TextState, string, time.Duration) {
+			began := time.Now()
+			r, state, how := d.ask(t.Context(), userKey(user, window), &Live{}, clicks(last))
+			return r, state, how, time.Since(began)
+		}
+		if r, state, how, _ := ask("anna", 1, "mug"); r != "mug" || state != schema.TextReady || how != textRead {
+			t.Fatalf("within the budget: %v %v %v", r, state, how)
+		}
+		if r, _, how, took := ask("anna", 1, "mug"); r != "mug" || how != textCached || took != 0 {
+			t.Fatalf("unchanged: %v %v after %s", r, how, took)
+		}
+		if r, state, how, _ := ask("ben", 1, "untitled"); r != nil || state != schema.TextNone || how != textRead && how != textNothing {
+			t.Fatalf("without titles: %v %v %v", r, state, how)
+		}
+		f.set(func(f *fakeTexts) { f.takes = time.Second })
+		r, state, how, took := ask("anna", 2, "lamp")
+		if r != nil || state != schema.TextPending || how != textLate || took != 50*time.Millisecond {
+			t.Fatalf("over the budget: %v %v %v after %s", r, state, how, took)
+		}
+		time.Sleep(2 * time.Second)
+		if r, _, how, _ := ask("anna", 2, "lamp"); r != "lamp" || how != textCached {
+			t.Fatalf("after it was read: %v %v", r, how)
+		}
+	})
+}
+
+func TestDesk_doesNotWaitAtAPaceThatCannotMakeIt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &fakeTexts{takes: time.Second}
+		d := runningDesk(t, f)
+		for i := range 6 {
+			_, _, _ = d.ask(t.Context(), userKey("anna", int64(i)), &Live{}, clicks("mug"))
+			time.Sleep(3 * time.Second)
+		}
+		began := time.Now()
+		if _, state, _ := d.ask(t.Context(), userKey("ben", 1), &Live{}, clicks("lamp")); state != schema.TextPending || time.Since(began) != 0 {
+			t.Errorf("state %v after %s, want pending at once", state, time.Since(began))
+		}
+		f.set(func(f *fakeTexts) { f.takes = time.Millisecond })
+		for i := range 12 { // what is read in the background shows that it is fast again
+			_, _, _ = d.ask(t.Context(), userKey("cleo", int64(i)), &Live{}, clicks("clock"))
+			time.Sleep(3 * time.Second)
+		}
+		if _, state, _ := d.ask(t.Context(), userKey("ben", 2), &Live{}, clicks("lamp")); state != schema.TextReady {
+			t.Errorf("state %v once the model is fast again", state)
+		}
+	})
+}
+
+// While one batch runs, a user clicks on and others come: the newest windows are read, newest first, the overtaken one never.
+func TestDesk_newestFirstOnePerUserBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &fakeTexts{takes: time.Second}
+		d := runningDesk(t, f, func(c *Config) { c.AnswerBudget, c.TextQueue, c.TextBatch = 0, 3, 1 })
+		ask := func(user string, window int64, last string) {
+			t.Helper()
+			if _, state, _ := d.ask(t.Context(), userKey(user, window), &Live{}, clicks(last)); state != schema.TextPending {
+				t.Fatalf("state %v without a budget", state)
+			}
+			synctest.Wait()
+		}
+		ask("first", 1, "first")
+		ask("anna", 1, "old") // overtaken
+		ask("ben", 1, "ben")  // dropped: the oldest of four
+		ask("cleo", 1, "cleo")
+		ask("anna", 2, "new")
+		ask("anna", 2, "new") // the same again
+		ask("dora", 1, "dora")
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		want := [][]string{{"first"}, {"dora"}, {"new"}, {"cleo"}}
+		if got := f.read(); !slices.EqualFunc(got, want, slices.Equal) {
+			t.Errorf("read %v, want %v", got, want)
+		}
+		if d.dropped.Load() != 1 || d.queued() != 0 {
+			t.Errorf("dropped %d, waiting %d", d.dropped.Load(), d.queued())
+		}
+	})
+}
+
+func TestDesk_readsOneModelsHistoriesTogether(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &fakeTexts{takes: time.Second}
+		d := runningDesk(t, f, func(c *Config) { c.AnswerBudget, c.TextBatch = 0, 4 })
+		for i, model := range []string{"m0", "m1", "m1", "m2", "m2", "m2"} {
+			_, _, _ = d.ask(t.Context(), textKey{user: fmt.Sprint(i), under: model}, &Live{}, clicks(fmt.Sprint(model, i)))
+			synctest.Wait()
+		}
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		want := [][]string{{"m00"}, {"m25", "m24", "m23"}, {"m12", "m11"}}
+		if got := f.read(); !slices.EqualFunc(got, want, slices.Equal) {
+			t.Errorf("read %v, want %v", got, want)
+		}
+	})
+}
+
+func TestDesk_faultsLetRequestsGoAndAreTriedAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &fakeTexts{fail: errors.New("out of memory")}
+		d := runningDesk(t, f)
+		for _, crash := range []bool{false, true} {
+			f.set(func(f *fakeTexts) { f.crash = crash })
+			began := time.Now()
+			if _, state, _ := d.ask(t.Context(), userKey("anna", 1), &Live{}, clicks("mug")); state != schema.TextPending || time.Since(began) != 0 {
+				t.Errorf("crash %v: state %v after %s", crash, state, time.Since(began))
+			}
+		}
+		f.set(func(f *fakeTexts) { f.fail, f.crash = nil, false })
+		if r, _, _ := d.ask(t.Context(), userKey("anna", 1), &Live{}, clicks("mug")); r != "mug" {
+			t.Errorf("read %v after the faults", r)
+		}
+		if d.failures.Load() != 2 {
+			t.Errorf("%d failures, want 2", d.failures.Load())
+		}
+	})
+}
+
+func TestDesk_manyRequestsForOneWindowReadItOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &fakeTexts{takes: 10 * time.Millisecond}
+		d := runningDesk(t, f)
+		var wg sync.WaitGroup
+		for range 50 {
+			wg.Go(func() {
+				if r, _, _ := d.ask(t.Context(), userKey("anna", 1), &Live{}, clicks("mug")); r != "mug" {
+					t.Errorf("read %v", r)
+				}
+			})
+		}
+		wg.Wait()
+		if len(f.read()) != 1 {
+			t.Errorf("%d batches, want 1", len(f.read()))
+		}
+	})
+}

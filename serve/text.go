@@ -1,0 +1,82 @@
+package serve
+
+import (
+	"context"
+	"errors"
+	"strings"
+
+	"github.com/softrec/softrec/schema"
+	"github.com/softrec/softrec/trainer/model/ranker"
+)
+
+// Texts is the language model behind the answers, split where the time goes: reading a history takes milliseconds to
+// seconds and its result stays right until the window or the model changes; scoring what was read takes well under a
+// millisecond and sees every item that is there at that moment. It must be safe for concurrent use.
+type Texts interface {
+	// Under names what histories are read with while live is live, "" where the model has no part for a language model.
+	// Models of one name read alike: most models differ in other parts.
+	Under(live *Live) string
+	// Read turns histories, each oldest first, into readings under live. A nil reading has nothing to say.
+	Read(ctx context.Context, live *Live, histories [][]schema.Interaction) ([]ranker.Reading, error)
+	// Score says what a reading means for the items that are there now; nil: nothing.
+	Score(reading ranker.Reading) *ranker.Text
+}
+
+// textKey names what a reading depends on. Items and their titles are looked at when it is scored.
+type textKey struct {
+	user      string
+	window    int64
+	entries   int
+	partition int
+	offset    int64
+	under     string
+}
+
+// textKeyOf is the key of a list less what only the list depends on.
+func textKeyOf(k cacheKey) textKey {
+	return textKey{user: k.user, window: k.window, entries: k.entries, partition: k.partition, offset: k.offset}
+}
+
+// sessionKey is the key of a history that belongs to no user.
+func sessionKey(items []string) textKey {
+	return textKey{user: "\x00" + strings.Join(items, "\x00"), entries: len(items)} // no user id holds a NUL
+}
+
+// text is what the language model says about a history, in time for the answer or not.
+func (s *Server) text(ctx context.Context, live *Live, key textKey, history []schema.Interaction) (ranker.Reading, schema.TextState) {
+	if s.desk == nil || live == nil {
+		return nil, ""
+	}
+	if key.under = s.deps.Texts.Under(live); key.under == "" {
+		return nil, ""
+	}
+	if len(history) == 0 {
+		return nil, schema.TextNone
+	}
+	reading, state, how := s.desk.ask(ctx, key, live, history)
+	s.metrics.texts.WithLabelValues(how).Inc()
+	return reading, state
+}
+
+// readTexts is the desk's one worker: it reads what waits, newest first, until ctx is done.
+func (s *Server) readTexts(ctx context.Context) {
+	if s.desk == nil {
+		return
+	}
+	faulty := false
+	for {
+		batch := s.desk.next(ctx)
+		if len(batch) == 0 {
+			return
+		}
+		took, err := s.desk.read(ctx, batch)
+		s.metrics.textSeconds.Observe(took.Seconds())
+		switch {
+		case err != nil && ctx.Err() == nil && !faulty:
+			s.log.Warn("the language model does not read histories, answers go without it", "err", err)
+		case err == nil && faulty:
+			s.log.Info("the language model reads histories again")
+		}
+		faulty = err != nil && !errors.Is(err, context.Canceled)
+	}
+}

@@ -1,0 +1,45 @@
+package serve
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/softrec/softrec/schema"
+)
+
+// The language model's part of an answer is in time or says that it is not, and a later request finds it.
+func TestRecommend_textIsReadyOrPending(t *testing.T) {
+	f := &fakeTexts{}
+	st := newStack(t, func(c *Config, d *Deps) { d.Texts, c.AnswerBudget = f, 5*time.Second })
+	st.stock(8).model("m1", names(4)...)
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() { defer close(done); st.s.readTexts(ctx) }()
+	defer func() { cancel(); <-done }()
+	state := func() schema.TextState { return st.recommend("/v1/recommend/anna?n=3").Text }
+	if got := state(); got != schema.TextNone {
+		t.Errorf("an empty window: text %q", got)
+	}
+	st.click("anna", "i001")
+	if got := state(); got != schema.TextReady {
+		t.Errorf("within the budget: text %q", got)
+	}
+	st.s.desk.budget = 0
+	st.click("anna", "i002")
+	if got := state(); got != schema.TextPending {
+		t.Errorf("over the budget: text %q", got)
+	}
+	eventually(t, "the reading comes", func() bool { return state() == schema.TextReady })
+	session := into[schema.Answer](t, st.do("POST", "/v1/session/recommend", `{"items":["i003"]}`), 200)
+	if session.Text != schema.TextPending {
+		t.Errorf("a session: text %q", session.Text)
+	}
+}
+
+func TestRecommend_withoutALanguageModelSaysNothingOfIt(t *testing.T) {
+	st := newStack(t).stock(8).model("m1", names(4)...)
+	if a := st.recommend("/v1/recommend/anna?n=3"); a.Text != "" {
+		t.Errorf("text %q", a.Text)
+	}
+}

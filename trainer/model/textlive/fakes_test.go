@@ -1,0 +1,159 @@
+package textlive
+
+import (
+	"context"
+	"errors"
+	"hash/fnv"
+	"iter"
+	"math"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/softrec/softrec/schema"
+	"github.com/softrec/softrec/trainer/model/lora"
+	"github.com/softrec/softrec/trainer/model/titles"
+)
+
+// words is a tokenizer of whole words.
+type words struct{}
+
+func (words) Encode(text string) (out []int32) {
+	for _, w := range strings.Fields(text) {
+		h := fnv.New32a()
+		_, _ = h.Write([]byte(w))
+		out = append(out, int32(h.Sum32()>>1))
+	}
+	return out
+}
+
+// bag encodes a text as the mean of one fixed direction per word: texts that share words are near each other.
+type bag struct {
+	mu    sync.Mutex
+	texts int // encoded so far
+	err   error
+	began func() // called at the beginning of a call
+}
+
+const bagDim = 64
+
+func (*bag) Dim() int { return bagDim }
+
+func (b *bag) Encode(_ context.Context, _ *lora.Adapter, texts [][]int32) ([][]float32, error) {
+	b.mu.Lock()
+	began, err := b.began, b.err
+	b.mu.Unlock()
+	if began != nil {
+		began()
+	}
+	if err != nil {
+		return nil, err
+	}
+	out := make([][]float32, len(texts))
+	for i, t := range texts {
+		v := make([]float32, bagDim)
+		sum := 0.0
+		for _, id := range t {
+			x := uint64(id)
+			for k := range v {
+				x = x*6364136223846793005 + 1442695040888963407
+				v[k] += float32(int64(x)>>40) / (1 << 23)
+			}
+		}
+		for _, x := range v {
+			sum += float64(x) * float64(x)
+		}
+		for k := range v {
+			v[k] /= float32(math.Sqrt(sum))
+		}
+		out[i] = v
+	}
+	b.mu.Lock()
+	b.texts += len(texts)
+	b.mu.Unlock()
+	return out, nil
+}
+
+func (b *bag) count() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.texts
+}
+
+func (b *bag) fail(err error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.err = err
+}
+
+var errBroken = errors.New("broken")
+
+// shelf is a catalogue in memory.
+type shelf struct {
+	mu      sync.Mutex
+	version int64
+	items   []schema.Item // oldest first
+}
+
+func (s *shelf) Version() int64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.version
+}
+
+func (s *shelf) All() iter.Seq[schema.Item] {
+	s.mu.Lock()
+	items := slices.Clone(s.items)
+	s.mu.Unlock()
+	return func(yield func(schema.Item) bool) {
+		for _, it := range slices.Backward(items) {
+			if !yield(it) {
+				return
+			}
+		}
+	}
+}
+
+// put adds or replaces an item; an empty title withdraws it.
+func (s *shelf) put(id, title string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.version++
+	s.items = slices.DeleteFunc(s.items, func(it schema.Item) bool { return it.ID == id })
+	if title != "" {
+		s.items = append(s.items, schema.Item{ID: id, Title: title})
+	}
+}
+
+func newRuntime(t testing.TB, enc *bag, shop *shelf, dir string) *Runtime {
+	t.Helper()
+	cfg := DefaultConfig()
+	cfg.Interval = time.Millisecond
+	r, err := New(cfg, Deps{Encoder: enc, Tokenizer: words{}, Catalogue: shop, Model: "bag", Render: titles.DefaultRender(), Temperature: 0.05, Dir: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := r.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return r
+}
+
+func sync1(t testing.TB, r *Runtime) {
+	t.Helper()
+	if err := r.Sync(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func history(ids ...string) []schema.Interaction {
+	out := make([]schema.Interaction, len(ids))
+	for i, id := range ids {
+		out[i] = schema.Interaction{ItemID: id, Type: schema.DefaultType, Timestamp: time.Unix(int64(1000+i), 0)}
+	}
+	return out
+}

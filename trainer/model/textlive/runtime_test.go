@@ -1,0 +1,308 @@
+package textlive
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/softrec/softrec/schema"
+	"github.com/softrec/softrec/trainer/model/counts"
+	"github.com/softrec/softrec/trainer/model/ranker"
+	"github.com/softrec/softrec/trainer/model/vocab"
+)
+
+// ask reads one history and scores it.
+func ask(t testing.TB, r *Runtime, h []schema.Interaction) *ranker.Text {
+	t.Helper()
+	readings, err := r.Read(context.Background(), nil, [][]schema.Interaction{h})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r.Score(readings[0])
+}
+
+// best is the most probable item outside a history.
+func best(text *ranker.Text, h []schema.Interaction) string {
+	item, top := "", math.Inf(-1)
+	for row, id := range text.IDs {
+		own := slices.ContainsFunc(h, func(x schema.Interaction) bool { return x.ItemID == id })
+		if v := float64(text.LogProbs[row]); v > top && !own {
+			item, top = id, v
+		}
+	}
+	return item
+}
+
+func TestScore_isADistributionThatFollowsTheCatalogue(t *testing.T) {
+	shop, enc := &shelf{}, &bag{}
+	r := newRuntime(t, enc, shop, "")
+	for i := range 50 {
+		shop.put(fmt.Sprint("i", i), fmt.Sprintf("thing%d colour%d", i, i%7))
+	}
+	sync1(t, r)
+	h := history("i3")
+	readings, err := r.Read(context.Background(), nil, [][]schema.Interaction{h, history("stranger"), nil})
+	if err != nil || readings[1] != nil || readings[2] != nil {
+		t.Fatalf("readings %v, %v", readings, err)
+	}
+	check := func(live int, want string) {
+		t.Helper()
+		text := r.Score(readings[0])
+		sum, rows := 0.0, 0
+		for row, lp := range text.LogProbs {
+			sum += math.Exp(float64(lp))
+			if (text.IDs[row] == "") != math.IsInf(float64(lp), -1) {
+				t.Fatalf("row %d is %q with %v", row, text.IDs[row], lp)
+			}
+			if text.IDs[row] != "" {
+				rows++
+			}
+		}
+		if math.Abs(sum-1) > 1e-4 || rows != live || text.Items != live || r.Len() != live {
+			t.Errorf("%d rows, %d items, probabilities sum to %v, want %d", rows, text.Items, sum, live)
+		}
+		if got := best(text, h); want != "" && got != want {
+			t.Errorf("most probable is %s, want %s", got, want)
+		}
+	}
+	check(50, "")
+	before := r.Score(readings[0])
+	ids := slices.Clone(before.IDs)
+	shop.put("new", "thing3 colour3 edition2") // the reading from before knows it
+	sync1(t, r)
+	check(51, "new")
+	shop.put("new", "unlike everything else")
+	sync1(t, r)
+	check(51, "")
+	shop.put("new", "")
+	shop.put("i7", "")
+	sync1(t, r)
+	check(49, "")
+	if !slices.Equal(before.IDs, ids) {
+		t.Error("the rows of a text that was handed out have changed")
+	}
+	if n := enc.count(); n != 50+2+1 {
+		t.Errorf("%d texts encoded, want 50 titles, 2 new ones and 1 history", n)
+	}
+}
+
+// The road of a new item: its title arrives, and it is in the answer to a user who browses such things, before any click.
+func TestColdStart(t *testing.T) {
+	shop := &shelf{}
+	r := newRuntime(t, &bag{}, shop, "")
+	v, c := vocab.New(), counts.NewCounts(counts.DefaultConfig())
+	now := time.Date(2026, 1, 5, 8, 0, 0, 0, time.UTC)
+	for i := range 60 {
+		id := fmt.Sprint("i", i)
+		shop.put(id, fmt.Sprintf("kind%d make%d", i%6, i))
+		for k := range 1 + i%9 {
+			c.Update(counts.Observation{Item: v.Add(id), Time: now.Add(time.Duration(k) * time.Minute)})
+		}
+	}
+	sync1(t, r)
+	b, err := ranker.NewText(v, c, nil, r.Model(), nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := history("i4", "i10", "i16")
+	list := func() (out []string) {
+		readings, err := r.Read(context.Background(), b.Adapter, [][]schema.Interaction{h})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, s := range b.Rank(ranker.Request{History: h, Now: now.Add(time.Hour), N: 10, Text: r.Score(readings[0])}) {
+			out = append(out, s.Item)
+		}
+		return out
+	}
+	if slices.Contains(list(), "launch") {
+		t.Fatal("an item that is not there is recommended")
+	}
+	shop.put("launch", "kind4 make10 make16")
+	shop.put("other", "kind1 something")
+	sync1(t, r)
+	if got := list(); !slices.Contains(got, "launch") || slices.Contains(got, "other") {
+		t.Errorf("the answer is %v", got)
+	}
+	if title, ok := r.Title("launch"); !ok || title != "kind4 make10 make16" {
+		t.Errorf("title %q, %v", title, ok)
+	}
+	shop.put("launch", "")
+	sync1(t, r)
+	if slices.Contains(list(), "launch") {
+		t.Error("a withdrawn item is recommended")
+	}
+}
+
+func TestRun_goesOnAfterFaultsAndTakesTheNewestFirst(t *testing.T) {
+	shop, enc := &shelf{}, &bag{}
+	r := newRuntime(t, enc, shop, "")
+	for i := range 100 {
+		shop.put(fmt.Sprint("i", i), fmt.Sprintf("thing%d", i))
+	}
+	first := true
+	arrived := make(chan struct{})
+	enc.began = func() {
+		switch _, ready := r.Title("late"); {
+		case first:
+			first = false
+			shop.put("late", "breaking news")
+		case ready:
+			select {
+			case <-arrived:
+			default:
+				if r.Len() > 20 {
+					t.Errorf("the newest title came after %d others", r.Len())
+				}
+				close(arrived)
+			}
+		}
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- r.Run(ctx) }()
+	<-arrived
+	cancel()
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	enc.began = nil
+	enc.fail(errBroken)
+	shop.put("x", "another one")
+	if err := r.Sync(context.Background()); err == nil {
+		t.Error("a broken encoder is no fault")
+	}
+	if len(ask2(r)) != 0 {
+		t.Error("a broken encoder reads")
+	}
+	enc.fail(nil)
+	sync1(t, r)
+	if r.Len() != 102 || r.Waiting() != 0 {
+		t.Errorf("%d titles, %d waiting", r.Len(), r.Waiting())
+	}
+}
+
+// ask2 returns no readings where the encoder fails.
+func ask2(r *Runtime) []ranker.Reading {
+	out, err := r.Read(context.Background(), nil, [][]schema.Interaction{history("i1")})
+	if err != nil {
+		return nil
+	}
+	return out
+}
+
+// A restart encodes nothing again; a damaged file costs time and nothing else.
+func TestVectors_surviveARestart(t *testing.T) {
+	shop, dir := &shelf{}, t.TempDir()
+	for i := range 30 {
+		shop.put(fmt.Sprint("i", i), fmt.Sprintf("thing%d colour%d", i, i%7))
+	}
+	run := func() (encoded int, text *ranker.Text) {
+		enc := &bag{}
+		r := newRuntime(t, enc, shop, dir)
+		sync1(t, r)
+		encoded = enc.count()
+		return encoded, ask(t, r, history("i3", "i5"))
+	}
+	n, want := run()
+	if n != 30 {
+		t.Fatalf("%d titles encoded, want 30", n)
+	}
+	again := func(encode int) {
+		t.Helper()
+		n, got := run()
+		if n != encode {
+			t.Errorf("%d titles encoded again, want %d", n, encode)
+		}
+		score := map[string]float32{}
+		for row, id := range got.IDs {
+			score[id] = got.LogProbs[row]
+		}
+		for row, id := range want.IDs {
+			if d := score[id] - want.LogProbs[row]; math.Abs(float64(d)) > 1e-6 {
+				t.Errorf("%s scores %v, was %v", id, score[id], want.LogProbs[row])
+			}
+		}
+	}
+	again(0)
+	files, err := filepath.Glob(filepath.Join(dir, "*"))
+	if err != nil || len(files) != 1 {
+		t.Fatalf("files %v, %v", files, err)
+	}
+	content, err := os.ReadFile(files[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	record := (len(content) - len(vectorMagic) - 4) / 30
+	damage := map[string]func() []byte{
+		"cut off":      func() []byte { return content[:len(content)-record/2] },
+		"a bit turned": func() []byte { c := slices.Clone(content); c[len(c)-record/2] ^= 4; return c },
+	}
+	for name, bytes := range damage {
+		if err := os.WriteFile(files[0], bytes(), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		t.Log(name)
+		again(1)
+		again(0)
+	}
+	if err := os.WriteFile(files[0], []byte("something else"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	again(30)
+	again(0)
+}
+
+func FuzzVectorFile(f *testing.F) {
+	f.Add([]byte(vectorMagic))
+	f.Add([]byte("nonsense"))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		path := filepath.Join(t.TempDir(), "v")
+		if err := os.WriteFile(path, b, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		file, err := os.OpenFile(path, os.O_RDWR, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		v := &vectorFile{file: file, dim: 3}
+		defer func() { _ = v.close() }()
+		good, err := v.load()
+		if err != nil || good > int64(len(b)) {
+			t.Fatalf("%d good bytes of %d, %v", good, len(b), err)
+		}
+	})
+}
+
+func TestModelName_isOfTheContents(t *testing.T) {
+	write := func(dir, name, content string) {
+		t.Helper()
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	a, b := t.TempDir(), t.TempDir()
+	if _, err := ModelName(a); err == nil {
+		t.Error("an empty folder has a name")
+	}
+	for _, dir := range []string{a, b} {
+		write(dir, "config.json", "{}")
+		write(dir, "model.safetensors", "weights")
+	}
+	one, err := ModelName(a)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if two, _ := ModelName(b); two != one {
+		t.Errorf("copies are called %s and %s", one, two)
+	}
+	write(b, "model.safetensors", "Weights")
+	if two, _ := ModelName(b); two == one {
+		t.Error("another model has the same name")
+	}
+}

@@ -1,0 +1,5 @@
+//go:build race
+
+package texttune_test
+
+const raceEnabled = true

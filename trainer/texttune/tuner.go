@@ -1,0 +1,150 @@
+package texttune
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+
+	"github.com/softrec/softrec/schema"
+	"github.com/softrec/softrec/trainer"
+	"github.com/softrec/softrec/trainer/model/lm"
+	"github.com/softrec/softrec/trainer/model/lora"
+	"github.com/softrec/softrec/trainer/model/retrieval"
+	"github.com/softrec/softrec/trainer/soft"
+)
+
+// Engines gives out the engine of the moment and is told of its errors; textlive.Machine is one.
+type Engines interface {
+	Engine() (*retrieval.Engine, error)
+	Stuck(engine *retrieval.Engine, err error)
+}
+
+// Items knows the titles' tokens and vectors; textlive.Runtime is one.
+type Items interface {
+	Item(id string) (tokens []int32, vec []float32, ok bool)
+}
+
+// Tuner tunes the language model. It is for one round at a time.
+type Tuner struct {
+	engines Engines
+	items   Items
+	cfg     soft.Config
+	before  trainer.Tuner
+	log     *slog.Logger
+}
+
+// New makes a Tuner. before, where it is not nil, tunes the sequence model ahead of the language model in each round; the
+// round's record is then the language model's. A nil log is silent.
+func New(engines Engines, items Items, cfg soft.Config, before trainer.Tuner, log *slog.Logger) (*Tuner, error) {
+	if engines == nil || items == nil {
+		return nil, errors.New("new text tuner: want an engine and the titles' vectors")
+	}
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	return &Tuner{engines: engines, items: items, cfg: cfg, before: before, log: log}, nil
+}
+
+// Tune runs one round of SOFT from the live adapter, or from a fresh one where there is none of this kind.
+func (t *Tuner) Tune(ctx context.Context, task trainer.Task, rec *schema.Round) (trainer.Network, error) {
+	out := task.Live
+	if t.before != nil && len(task.Train) > 0 {
+		got, err := t.before.Tune(ctx, task, rec)
+		if err != nil {
+			return trainer.Network{}, err
+		}
+		out.Sequence = got.Sequence
+	}
+	if task.Text == nil {
+		return out, nil
+	}
+	engine, err := t.engines.Engine()
+	if err != nil {
+		return trainer.Network{}, err
+	}
+	out.Adapter, err = t.tune(ctx, engine, task, rec)
+	if err != nil {
+		t.engines.Stuck(engine, err)
+		return trainer.Network{}, fmt.Errorf("tune language model: %w", err)
+	}
+	return out, nil
+}
+
+func (t *Tuner) tune(ctx context.Context, engine *retrieval.Engine, task trainer.Task, rec *schema.Round) (adapter *lora.Adapter, err error) {
+	table, err := t.table(engine, task.Text)
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if !errors.Is(err, lm.ErrStuck) { // the stuck run still reads the table
+			err = errors.Join(err, table.Close())
+		}
+	}()
+	fresh, err := engine.Adapter(task.InitSeed)
+	if err != nil {
+		return nil, err
+	}
+	start := fresh
+	if live := task.Live.Adapter; live != nil && alike(live, fresh) {
+		start = live
+	}
+	data := retrieval.Data{Table: table, Train: prompts(task.Text.Train), Validation: prompts(task.Text.Validation)}
+	learner, err := engine.Learner(start, data, task.Seed)
+	if err != nil {
+		return nil, err
+	}
+	base, err := t.base(ctx, engine, fresh, data, task.Seed)
+	if err != nil {
+		return nil, err
+	}
+	got, err := soft.Round(ctx, learner, t.cfg, base, task.Seed, task.Watch(t.log)...)
+	got.Fill(rec)
+	if err != nil {
+		return nil, err
+	}
+	for _, note := range got.Notes {
+		t.log.Info("curriculum", "round", rec.Round, "note", note)
+	}
+	return learner.Adapter(), nil
+}
+
+// table is the catalogue of the round. A title that changed or went since the round looked is left out.
+func (t *Tuner) table(engine *retrieval.Engine, text *trainer.TextTask) (*retrieval.Table, error) {
+	titles, vecs := make([][]int32, len(text.Items)), make([][]float32, len(text.Items))
+	for row, id := range text.Items {
+		if tokens, vec, ok := t.items.Item(id); ok {
+			titles[row], vecs[row] = tokens, vec
+		}
+	}
+	return engine.TableOf(titles, vecs)
+}
+
+// base is the untuned state, where the configuration asks for it.
+func (t *Tuner) base(ctx context.Context, engine *retrieval.Engine, fresh *lora.Adapter, data retrieval.Data, seed uint64) (soft.State, error) {
+	if t.cfg.Start != soft.FromBase && t.cfg.TeacherStart != soft.FromBase && t.cfg.Space != soft.FromBase {
+		return nil, nil
+	}
+	l, err := engine.Learner(fresh, data, seed)
+	if err != nil {
+		return nil, err
+	}
+	return l.Save(ctx)
+}
+
+// alike reports whether an adapter of an earlier round is of the kind that is configured now.
+func alike(live, fresh *lora.Adapter) bool {
+	return len(live.Modules) == len(fresh.Modules) && live.Config.Scaling() == fresh.Config.Scaling() &&
+		live.Config.Rank == fresh.Config.Rank && live.Config.Full == fresh.Config.Full && live.Fits(fresh.Modules) == nil
+}
+
+func prompts(from []trainer.Prompt) []retrieval.Prompt {
+	out := make([]retrieval.Prompt, len(from))
+	for i, p := range from {
+		out[i] = retrieval.Prompt{History: p.History, Target: p.Target}
+	}
+	return out
+}
