@@ -46,6 +46,7 @@ type App struct {
 	rdb      redis.UniversalClient
 	producer *broker.Producer
 	models   string // folder of the snapshots
+	language *language // nil without a language model
 	server   *serve.Server
 
 	topicsMade chan struct{} // closed once the topics are there
@@ -72,6 +73,7 @@ func (a *App) open(ctx context.Context, roles []Role) error {
 		a.openServers,
 		a.openModels,
 		func() error { return a.openClients(ctx) },
+		func() error { return a.openText(ctx, roles) },
 	}
 	builders := map[Role]func() error{Ingest: a.addIngest, Trainer: a.addTrainer, Serve: a.addServe}
 	for _, role := range roles {

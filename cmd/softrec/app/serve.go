@@ -35,12 +35,15 @@ func (a *App) addServe() error {
 		return err
 	}
 	sink := sink{pub: a.producer, events: a.cfg.Ingest.Topic, items: a.cfg.Ingest.ItemsTopic}
-	a.server, err = serve.New(a.cfg.Serve, serve.Deps{
+	deps := serve.Deps{
 		Redis: rdb, Keys: keys, Windows: windows, Catalogue: catalog.NewView(items), Items: items,
 		Registry: snapshot.NewRegistry(rdb, keys), Snapshots: models, Events: sink, Changes: itemSink{sink},
 		Effective: a.loaded.Effective(), Version: a.version, Logger: a.log, Registerer: a.metrics, Gatherer: a.metrics,
-	})
-	if err != nil {
+	}
+	if a.language != nil {
+		deps.Texts = texts{a.language.runtime}
+	}
+	if a.server, err = serve.New(a.cfg.Serve, deps); err != nil {
 		return err
 	}
 	if err := a.server.Listen(); err != nil {

@@ -2,7 +2,10 @@ package app
 
 import (
 	"context"
+	"log/slog"
 	"path/filepath"
+
+	"github.com/gomlx/compute"
 
 	"github.com/softrec/softrec/ingest/broker"
 	"github.com/softrec/softrec/trainer"
@@ -33,8 +36,9 @@ func (a *App) addTrainer() error {
 	if a.servers != nil {
 		deps.Durable = a.servers
 	}
-	if a.cfg.Trainer.Learner == trainer.LearnerSequence {
-		if err := a.addTuner(&deps); err != nil {
+	add := map[string]func(*trainer.Deps) error{trainer.LearnerSequence: a.addTuner, trainer.LearnerText: a.addTextTuner}[a.cfg.Trainer.Learner]
+	if add != nil {
+		if err := add(&deps); err != nil {
 			return err
 		}
 	}
@@ -46,10 +50,16 @@ func (a *App) addTrainer() error {
 	return nil
 }
 
+// openBackend opens the tensor backend that the configuration asks for, and names it.
+func (a *App) openBackend(log *slog.Logger) (compute.Backend, string, error) {
+	be, info, err := backend.Open(a.cfg.Backend, log)
+	return be, info.Name, err
+}
+
 // addTuner opens the tensor backend and what trains the sequence model on it.
 func (a *App) addTuner(deps *trainer.Deps) error {
 	open := func() (*seqtrain.Engine, func() error, error) {
-		be, info, err := backend.Open(a.cfg.Backend, deps.Logger)
+		be, name, err := a.openBackend(deps.Logger)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -58,7 +68,7 @@ func (a *App) addTuner(deps *trainer.Deps) error {
 			be.Finalize()
 			return nil, nil, err
 		}
-		deps.Backend = info.Name
+		deps.Backend = name
 		return engine, func() error { engine.Close(); be.Finalize(); return nil }, nil
 	}
 	tuner, err := trainer.NewSequenceTuner(open, a.cfg.Trainer.Sequence, a.cfg.Trainer.Soft, deps.Logger)

@@ -12,5 +12,5 @@ func newServe(env Env) (*cobra.Command, error) {
 		Short:   "Answer recommendation requests over HTTP",
 		Long:    "Runs the role serve: the API and the page on --serve-listen, health and metrics on --serve-admin-listen. Run as many as you like.",
 		Example: "  softrec serve --kafka-brokers kafka:9092 --redis-addrs redis:6379 --models-dir ./models --serve-listen :8080",
-	}, []string{"", "log", "kafka", "redis", "models", "window", "ingest", "serve"}, app.Serve)
+	}, []string{"", "log", "kafka", "redis", "models", "window", "ingest", "text", "backend", "serve"}, app.Serve)
 }

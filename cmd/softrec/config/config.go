@@ -1,6 +1,8 @@
 package config
 
 import (
+	"errors"
+
 	"github.com/softrec/softrec/ingest"
 	"github.com/softrec/softrec/ingest/broker"
 	"github.com/softrec/softrec/ingest/embedded"
@@ -8,6 +10,7 @@ import (
 	"github.com/softrec/softrec/serve"
 	"github.com/softrec/softrec/trainer"
 	"github.com/softrec/softrec/trainer/model/backend"
+	"github.com/softrec/softrec/trainer/model/textlive"
 )
 
 // Config is everything softrec can be told. A part's settings are its own Config struct; what each means stands there.
@@ -21,6 +24,7 @@ type Config struct {
 	Window   window.Rules    `koanf:"window"`
 	Ingest   ingest.Config   `koanf:"ingest"`
 	Trainer  trainer.Config  `koanf:"trainer" bare:"learner"`
+	Text     Text            `koanf:"text" bare:"model"`
 	Backend  backend.Config  `koanf:"backend" bare:"pjrt_plugin"`
 	Serve    serve.Config    `koanf:"serve" bare:"answer_budget"`
 	Admin    Admin           `koanf:"admin"`
@@ -30,6 +34,25 @@ type Config struct {
 type Models struct {
 	Dir string `koanf:"dir" help:"folder of the model snapshots; empty means models below data_dir"`
 }
+
+// Text is the language model of the text learner. Trainer and servers need the same one.
+type Text struct {
+	Model   string                 `koanf:"model" help:"language model of the text learner: a Hugging Face folder, or hf:owner/name[@revision] to download it; empty means none"`
+	Cache   string                 `koanf:"cache" help:"folder that downloaded models are kept in; empty means softrec/models in the user's cache folder"`
+	Live    textlive.Config        `koanf:"live"`
+	Machine textlive.MachineConfig `koanf:"machine"`
+}
+
+// DefaultText has no model, and settings for one of MiniLM's size.
+func DefaultText() Text {
+	t := Text{Live: textlive.DefaultConfig(), Machine: textlive.DefaultMachineConfig()}
+	// A live round has some hundreds of prompts: with the paper's batch and warm-up it would end before it had begun.
+	t.Machine.Retrieval.Batch, t.Machine.Retrieval.Optimiser.Warmup = 32, 8
+	return t
+}
+
+// Validate reports every fault at once.
+func (t Text) Validate() error { return errors.Join(t.Live.Validate(), t.Machine.Validate()) }
 
 // Admin is the private port of a process that does not serve; serve has its own.
 type Admin struct {
@@ -46,6 +69,7 @@ func Default() Config {
 		Window:   window.DefaultRules(),
 		Ingest:   ingest.DefaultConfig(),
 		Trainer:  trainer.DefaultConfig(),
+		Text:     DefaultText(),
 		Backend:  backend.DefaultConfig(),
 		Serve:    serve.DefaultConfig(),
 	}

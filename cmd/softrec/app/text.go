@@ -1,0 +1,142 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/gomlx/compute"
+
+	"github.com/softrec/softrec/ingest/catalog"
+	"github.com/softrec/softrec/schema"
+	"github.com/softrec/softrec/serve"
+	"github.com/softrec/softrec/trainer"
+	"github.com/softrec/softrec/trainer/model/hf/fetch"
+	"github.com/softrec/softrec/trainer/model/ranker"
+	"github.com/softrec/softrec/trainer/model/textlive"
+	"github.com/softrec/softrec/trainer/texttune"
+)
+
+// titlesEvery is how often the language model's copy of the catalogue is brought up to date.
+const titlesEvery = 100 * time.Millisecond
+
+// language is the process's language model: trainer and server share its weights and its titles.
+type language struct {
+	machine *textlive.Machine
+	runtime *textlive.Runtime
+	backend string
+}
+
+// openText loads the language model before the parts that use it are built, where one is configured.
+func (a *App) openText(ctx context.Context, roles []Role) error {
+	learns := a.cfg.Trainer.Learner == trainer.LearnerText
+	if a.cfg.Text.Model == "" {
+		if learns && needs(roles, Trainer) {
+			return fmt.Errorf("trainer.learner is %q but text.model is empty: name a Hugging Face folder with --model", trainer.LearnerText)
+		}
+		return nil
+	}
+	if !needs(roles, Serve) && (!learns || !needs(roles, Trainer)) {
+		return nil
+	}
+	log := a.log.With("component", "text")
+	dir, err := fetch.Resolve(ctx, a.cfg.Text.Model, fetch.Options{Cache: a.cfg.Text.Cache, Log: log})
+	if err != nil {
+		return fmt.Errorf("text.model: %w", err)
+	}
+	l := &language{}
+	open := func() (compute.Backend, error) {
+		be, name, err := a.openBackend(log)
+		l.backend = name
+		return be, err
+	}
+	if l.machine, err = textlive.OpenMachine(dir, open, a.cfg.Text.Machine, log); err != nil {
+		return err
+	}
+	a.onClose(l.machine.Close)
+	if l.runtime, err = a.openTitles(l.machine, log); err != nil {
+		return err
+	}
+	a.onClose(l.runtime.Close)
+	a.parts = append(a.parts, Part{"titles", l.runtime.Run})
+	a.language = l
+	return nil
+}
+
+// openTitles makes what follows the catalogue's titles.
+func (a *App) openTitles(machine *textlive.Machine, log *slog.Logger) (*textlive.Runtime, error) {
+	items, err := catalog.New(a.rdb, a.cfg.Redis.Keys())
+	if err != nil {
+		return nil, err
+	}
+	view := catalog.NewView(items, catalog.WithLogger(log))
+	a.parts = append(a.parts, Part{"catalogue for titles", func(ctx context.Context) error { return view.Run(ctx, titlesEvery) }})
+	dir := ""
+	if a.cfg.DataDir != "" {
+		dir = filepath.Join(a.cfg.DataDir, "titles")
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			return nil, fmt.Errorf("make the folder of title vectors: %w", err)
+		}
+	}
+	return textlive.Open(a.cfg.Text.Live, machine, view, dir, log)
+}
+
+// needs reports whether one of roles is role; no roles are all of them.
+func needs(roles []Role, role Role) bool {
+	for _, r := range roles {
+		if r == role {
+			return true
+		}
+	}
+	return len(roles) == 0
+}
+
+// addTextTuner makes rounds tune the language model, after the sequence model where that is wanted too.
+func (a *App) addTextTuner(deps *trainer.Deps) error {
+	if a.language == nil {
+		return errors.New("the text learner has no language model")
+	}
+	var before trainer.Tuner
+	if a.cfg.Trainer.Text.Sequence {
+		if err := a.addTuner(deps); err != nil {
+			return err
+		}
+		before = deps.Tuner
+	}
+	tuner, err := texttune.New(a.language.machine, a.language.runtime, a.cfg.Trainer.Soft, before, deps.Logger)
+	if err != nil {
+		return err
+	}
+	deps.Tuner, deps.Text, deps.Backend = tuner, a.language.runtime, a.language.backend
+	return nil
+}
+
+// texts is the language model as serve sees it.
+type texts struct{ runtime *textlive.Runtime }
+
+// Under names the model and the adapter that histories are read with; it is empty for a live model that reads no text, or
+// that of another language model.
+func (t texts) Under(live *serve.Live) string {
+	if b, ok := live.Ranker.(*ranker.Bundle); ok && b.TextModel == t.runtime.Model() {
+		return b.TextKey()
+	}
+	return ""
+}
+
+// Read encodes histories with the live adapter.
+func (t texts) Read(ctx context.Context, live *serve.Live, histories [][]schema.Interaction) ([]ranker.Reading, error) {
+	b, ok := live.Ranker.(*ranker.Bundle)
+	if !ok {
+		return nil, fmt.Errorf("read histories: the live model is a %T", live.Ranker)
+	}
+	return t.runtime.Read(ctx, b.Adapter, histories)
+}
+
+// Score compares a reading with the titles there are now.
+func (t texts) Score(r ranker.Reading) *ranker.Text { return t.runtime.Score(r) }
+
+var _ serve.Texts = texts{}
