@@ -1,0 +1,94 @@
+package cli
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/softrec/softrec/cmd/softrec/experiment"
+	"github.com/softrec/softrec/trainer/model/hf/fetch"
+)
+
+func newEval(env Env) (*cobra.Command, error) {
+	soft, err := newEvalSoft(env)
+	if err != nil {
+		return nil, err
+	}
+	pretrain, err := newEvalPretrain(env)
+	if err != nil {
+		return nil, err
+	}
+	return group("eval", "Experiments on recorded logs", soft, pretrain), nil
+}
+
+func newEvalSoft(env Env) (*cobra.Command, error) {
+	o := experiment.DefaultOptions()
+	cmd := &cobra.Command{
+		Use:   "soft",
+		Short: "Compare SOFT with plain fine-tuning and its other controls on a language model",
+		Long: "Splits a log by time (80/10/10), tunes the model of a Hugging Face folder by SOFT and by every control, and writes result.json,\n" +
+			"report.md and plots to --out. A run that is there already is not made again: an experiment that was cut off goes on.\n\n" +
+			"Variants: " + strings.Join(experiment.VariantNames(), ", ") + ".",
+		Example: "  softrec eval soft --interactions log.tsv.zst --items items.tsv.zst --model ./minilm --out ./soft\n" +
+			"  softrec eval soft --interactions log.tsv.zst --items items.tsv.zst --model ./minilm --out ./soft --regime full --test-prompts 0 --variants sft,soft,transitions",
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := o.Filled().Validate(); err != nil {
+				return err
+			}
+			loaded, log, err := start(cmd, env, nil)
+			if err != nil {
+				return err
+			}
+			res, err := experiment.Execute(cmd.Context(), o, experiment.Experiment{
+				Open: experiment.OpenFolder(loaded.Config.Backend, fetch.Options{Log: log}, log), Log: log, Watcher: experiment.NewWatcher(env.Err),
+			})
+			if err != nil {
+				return err
+			}
+			_, err = fmt.Fprint(env.Out, res.Summary())
+			return err
+		},
+	}
+	evalDataFlags(cmd, &o)
+	evalTrainFlags(cmd, &o)
+	return cmd, settings(cmd, "log", "backend")
+}
+
+// evalDataFlags are the flags that say what is compared on which data.
+func evalDataFlags(cmd *cobra.Command, o *experiment.Options) {
+	fs := cmd.Flags()
+	fs.StringVar(&o.Interactions, "interactions", "", "log: tab-separated text with the columns user, item and timestamp (or pos), and basket or invoice if there is one")
+	fs.StringVar(&o.Items, "items", "", "catalogue with the columns item and title")
+	fs.StringVar(&o.Model, "model", "", "Hugging Face folder of an encoder (BERT) or a decoder (Llama, Qwen2), or hf:owner/name")
+	fs.StringVar(&o.Out, "out", "", "folder of the results")
+	fs.StringVar(&o.Regime, "regime", o.Regime, "paper: 4096 training, 512 validation and 1000 test prompts; full: all")
+	fs.StringSliceVar(&o.Variants, "variants", nil, "variants to run, separated by commas; empty for all")
+	fs.IntVar(&o.Seeds, "seeds", o.Seeds, "seeds of the main variants")
+	fs.IntVar(&o.ControlSeeds, "control-seeds", o.ControlSeeds, "seeds of the others")
+	fs.IntVar(&o.TrainPrompts, "train-prompts", o.TrainPrompts, "training prompts, drawn anew for every seed; 0 for all, -1 for the regime's")
+	fs.IntVar(&o.ValidPrompts, "valid-prompts", o.ValidPrompts, "validation prompts, the same for all; 0 for all, -1 for the regime's")
+	fs.IntVar(&o.TestPrompts, "test-prompts", o.TestPrompts, "test prompts, the same for all; 0 for all, -1 for the regime's")
+	fs.StringVar(&o.FilterSeen, "filter-seen", o.FilterSeen, "leave what a user had out of rankings and questions: true, false, or auto (where no user repeats items)")
+	fs.IntVar(&o.Draws, "bootstrap", o.Draws, "draws of the bootstrap over users")
+}
+
+// evalTrainFlags are the flags that say how the variants are trained.
+func evalTrainFlags(cmd *cobra.Command, o *experiment.Options) {
+	fs := cmd.Flags()
+	fs.IntVar(&o.History, "history", o.History, "newest items of a prompt")
+	fs.IntVar(&o.Pieces, "pieces", o.Pieces, "word pieces of each title in a prompt; for decoders also of the titles they write")
+	fs.IntVar(&o.Batch, "batch", o.Batch, "prompts per update")
+	fs.IntVar(&o.Epochs, "epochs", o.Epochs, "most epochs of a training")
+	fs.IntVar(&o.Patience, "patience", o.Patience, "epochs without a better validation after which a student stops")
+	fs.IntVar(&o.Probe, "probe", o.Probe, "training prompts on which the distance is measured")
+	fs.StringVar(&o.LR, "lr", o.LR, "learning rate of all variants; auto takes the one of --lr-grid with which sft validates best on seed 0")
+	fs.Float64SliceVar(&o.LRGrid, "lr-grid", o.LRGrid, "learning rates that --lr auto tries")
+	fs.StringVar(&o.MaskHistory, "mask-history", o.MaskHistory, "leave the history out of the training softmax: true, false, or auto (as the rankings do)")
+	fs.StringVar(&o.FilterAnswers, "filter-answers", o.FilterAnswers, "leave the history out of the teacher's answers: true, false, or auto (as the rankings do)")
+	fs.BoolVar(&o.MSL, "msl", o.MSL, "decoders: softmax only over the tokens that lead to a title")
+	fs.BoolVar(&o.FromScratch, "from-scratch", o.FromScratch, "the model was made by softrec eval pretrain: train all its weights, and give it no instruction")
+	fs.BoolVar(&o.BF16, "bf16", o.BF16, "compute in bfloat16, for accelerators")
+	fs.IntVar(&o.SeqEpochs, "sequence-epochs", o.SeqEpochs, "most epochs of the variant sequence")
+}

@@ -1,0 +1,85 @@
+package experiment
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/softrec/softrec/cmd/softrec/experiment/split"
+	"github.com/softrec/softrec/trainer/model/decoder"
+	"github.com/softrec/softrec/trainer/model/generative"
+	"github.com/softrec/softrec/trainer/model/lm"
+	"github.com/softrec/softrec/trainer/model/lora"
+	"github.com/softrec/softrec/trainer/model/tokens"
+)
+
+// decoderModel makes learners of a decoder: it writes the next title.
+type decoderModel struct {
+	o     Options
+	about Catalogue
+	base  *lm.Base
+	gen   *decoder.Generator
+	tok   *tokens.Tokenizer
+	table *generative.Table
+}
+
+func newDecoderModel(ctx context.Context, base *lm.Base, tok *tokens.Tokenizer, o Options, c Catalogue) (*decoderModel, error) {
+	gen, err := decoder.New(base, tok, decoder.DefaultConfig())
+	if err != nil {
+		return nil, err
+	}
+	m := &decoderModel{o: o, about: c, base: base, gen: gen, tok: tok}
+	engine, err := m.engine(Flavour{LearningRate: o.rates()[0]})
+	if err != nil {
+		return nil, err
+	}
+	titles := make([][]int32, len(c.Titles))
+	for i, t := range c.Titles {
+		titles[i] = engine.Prompter().Title(t)
+	}
+	if m.table, err = engine.Table(ctx, titles); err != nil {
+		return nil, fmt.Errorf("read %d titles: %w", len(titles), err)
+	}
+	return m, nil
+}
+
+func (m *decoderModel) engine(f Flavour) (*generative.Engine, error) {
+	cfg := generative.DefaultConfig()
+	cfg.Prompt.Items, cfg.Prompt.Pieces = m.o.History, m.o.Pieces
+	if m.o.FromScratch { // such a model has read no instruction
+		cfg.Prompt.Instruction, cfg.LoRA.Full = "", true
+	}
+	cfg.Optimiser.LearningRate, cfg.Batch = f.LearningRate, m.o.Batch
+	cfg.MicroBatch = min(cfg.MicroBatch, cfg.Batch)
+	cfg.MSL, cfg.MaskHistory = m.o.MSL && !f.Unmasked, m.about.Mask
+	cfg.FilterHistory = m.about.FilterAnswers
+	return generative.NewEngine(m.base, m.gen, m.tok, cfg)
+}
+
+// Learner implements Model.
+func (m *decoderModel) Learner(f Flavour, data Data, seed uint64) (Learner, error) {
+	switch {
+	case f.Unmasked && !m.o.MSL:
+		return nil, fmt.Errorf("a decoder masks titles with --msl alone: %w", ErrFlavour)
+	case f.Answers > 1 || f.ItemAdapter:
+		return nil, fmt.Errorf("a decoder learns one title per prompt, and has no item vectors: %w", ErrFlavour)
+	}
+	e, err := m.engine(f)
+	if err != nil {
+		return nil, err
+	}
+	own := generative.Data{Table: m.table, Train: make([]generative.Prompt, len(data.Train))}
+	for i, q := range data.Train {
+		own.Train[i] = generative.Prompt{History: q.History(m.o.History), Target: q.Targets[0]}
+	}
+	return newLM(lmLearner{
+		valid: data.Valid,
+		begin: func(start *lora.Adapter) (tunable, error) { return e.Learner(start, own, seed) },
+		rank: func(ctx context.Context, a *lora.Adapter, asked []split.Question) ([][]float64, error) {
+			questions := make([]generative.Question, len(asked))
+			for i, q := range asked {
+				questions[i] = generative.Question{History: q.Past, Targets: q.Targets, Filter: m.about.FilterSeen}
+			}
+			return e.RanksOf(ctx, a, m.table, questions)
+		},
+	})
+}

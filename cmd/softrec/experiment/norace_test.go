@@ -1,0 +1,7 @@
+//go:build !race
+
+package experiment
+
+import "testing"
+
+func skipUnderRace(*testing.T) {}
