@@ -18,16 +18,19 @@ func TestEncode_equalsSentenceTransformers(t *testing.T) {
 	vectors := readTensors(t, fixture("minilm", "expected.safetensors"))("vectors")
 	for _, name := range backends() {
 		t.Run(name, func(t *testing.T) {
-			w := load(t, open(t, name), dir, lm.Options{}, Config{})
-			var texts [][]int32
-			for _, s := range want.Texts {
-				texts = append(texts, w.tok.Encode(s))
+			be := open(t, name)
+			for _, bf16 := range []bool{false, true} {
+				w := load(t, be, dir, lm.Options{BF16: bf16}, Config{})
+				var texts [][]int32
+				for _, s := range want.Texts {
+					texts = append(texts, w.tok.Encode(s))
+				}
+				got, err := w.enc.Encode(background, nil, texts)
+				if err != nil {
+					t.Fatal(err)
+				}
+				near(t, "all-MiniLM-L6-v2", flatten(got), vectors, map[bool]float64{false: 1e-5, true: 0.01}[bf16])
 			}
-			got, err := w.enc.Encode(background, nil, texts)
-			if err != nil {
-				t.Fatal(err)
-			}
-			near(t, "all-MiniLM-L6-v2", flatten(got), vectors, 1e-5)
 		})
 	}
 }

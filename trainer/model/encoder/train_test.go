@@ -108,7 +108,7 @@ func name(a *lora.Adapter, k int) string {
 func TestPool_modes(t *testing.T) {
 	for mode, want := range map[string][]float32{"mean": {2, 3}, "cls": {1, 2}, "last": {3, 4}, "max": {3, 4}} {
 		hidden := [][][]float32{{{1, 2}, {3, 4}, {9, 9}}}
-		out, err := graph.ExecOnce(open(t, "go"), func(h, m *graph.Node) *graph.Node { return pool(mode, h, m) }, hidden, [][]float32{{1, 1, 0}})
+		out, err := graph.CallOnce(open(t, "go"), func(h, m *graph.Node) *graph.Node { return pool(mode, h, m) }, hidden, [][]float32{{1, 1, 0}})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -72,27 +72,18 @@ func (m *Model) bertEmbeddings(ids *Node) *Node {
 	return m.layerNorm("embeddings.LayerNorm", x)
 }
 
-// bertAttention is multi-head self-attention before its output projection.
+// bertAttention is multi-head self-attention before its output projection. Heads are moved before tokens by hand: the
+// gradients of an einsum over the layout of the projections cost more transposes.
 func (m *Model) bertAttention(p string, x, bias *Node) *Node {
 	d := x.Shape().Dimensions
 	heads, width := m.base.cfg.Heads, m.base.cfg.Hidden/m.base.cfg.Heads
-	split := func(y *Node) *Node { return Reshape(y, d[0], d[1], heads, width) }
-	if lmx("tr") {
-		head := func(y *Node) *Node { return TransposeAllAxes(split(y), 0, 2, 1, 3) }
-		q := head(MulScalar(m.linear(p+"query", x), 1/math.Sqrt(float64(width))))
-		k, v := head(m.linear(p+"key", x)), head(m.linear(p+"value", x))
-		s := Add(float(dotx(q, []int{3}, []int{0, 1}, k, []int{3}, []int{0, 1})), bias)
-		o := dotx(ConvertDType(softmax(s), v.DType()), []int{3}, []int{0, 1}, v, []int{2}, []int{0, 1})
-		return Reshape(TransposeAllAxes(o, 0, 2, 1, 3), d[0], d[1], heads*width)
-	}
-	if lmx("none") {
-		return Add(Add(m.linear(p+"query", x), m.linear(p+"key", x)), m.linear(p+"value", x))
-	}
+	split := func(y *Node) *Node { return TransposeAllAxes(Reshape(y, d[0], d[1], heads, width), 0, 2, 1, 3) }
 	q := split(MulScalar(m.linear(p+"query", x), 1/math.Sqrt(float64(width))))
 	k, v := split(m.linear(p+"key", x)), split(m.linear(p+"value", x))
-	s := Add(float(Einsum("bqhd,bkhd->bhqk", q, k)), bias)
-	o := Einsum("bhqk,bkhd->bqhd", ConvertDType(softmax(s), v.DType()), v)
-	return Reshape(o, d[0], d[1], heads*width)
+	each := []int{0, 1} // batch and head
+	s := Add(float(product(q, k).General([]int{3}, each, []int{3}, each)), bias)
+	o := product(ConvertDType(softmax(s), v.DType()), v).General([]int{3}, each, []int{2}, each)
+	return Reshape(TransposeAllAxes(o, 0, 2, 1, 3), d[0], d[1], heads*width)
 }
 
 // layerNorm normalises the last axis in float32 and gives back the activations' type.
@@ -116,9 +107,6 @@ func (m *Model) activation(x *Node) *Node {
 		t := Tanh(MulScalar(Add(x, MulScalar(cube, 0.044715)), math.Sqrt(2/math.Pi)))
 		return MulScalar(Mul(x, AddScalar(t, 1)), 0.5)
 	default: // exact gelu
-		if lmx("relu") {
-			return Max(x, ZerosLike(x))
-		}
 		return MulScalar(Mul(x, AddScalar(Erf(MulScalar(x, math.Sqrt2/2)), 1)), 0.5)
 	}
 }

@@ -1,9 +1,6 @@
 package lm
 
 import (
-"os"
-"strings"
-
 	"github.com/gomlx/compute/dtypes"
 	//lint:ignore ST1001 graph code reads as formulas only without the package name, and gomlx itself is written so
 	. "github.com/gomlx/gomlx/core/graph"
@@ -26,12 +23,19 @@ func (m *Model) linear(module string, x *Node) *Node {
 
 // matmul is x[..., in] w[in, out].
 func matmul(x, w *Node) *Node {
-	return dotx(x, []int{x.Rank() - 1}, nil, w, []int{0}, nil)
+	return product(x, w).General([]int{x.Rank() - 1}, nil, []int{0}, nil)
 }
 
 // matmulT is x[..., in] w[out, in]'.
 func matmulT(x, w *Node) *Node {
-	return dotx(x, []int{x.Rank() - 1}, nil, w, []int{1}, nil)
+	return product(x, w).General([]int{x.Rank() - 1}, nil, []int{1}, nil)
+}
+
+// product opens a product of matrices. gomlx sets float32 as the accumulator of bfloat16 products and then computes their
+// gradients from operands widened to float32, which costs a training step half of what bfloat16 gains (3.7 instead of 2.5 s
+// of CPU time for 128 prompts of 48 tokens). The hardware adds up in float32 without being told.
+func product(a, b *Node) *DotBuilder {
+	return Dot(a, b).WithAccumulatorDType(dtypes.InvalidDType)
 }
 
 // expandTo gives a vector leading axes of size 1, so that it is broadcast over x.
@@ -46,13 +50,3 @@ func expandTo(v, x *Node) *Node {
 
 // float is x in float32.
 func float(x *Node) *Node { return ConvertDType(x, dtypes.Float32) }
-
-func lmx(s string) bool { return strings.Contains(os.Getenv("LMX"), s) }
-
-func dotx(a *Node, ac, ab []int, b *Node, bc, bb []int) *Node {
-	d := Dot(a, b)
-	if lmx("acc") {
-		d = d.WithAccumulatorDType(dtypes.InvalidDType)
-	}
-	return d.General(ac, ab, bc, bb)
-}

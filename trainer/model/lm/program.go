@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/core/tensors"
 
 	"github.com/softrec/softrec/trainer/model/lora"
 )
@@ -20,6 +21,8 @@ type Program struct {
 	lc   *lora.Config
 	mods []lora.Module
 	exec *graph.Exec
+
+	execute func(a *lora.Adapter, data []*tensors.Tensor, use func([]*tensors.Tensor) error) error // call, unless a test stands in
 
 	mu   sync.Mutex
 	mean time.Duration   // of a run, moving
@@ -51,7 +54,7 @@ func (b *Base) Program(name string, lc *lora.Config, mods []lora.Module, fn func
 	}
 	exec.SetMaxCache(-1)
 	exec.WithName(name)
-	p.exec = exec
+	p.exec, p.execute = exec, p.call
 	b.mu.RLock()
 	defer b.mu.RUnlock()
 	if b.closed {

@@ -64,7 +64,7 @@ func (p *Program) guard(ctx context.Context, a *lora.Adapter, data []*tensors.Te
 	warm, limit, mean := p.limit(key)
 	start := time.Now()
 	done := make(chan error, 1)
-	go func() { done <- protect(func() error { return p.call(a, data, use) }) }()
+	go func() { done <- protect(func() error { return p.execute(a, data, use) }) }()
 	timer := time.NewTimer(limit)
 	defer timer.Stop()
 	select {
