@@ -18,7 +18,7 @@ type cacheKey struct {
 	model     string
 	catalogue int64
 	query     string
-	text      bool // the language model's scores are in the list
+	text      int64 // of the items the language model's scores in the list know of, above 0; 0 without them
 }
 
 // keyOf builds the key of a list for win under the given model, catalogue and canonical query.

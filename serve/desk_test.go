@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -20,6 +21,7 @@ type fakeTexts struct {
 	takes   time.Duration
 	fail    error
 	crash   bool
+	version atomic.Int64
 	batches [][]string // newest items of the histories of each batch
 }
 
@@ -54,6 +56,8 @@ func (f *fakeTexts) Read(ctx context.Context, _ *Live, histories [][]schema.Inte
 	f.batches = append(f.batches, batch)
 	return out, nil
 }
+
+func (f *fakeTexts) Version() int64 { return f.version.Load() }
 
 func (f *fakeTexts) Score(ranker.Reading) *ranker.Text { return &ranker.Text{} }
 

@@ -107,7 +107,9 @@ func (s *Server) getRecommend(ctx context.Context, in *recommendInput) (*answerO
 	win.UserID = in.User
 	key := keyOf(win, live.version(), s.deps.Catalogue.Version(), q.canonical())
 	reading, state := s.text(ctx, live, textKeyOf(key), win.Entries)
-	key.text = state == schema.TextReady
+	if state == schema.TextReady {
+		key.text = 1 + s.deps.Texts.Version() // before the scores: a list may know more than its key says, never less
+	}
 	items, ok := s.cache.get(key)
 	if !ok {
 		items = s.recommend(live, win.Entries, reading, q, now)

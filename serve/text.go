@@ -18,6 +18,8 @@ type Texts interface {
 	Under(live *Live) string
 	// Read turns histories, each oldest first, into readings under live. A nil reading has nothing to say.
 	Read(ctx context.Context, live *Live, histories [][]schema.Interaction) ([]ranker.Reading, error)
+	// Version grows when Score has learnt of other items.
+	Version() int64
 	// Score says what a reading means for the items that are there now; nil: nothing.
 	Score(reading ranker.Reading) *ranker.Text
 }

@@ -43,3 +43,26 @@ func TestRecommend_withoutALanguageModelSaysNothingOfIt(t *testing.T) {
 		t.Errorf("text %q", a.Text)
 	}
 }
+
+// A title may be read after the catalogue's version moved: a list from before must not be kept.
+func TestRecommend_aNewTitleMakesTextListsAnew(t *testing.T) {
+	f := &fakeTexts{}
+	st := newStack(t, func(c *Config, d *Deps) { d.Texts, c.AnswerBudget = f, 5*time.Second })
+	st.stock(8).model("m1", names(4)...)
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() { defer close(done); st.s.readTexts(ctx) }()
+	defer func() { cancel(); <-done }()
+	st.click("anna", "i001")
+	for range 2 {
+		st.recommend("/v1/recommend/anna?n=3")
+	}
+	if hits := st.s.cache.hits.Load(); hits != 1 {
+		t.Fatalf("%d cache hits, want 1", hits)
+	}
+	f.version.Add(1)
+	st.recommend("/v1/recommend/anna?n=3")
+	if hits := st.s.cache.hits.Load(); hits != 1 {
+		t.Errorf("%d cache hits after a new title, want 1", hits)
+	}
+}

@@ -10,17 +10,17 @@ import (
 	"github.com/softrec/softrec/trainer"
 	"github.com/softrec/softrec/trainer/model/lm"
 	"github.com/softrec/softrec/trainer/model/lora"
-	"github.com/softrec/softrec/trainer/model/retrieval"
+	"github.com/softrec/softrec/trainer/model/textlive"
 	"github.com/softrec/softrec/trainer/soft"
 )
 
 // Engines gives out the engine of the moment and is told of its errors; textlive.Machine is one.
 type Engines interface {
-	Engine() (*retrieval.Engine, error)
-	Stuck(engine *retrieval.Engine, err error)
+	Engine() (textlive.Engine, error)
+	Stuck(engine textlive.Engine, err error)
 }
 
-// Items knows the titles' tokens and vectors; textlive.Runtime is one.
+// Items knows the titles' tokens and, where the model needs them, vectors; textlive.Runtime is one.
 type Items interface {
 	Item(id string) (tokens []int32, vec []float32, ok bool)
 }
@@ -74,14 +74,14 @@ func (t *Tuner) Tune(ctx context.Context, task trainer.Task, rec *schema.Round) 
 	return out, nil
 }
 
-func (t *Tuner) tune(ctx context.Context, engine *retrieval.Engine, task trainer.Task, rec *schema.Round) (adapter *lora.Adapter, err error) {
-	table, err := t.table(engine, task.Text)
+func (t *Tuner) tune(ctx context.Context, engine textlive.Engine, task trainer.Task, rec *schema.Round) (adapter *lora.Adapter, err error) {
+	course, err := engine.Course(ctx, t.lessons(task.Text))
 	if err != nil {
 		return nil, err
 	}
 	defer func() {
-		if !errors.Is(err, lm.ErrStuck) { // the stuck run still reads the table
-			err = errors.Join(err, table.Close())
+		if !errors.Is(err, lm.ErrStuck) { // the stuck run still reads the course
+			err = errors.Join(err, course.Close())
 		}
 	}()
 	fresh, err := engine.Adapter(task.InitSeed)
@@ -92,12 +92,11 @@ func (t *Tuner) tune(ctx context.Context, engine *retrieval.Engine, task trainer
 	if live := task.Live.Adapter; live != nil && alike(live, fresh) {
 		start = live
 	}
-	data := retrieval.Data{Table: table, Train: prompts(task.Text.Train), Validation: prompts(task.Text.Validation)}
-	learner, err := engine.Learner(start, data, task.Seed)
+	learner, err := course.Learner(start, task.Seed)
 	if err != nil {
 		return nil, err
 	}
-	base, err := t.base(ctx, engine, fresh, data, task.Seed)
+	base, err := t.base(ctx, course, fresh, task.Seed)
 	if err != nil {
 		return nil, err
 	}
@@ -112,23 +111,24 @@ func (t *Tuner) tune(ctx context.Context, engine *retrieval.Engine, task trainer
 	return learner.Adapter(), nil
 }
 
-// table is the catalogue of the round. A title that changed or went since the round looked is left out.
-func (t *Tuner) table(engine *retrieval.Engine, text *trainer.TextTask) (*retrieval.Table, error) {
-	titles, vecs := make([][]int32, len(text.Items)), make([][]float32, len(text.Items))
+// lessons are the round's catalogue and prompts. A title that changed or went since the round looked is left out.
+func (t *Tuner) lessons(text *trainer.TextTask) textlive.Lessons {
+	out := textlive.Lessons{Titles: make([][]int32, len(text.Items)), Vectors: make([][]float32, len(text.Items))}
 	for row, id := range text.Items {
 		if tokens, vec, ok := t.items.Item(id); ok {
-			titles[row], vecs[row] = tokens, vec
+			out.Titles[row], out.Vectors[row] = tokens, vec
 		}
 	}
-	return engine.TableOf(titles, vecs)
+	out.Train, out.Validation = prompts(text.Train), prompts(text.Validation)
+	return out
 }
 
 // base is the untuned state, where the configuration asks for it.
-func (t *Tuner) base(ctx context.Context, engine *retrieval.Engine, fresh *lora.Adapter, data retrieval.Data, seed uint64) (soft.State, error) {
+func (t *Tuner) base(ctx context.Context, course textlive.Course, fresh *lora.Adapter, seed uint64) (soft.State, error) {
 	if t.cfg.Start != soft.FromBase && t.cfg.TeacherStart != soft.FromBase && t.cfg.Space != soft.FromBase {
 		return nil, nil
 	}
-	l, err := engine.Learner(fresh, data, seed)
+	l, err := course.Learner(fresh, seed)
 	if err != nil {
 		return nil, err
 	}
@@ -141,10 +141,10 @@ func alike(live, fresh *lora.Adapter) bool {
 		live.Config.Rank == fresh.Config.Rank && live.Config.Full == fresh.Config.Full && live.Fits(fresh.Modules) == nil
 }
 
-func prompts(from []trainer.Prompt) []retrieval.Prompt {
-	out := make([]retrieval.Prompt, len(from))
+func prompts(from []trainer.Prompt) []textlive.Prompt {
+	out := make([]textlive.Prompt, len(from))
 	for i, p := range from {
-		out[i] = retrieval.Prompt{History: p.History, Target: p.Target}
+		out[i] = textlive.Prompt(p)
 	}
 	return out
 }

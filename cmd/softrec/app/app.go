@@ -45,7 +45,7 @@ type App struct {
 	redisAt  []string
 	rdb      redis.UniversalClient
 	producer *broker.Producer
-	models   string // folder of the snapshots
+	models   string    // folder of the snapshots
 	language *language // nil without a language model
 	server   *serve.Server
 

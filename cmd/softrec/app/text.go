@@ -122,7 +122,7 @@ type texts struct{ runtime *textlive.Runtime }
 // that of another language model.
 func (t texts) Under(live *serve.Live) string {
 	if b, ok := live.Ranker.(*ranker.Bundle); ok && b.TextModel == t.runtime.Model() {
-		return b.TextKey()
+		return t.runtime.Under(b.TextKey())
 	}
 	return ""
 }
@@ -135,6 +135,9 @@ func (t texts) Read(ctx context.Context, live *serve.Live, histories [][]schema.
 	}
 	return t.runtime.Read(ctx, b.Adapter, histories)
 }
+
+// Version moves with the titles that Score knows.
+func (t texts) Version() int64 { return t.runtime.Version() }
 
 // Score compares a reading with the titles there are now.
 func (t texts) Score(r ranker.Reading) *ranker.Text { return t.runtime.Score(r) }

@@ -43,6 +43,15 @@ func (c *Client) Item(ctx context.Context, id string) (schema.Item, error) {
 	return it, err
 }
 
+// PutItem writes an item to the catalogue. It returns once the item is visible to requests, or on its way there.
+func (c *Client) PutItem(ctx context.Context, it schema.Item) error {
+	body, err := json.Marshal(it)
+	if err != nil {
+		return fmt.Errorf("encode item %q: %w", it.ID, err)
+	}
+	return c.do(ctx, http.MethodPut, "/v1/items/"+url.PathEscape(it.ID), body, nil)
+}
+
 // Send posts one event; nil means that the broker has it.
 func (c *Client) Send(ctx context.Context, e schema.Event) error {
 	body, err := json.Marshal(e)

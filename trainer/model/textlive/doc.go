@@ -1,14 +1,18 @@
-// Package textlive keeps a language model ready while the catalogue changes: every title has its vector soon after it
+// Package textlive keeps a language model ready while the catalogue changes: every title can be recommended soon after it
 // arrived, and a history can be read and scored at any time. Trainer and server of one process share one Runtime, and
 // with it the model's weights.
 //
-// The vectors are the frozen base's, so they are right under every adapter: tuning moves how a history is read, never
-// where an item lies. An item can be recommended as soon as its title is encoded, before anybody clicked it. Vectors
-// are kept on disk by model and title, so that a restart encodes only what is new.
+// There are two kinds of models. Encoders (the BERT family) give every title a vector: the frozen base's, so that it is
+// right under every adapter, and tuning moves how a history is read, never where an item lies. A reading is a vector too,
+// and its score the softmax over all titles. Vectors are kept on disk by model and title, so that a restart encodes only
+// what is new. Decoders (Llama, Qwen2) need no vectors: titles stand in a trie, and a reading is what beam search held to it
+// writes after the history, with the probabilities of these titles. With either, an item can be recommended before
+// anybody clicked it. The two kinds are the implementations of two interfaces, family (loading, training) and Reader
+// (following, reading); nothing else knows that there are two.
 //
 // It owns titles, vectors and their file, and promises: readers never wait for the encoding of titles; a Reading stays
-// right while the catalogue changes, and scoring it sees the catalogue as it is then; titles that changed are encoded
-// newest first; a damaged file of vectors costs time, never a wrong vector. It needs an encoder (package encoder) that
-// may be used from several goroutines. Run is the one goroutine that writes, the caller's; everything else may be called by
-// any number of goroutines.
+// right while the catalogue changes, and scoring it sees the catalogue as it is then, but for a decoder's, which can lose
+// items and not gain those that came after it; titles that changed are encoded newest first; a damaged file of vectors
+// costs time, never a wrong vector; a model that hangs is replaced by one on a new backend. Run is the one goroutine that
+// writes, the caller's; everything else may be called by any number of goroutines.
 package textlive

@@ -13,8 +13,11 @@ import (
 	"time"
 
 	"github.com/softrec/softrec/schema"
+	"github.com/softrec/softrec/trainer/model/decoder"
+	"github.com/softrec/softrec/trainer/model/generative"
 	"github.com/softrec/softrec/trainer/model/lora"
 	"github.com/softrec/softrec/trainer/model/titles"
+	"github.com/softrec/softrec/trainer/model/tokens"
 )
 
 // words is a tokenizer of whole words.
@@ -131,7 +134,11 @@ func newRuntime(t testing.TB, enc *bag, shop *shelf, dir string) *Runtime {
 	t.Helper()
 	cfg := DefaultConfig()
 	cfg.Interval = time.Millisecond
-	r, err := New(cfg, Deps{Encoder: enc, Tokenizer: words{}, Catalogue: shop, Model: "bag", Render: titles.DefaultRender(), Temperature: 0.05, Dir: dir})
+	reader, err := NewVectorReader(enc, words{}, titles.DefaultRender(), 0.05, cfg.Pieces)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := New(cfg, Deps{Reader: reader, Tokenizer: words{}, Catalogue: shop, Model: "bag", Dir: dir})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -156,4 +163,48 @@ func history(ids ...string) []schema.Interaction {
 		out[i] = schema.Interaction{ItemID: id, Type: schema.DefaultType, Timestamp: time.Unix(int64(1000+i), 0)}
 	}
 	return out
+}
+
+// endedWords is words with an end of text, as decoders need it.
+type endedWords struct{ words }
+
+func (endedWords) Special() tokens.Special {
+	return tokens.Special{BOS: -1, EOS: 0, PAD: -1, CLS: -1, SEP: -1, UNK: -1}
+}
+
+// lister writes every title that the trie allows, with one log-probability.
+type lister struct{}
+
+func (lister) Generate(_ context.Context, _ *lora.Adapter, prompts [][]int32, o decoder.Options) ([][]decoder.Beam, error) {
+	out := make([][]decoder.Beam, len(prompts))
+	for i := range out {
+		var walk func(c titles.Cursor, text []int32)
+		walk = func(c titles.Cursor, text []int32) {
+			if c.Ends() {
+				out[i] = append(out[i], decoder.Beam{Tokens: slices.Clone(text), LogP: -1, Items: c.Items()})
+			}
+			for _, id := range c.Children(nil) {
+				walk(c.Child(id), append(text, id))
+			}
+		}
+		walk(o.Trie.View().Root(), nil)
+	}
+	return out, nil
+}
+
+func newBeamRuntime(t testing.TB, shop *shelf) *Runtime {
+	t.Helper()
+	p, err := generative.NewPrompter(endedWords{}, generative.DefaultPromptConfig())
+	if err != nil {
+		t.Fatal(err)
+	}
+	reader, err := NewBeamReader(lister{}, p, math.MaxInt32, 10, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := New(DefaultConfig(), Deps{Reader: reader, Tokenizer: words{}, Catalogue: shop, Model: "lister", Dir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
 }

@@ -8,11 +8,11 @@ import (
 	"time"
 )
 
-// patience is how long Run waits after a fault of the encoder.
+// patience is how long Run waits after a fault of the model.
 const patience = 2 * time.Second
 
-// Run encodes titles as they arrive, until ctx is done, and returns nil. A fault of the encoder is logged and tried again:
-// what is encoded goes on being recommended.
+// Run readies titles as they arrive, until ctx is done, and returns nil. A fault of the model is logged and tried again:
+// what is ready goes on being recommended.
 func (r *Runtime) Run(ctx context.Context) error {
 	faulty := false
 	for {
@@ -23,10 +23,10 @@ func (r *Runtime) Run(ctx context.Context) error {
 			return nil
 		case err != nil:
 			if wait = patience; !faulty {
-				r.log.Error("new titles are not encoded", "error", err, "waiting", r.Waiting())
+				r.log.Error("new titles are not read", "error", err, "waiting", r.Waiting())
 			}
 		case faulty:
-			r.log.Info("titles are encoded again")
+			r.log.Info("new titles are read again")
 		}
 		faulty = err != nil
 		timer := time.NewTimer(wait)
@@ -39,8 +39,8 @@ func (r *Runtime) Run(ctx context.Context) error {
 	}
 }
 
-// Sync encodes every title that is in the catalogue and has no vector yet, newest item first, in batches: an item that
-// arrives meanwhile is next.
+// Sync readies every title that is in the catalogue and is not yet: those that need a vector newest item first, in
+// batches, so that an item that arrives meanwhile is next.
 func (r *Runtime) Sync(ctx context.Context) error {
 	r.busy.Lock()
 	defer r.busy.Unlock()
@@ -50,14 +50,19 @@ func (r *Runtime) Sync(ctx context.Context) error {
 		if version == r.seen {
 			return r.tidy()
 		}
-		todo := r.compare()
+		todo, err := r.compare()
+		if err != nil {
+			return err
+		}
 		for len(todo) > 0 && r.deps.Catalogue.Version() == version {
 			r.waiting.Store(int64(len(todo)))
 			n := min(r.cfg.Batch, len(todo))
 			if err := r.encode(ctx, todo[:n]); err != nil {
 				return err
 			}
-			r.install(todo[:n])
+			if err := r.install(todo[:n]); err != nil {
+				return err
+			}
 			todo, encoded = todo[n:], encoded+n
 		}
 		r.waiting.Store(int64(len(todo)))
@@ -71,8 +76,8 @@ func (r *Runtime) Sync(ctx context.Context) error {
 }
 
 // compare brings the entries up to the catalogue, with the vectors that are on file, and returns the items to encode,
-// newest first.
-func (r *Runtime) compare() []string {
+// newest first: none where titles need no vectors.
+func (r *Runtime) compare() ([]string, error) {
 	next := make(map[string]*entry, len(r.entries))
 	var todo []string
 	for item := range r.deps.Catalogue.All() {
@@ -84,21 +89,30 @@ func (r *Runtime) compare() []string {
 		}
 		e := r.entries[item.ID] // nobody else writes
 		if e == nil || e.title != item.Title {
-			tokens := r.deps.Tokenizer.Encode(item.Title)
-			e = &entry{title: item.Title, tokens: tokens[:min(len(tokens), r.cfg.Pieces)]}
-			if r.kept != nil && len(e.tokens) > 0 {
-				e.vec = r.kept.vector(e.tokens)
-			}
+			e = r.newEntry(item.Title)
 		}
-		if next[item.ID] = e; e.vec == nil && len(e.tokens) > 0 {
+		if next[item.ID] = e; !e.ready && len(e.tokens) > 0 {
 			todo = append(todo, item.ID)
 		}
 	}
 	r.mu.Lock()
 	r.entries = next
 	r.mu.Unlock()
-	r.install(slices.Sorted(maps.Keys(next))) // in one order: rows decide between equal scores
-	return todo
+	return todo, r.install(slices.Sorted(maps.Keys(next))) // in one order: rows decide between equal scores
+}
+
+// newEntry is a title as the model reads it, ready where it needs no vector or has one on file.
+func (r *Runtime) newEntry(title string) *entry {
+	e := &entry{title: title, tokens: r.deps.Reader.title(r.deps.Tokenizer.Encode(title))}
+	switch {
+	case len(e.tokens) == 0:
+	case r.deps.Reader.width() == 0:
+		e.ready = true
+	case r.kept != nil:
+		e.vec = r.kept.vector(e.tokens)
+		e.ready = e.vec != nil
+	}
+	return e
 }
 
 // encode gives items their vectors.
@@ -107,14 +121,14 @@ func (r *Runtime) encode(ctx context.Context, ids []string) error {
 	for i, id := range ids {
 		texts[i] = r.entries[id].tokens
 	}
-	vecs, err := r.deps.Encoder.Encode(ctx, nil, texts)
+	vecs, err := r.deps.Reader.encode(ctx, texts)
 	if err != nil {
 		return fmt.Errorf("encode %d titles: %w", len(ids), err)
 	}
 	r.mu.Lock()
 	for i, id := range ids {
 		e := *r.entries[id]
-		e.vec = vecs[i]
+		e.vec, e.ready = vecs[i], true
 		r.entries[id] = &e
 	}
 	r.mu.Unlock()

@@ -1,7 +1,6 @@
 package textlive
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -9,69 +8,40 @@ import (
 
 	"github.com/gomlx/compute"
 
-	"github.com/softrec/softrec/trainer/model/encoder"
 	"github.com/softrec/softrec/trainer/model/hf"
 	"github.com/softrec/softrec/trainer/model/lm"
-	"github.com/softrec/softrec/trainer/model/lora"
-	"github.com/softrec/softrec/trainer/model/retrieval"
 	"github.com/softrec/softrec/trainer/model/tokens"
 )
 
-// MachineConfig says how a model computes and learns. The zero value is not usable; start from DefaultMachineConfig.
-type MachineConfig struct {
-	Compute   lm.Options       `koanf:"compute"`
-	Encoder   encoder.Config   `koanf:"encoder"`
-	Retrieval retrieval.Config `koanf:"retrieval"`
-}
-
-// DefaultMachineConfig computes in float32 and learns as retrieval.DefaultConfig does.
-func DefaultMachineConfig() MachineConfig {
-	return MachineConfig{Encoder: encoder.DefaultConfig(), Retrieval: retrieval.DefaultConfig()}
-}
-
-// Validate reports every fault of the configuration at once.
-func (c MachineConfig) Validate() error {
-	return errors.Join(c.Compute.Validate(), c.Encoder.Validate(), c.Retrieval.Validate())
-}
-
-// Machine is a language model on a backend: its weights, loaded once, with what encodes and what trains on them. Where a
-// run gets stuck, it gives the backend up and loads the model on a new one, for whoever comes next. It is an Encoder, and
-// safe for concurrent use.
+// Machine is a language model on a backend: its weights, loaded once, with what reads and what trains on them. Where a run
+// gets stuck, it gives the backend up and loads the model on a new one, for whoever comes next. It is safe for concurrent
+// use.
 type Machine struct {
 	name   string
-	folder *hf.Folder
 	tok    *tokens.Tokenizer
+	family family
 	open   func() (compute.Backend, error)
-	cfg    MachineConfig
 	log    *slog.Logger
 
 	mu   sync.Mutex
-	part *parts // nil while there is no backend
+	part *part // nil while there is no backend
 }
 
-// parts are what one backend carries.
-type parts struct {
+// part is what one backend carries.
+type part struct {
 	backend compute.Backend
-	base    *lm.Base
-	enc     *encoder.Encoder
-	engine  *retrieval.Engine
+	model   model
 }
 
-// OpenMachine loads the model of a Hugging Face folder on a backend that open opens; the Machine finalises it. A nil log is
-// silent. Only encoders (the BERT family) can follow a catalogue.
+// OpenMachine loads the model of a Hugging Face folder, an encoder or a decoder, on a backend that open opens; the Machine
+// finalises it. A nil log is silent.
 func OpenMachine(dir string, open func() (compute.Backend, error), cfg MachineConfig, log *slog.Logger) (*Machine, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	if log == nil {
-		log = slog.New(slog.DiscardHandler)
-	}
-	folder, err := hf.Open(dir)
+	files, err := hf.Open(dir)
 	if err != nil {
 		return nil, fmt.Errorf("open language model: %w", err)
-	}
-	if folder.Config.Family != hf.FamilyBERT {
-		return nil, fmt.Errorf("open language model %s: family %q: want an encoder (%q); decoders can be tuned by softrec eval soft, not served", dir, folder.Config.Family, hf.FamilyBERT)
 	}
 	name, err := ModelName(dir)
 	if err != nil {
@@ -81,8 +51,19 @@ func OpenMachine(dir string, open func() (compute.Backend, error), cfg MachineCo
 	if err != nil {
 		return nil, fmt.Errorf("open language model: %w", err)
 	}
-	m := &Machine{name: name, folder: folder, tok: tok, open: open, cfg: cfg, log: log}
-	if _, err := m.parts(); err != nil {
+	family, err := familyOf(folder{files, tok, cfg})
+	if err != nil {
+		return nil, fmt.Errorf("open language model %s: %w", dir, err)
+	}
+	return newMachine(name, tok, family, open, log)
+}
+
+func newMachine(name string, tok *tokens.Tokenizer, family family, open func() (compute.Backend, error), log *slog.Logger) (*Machine, error) {
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	m := &Machine{name: name, tok: tok, family: family, open: open, log: log}
+	if _, err := m.current(); err != nil {
 		return nil, err
 	}
 	return m, nil
@@ -94,42 +75,44 @@ func (m *Machine) Name() string { return m.name }
 // Tokenizer is the model's tokenizer.
 func (m *Machine) Tokenizer() *tokens.Tokenizer { return m.tok }
 
-// Dim is the length of a vector.
-func (m *Machine) Dim() int { return m.folder.Config.Hidden }
-
 // Engine is what trains adapters; it is good until the machine is replaced, see Stuck.
-func (m *Machine) Engine() (*retrieval.Engine, error) {
-	p, err := m.parts()
+func (m *Machine) Engine() (Engine, error) {
+	p, err := m.current()
 	if err != nil {
 		return nil, err
 	}
-	return p.engine, nil
-}
-
-// Encode returns a vector of length 1 for each text under a, nil for the base model; see encoder.Encoder.
-func (m *Machine) Encode(ctx context.Context, a *lora.Adapter, texts [][]int32) ([][]float32, error) {
-	p, err := m.parts()
-	if err != nil {
-		return nil, err
-	}
-	out, err := p.enc.Encode(ctx, a, texts)
-	m.drop(p, err)
-	return out, err
+	return p.model, nil
 }
 
 // Stuck is told of an error that the engine gave; where it says that the backend is stuck, the next call loads the model on
 // another.
-func (m *Machine) Stuck(engine *retrieval.Engine, err error) {
+func (m *Machine) Stuck(engine Engine, err error) {
 	m.mu.Lock()
 	p := m.part
 	m.mu.Unlock()
-	if p != nil && p.engine == engine {
+	if p != nil && engine == Engine(p.model) {
 		m.drop(p, err)
 	}
 }
 
+// onModel runs f on the machine's model of the moment, of the type its family makes, and gives the model up where f says that
+// it is stuck.
+func onModel[M model, T any](m *Machine, f func(M) (T, error)) (out T, err error) {
+	p, err := m.current()
+	if err != nil {
+		return out, err
+	}
+	own, ok := p.model.(M)
+	if !ok {
+		return out, fmt.Errorf("the language model is a %T, want a %T", p.model, own)
+	}
+	out, err = f(own)
+	m.drop(p, err)
+	return out, err
+}
+
 // drop gives p up where err says that it is stuck. It is not closed: that would wait for the stuck run.
-func (m *Machine) drop(p *parts, err error) {
+func (m *Machine) drop(p *part, err error) {
 	if !errors.Is(err, lm.ErrStuck) {
 		return
 	}
@@ -141,8 +124,8 @@ func (m *Machine) drop(p *parts, err error) {
 	}
 }
 
-// parts returns what there is, or loads it.
-func (m *Machine) parts() (*parts, error) {
+// current returns what there is, or loads it.
+func (m *Machine) current() (*part, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.part != nil {
@@ -152,31 +135,13 @@ func (m *Machine) parts() (*parts, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open backend for the language model: %w", err)
 	}
-	p := &parts{backend: be}
-	if err := m.load(p); err != nil {
-		p.close()
+	model, err := m.family.load(be)
+	if err != nil {
+		be.Finalize()
 		return nil, err
 	}
-	m.part = p
-	return p, nil
-}
-
-func (m *Machine) load(p *parts) (err error) {
-	if p.base, err = lm.Load(p.backend, m.folder, m.cfg.Compute); err != nil {
-		return err
-	}
-	if p.enc, err = encoder.New(p.base, m.tok, m.folder.Pooling, m.cfg.Encoder); err != nil {
-		return err
-	}
-	p.engine, err = retrieval.NewEngine(p.base, p.enc, m.tok, m.cfg.Retrieval)
-	return err
-}
-
-func (p *parts) close() {
-	if p.base != nil {
-		p.base.Close()
-	}
-	p.backend.Finalize()
+	m.part = &part{be, model}
+	return m.part, nil
 }
 
 // Close frees the model and its backend. Nobody may use either any more.
@@ -184,14 +149,21 @@ func (m *Machine) Close() error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.part != nil {
-		m.part.close()
+		m.part.model.close()
+		m.part.backend.Finalize()
 		m.part = nil
 	}
 	return nil
 }
 
-// Open makes the Runtime of a machine: the prompts and the temperature are those it trains with.
+// Open makes the Runtime of a machine: its prompts are those the machine trains with.
 func Open(cfg Config, m *Machine, catalogue Catalogue, dir string, log *slog.Logger) (*Runtime, error) {
-	return New(cfg, Deps{Encoder: m, Tokenizer: m.tok, Catalogue: catalogue, Model: m.name,
-		Render: m.cfg.Retrieval.Render, Temperature: m.cfg.Retrieval.Temperature, Dir: dir, Logger: log})
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	reader, err := m.family.reader(m, cfg)
+	if err != nil {
+		return nil, err
+	}
+	return New(cfg, Deps{Reader: reader, Tokenizer: m.tok, Catalogue: catalogue, Model: m.name, Dir: dir, Logger: log})
 }

@@ -1,26 +1,16 @@
 package textlive
 
 import (
-	"context"
 	"errors"
-	"fmt"
 	"iter"
 	"log/slog"
-	"math"
+	"strconv"
 	"sync"
 	"sync/atomic"
 
 	"github.com/softrec/softrec/schema"
-	"github.com/softrec/softrec/trainer/model/lora"
 	"github.com/softrec/softrec/trainer/model/titles"
 )
-
-// Encoder turns texts into vectors of length 1, with an adapter or, for nil, with the frozen base; a Machine is one. It is
-// safe for concurrent use.
-type Encoder interface {
-	Encode(ctx context.Context, a *lora.Adapter, texts [][]int32) ([][]float32, error)
-	Dim() int
-}
 
 // Catalogue is what a Runtime follows; ingest/catalog.View is one.
 type Catalogue interface {
@@ -30,24 +20,21 @@ type Catalogue interface {
 
 // Deps are what a Runtime works with. All but Dir and Logger are required.
 type Deps struct {
-	Encoder     Encoder
-	Tokenizer   titles.Tokenizer
-	Catalogue   Catalogue
-	Model       string        // names the base model; see ModelName
-	Render      titles.Render // of histories: the one the adapters are trained with
-	Temperature float64       // of the softmax over cosines: the one the adapters are trained with
-	Dir         string        // folder of the file of vectors; empty: none, a restart encodes every title again
-	Logger      *slog.Logger  // nil: silent
+	Reader    Reader // of this Runtime alone
+	Tokenizer titles.Tokenizer
+	Catalogue Catalogue
+	Model     string       // names the base model; see ModelName
+	Dir       string       // folder of the file of vectors; empty: none, a restart encodes every title again
+	Logger    *slog.Logger // nil: silent
 }
 
 // Runtime is a language model that follows the catalogue. Make one with New and call Run once.
 type Runtime struct {
-	cfg       Config
-	deps      Deps
-	log       *slog.Logger
-	separator []int32
-	table     atomic.Pointer[table]
-	waiting   atomic.Int64
+	cfg     Config
+	deps    Deps
+	log     *slog.Logger
+	table   atomic.Pointer[table]
+	waiting atomic.Int64
 
 	mu      sync.RWMutex
 	entries map[string]*entry // by item; an entry itself never changes
@@ -62,28 +49,26 @@ type Runtime struct {
 type entry struct {
 	title  string
 	tokens []int32   // empty: the title says nothing to the model
-	vec    []float32 // nil until it is encoded
+	vec    []float32 // nil until it is encoded, and where the model needs none
+	ready  bool      // the item can be recommended
 }
 
-// New checks its arguments and opens the file of vectors. The titles are read by Run or Sync.
+// New checks its arguments and, for a model whose titles need vectors, opens their file. The titles are read by Run or Sync.
 func New(cfg Config, deps Deps) (*Runtime, error) {
-	if err := errors.Join(cfg.Validate(), deps.Render.Validate()); err != nil {
+	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	if deps.Encoder == nil || deps.Tokenizer == nil || deps.Catalogue == nil || deps.Model == "" {
-		return nil, errors.New("new text runtime: want an encoder, its tokenizer, a catalogue and the model's name")
+	if deps.Reader == nil || deps.Tokenizer == nil || deps.Catalogue == nil || deps.Model == "" {
+		return nil, errors.New("new text runtime: want a reader, its tokenizer, a catalogue and the model's name")
 	}
-	if !(deps.Temperature > 0) || math.IsInf(deps.Temperature, 1) {
-		return nil, fmt.Errorf("new text runtime: temperature %v: want a finite number above 0", deps.Temperature)
-	}
-	r := &Runtime{cfg: cfg, deps: deps, log: deps.Logger, separator: deps.Tokenizer.Encode(deps.Render.Separator), entries: map[string]*entry{}, rows: map[string]int{}, seen: -1}
+	r := &Runtime{cfg: cfg, deps: deps, log: deps.Logger, entries: map[string]*entry{}, rows: map[string]int{}, seen: -1}
 	if r.log == nil {
 		r.log = slog.New(slog.DiscardHandler)
 	}
 	r.table.Store(&table{})
-	if deps.Dir != "" {
+	if width := deps.Reader.width(); deps.Dir != "" && width > 0 {
 		var err error
-		if r.kept, err = openVectors(deps.Dir, deps.Model, deps.Encoder.Dim(), r.log); err != nil {
+		if r.kept, err = openVectors(deps.Dir, deps.Model, width, r.log); err != nil {
 			return nil, err
 		}
 	}
@@ -101,7 +86,19 @@ func (r *Runtime) Close() error {
 // Model names the base model.
 func (r *Runtime) Model() string { return r.deps.Model }
 
-// Len is the number of items that can be recommended, Waiting the number of titles still to be encoded.
+// Version grows whenever the items that can be recommended change: a list made from a Score before is then out of date.
+func (r *Runtime) Version() int64 { return r.table.Load().version }
+
+// Under names what readings under a bundle's text key depend on: the key alone where a reading is a vector, which new items
+// are compared with too, and the titles of the moment where it is a list of items found among them.
+func (r *Runtime) Under(key string) string {
+	if key == "" || r.deps.Reader.width() > 0 {
+		return key
+	}
+	return key + "@" + strconv.FormatInt(r.Version(), 10)
+}
+
+// Len is the number of items that can be recommended.
 func (r *Runtime) Len() int { return r.table.Load().live }
 
 // Waiting is the number of titles still to be encoded, as of the last look at the catalogue.
@@ -109,17 +106,17 @@ func (r *Runtime) Waiting() int { return int(r.waiting.Load()) }
 
 // Title returns the title of an item that can be recommended.
 func (r *Runtime) Title(id string) (string, bool) {
-	if e := r.entry(id); e != nil && e.vec != nil {
+	if e := r.entry(id); e != nil && e.ready {
 		return e.title, true
 	}
 	return "", false
 }
 
-// Item returns the tokens and the frozen vector of an item's title, for a learner's table; both are shared and read only.
-// It answers false for an item that cannot be recommended.
+// Item returns the tokens and the frozen vector of an item's title, for a learner; both are shared and read only. The
+// vector is nil where the model needs none. It answers false for an item that cannot be recommended.
 func (r *Runtime) Item(id string) (tokens []int32, vec []float32, ok bool) {
 	e := r.entry(id)
-	if e == nil || e.vec == nil {
+	if e == nil || !e.ready {
 		return nil, nil, false
 	}
 	return e.tokens, e.vec, true

@@ -1,47 +1,74 @@
 package textlive
 
-import "slices"
+import (
+	"math"
+	"slices"
 
-// table is the encoded catalogue at one moment. Rows are only added in place; any other change makes new slices.
+	"github.com/softrec/softrec/trainer/model/ranker"
+	"github.com/softrec/softrec/trainer/model/titles"
+)
+
+// table is what can be recommended at one moment. Rows are only added in place; any other change makes new slices.
 type table struct {
-	ids  []string    // by row, "" for one that is empty
-	vecs [][]float32 // by row
+	ids  []string // by row, "" for one that is empty
+	rows []*entry // by row, nil for one that is empty
 	live int
+
+	version int64 // grows with every table
+}
+
+// text is a text that says nothing about any item yet.
+func (t *table) text() *ranker.Text {
+	text := &ranker.Text{IDs: t.ids, LogProbs: make([]float32, len(t.ids)), Items: t.live}
+	for row := range text.LogProbs {
+		text.LogProbs[row] = float32(math.Inf(-1))
+	}
+	return text
 }
 
 // install brings the table up to the entries: rows of items that are gone or wait for a new vector become empty, and ids
-// get rows where they have vectors. Only what goes or changes costs a copy of the table.
-func (r *Runtime) install(ids []string) {
+// get rows where they are ready. Only what goes or changes costs a copy of the table.
+func (r *Runtime) install(ids []string) error {
 	old := r.table.Load()
-	next, own := &table{ids: old.ids, vecs: old.vecs}, false
-	change := func(row int, id string, vec []float32) {
+	next, own := &table{ids: old.ids, rows: old.rows}, false
+	var gone []string
+	var came []titles.Entry
+	change := func(row int, id string, e *entry) {
 		if !own {
-			next.ids, next.vecs, own = slices.Clone(old.ids), slices.Clone(old.vecs), true
+			next.ids, next.rows, own = slices.Clone(old.ids), slices.Clone(old.rows), true
 		}
-		next.ids[row], next.vecs[row] = id, vec
+		next.ids[row], next.rows[row] = id, e
 	}
-	for id, row := range r.rows {
+	for row, id := range old.ids {
+		if id == "" {
+			continue
+		}
 		switch e := r.entries[id]; {
-		case e == nil || e.vec == nil:
+		case e == nil || !e.ready:
 			change(row, "", nil)
 			delete(r.rows, id)
-		case &old.vecs[row][0] != &e.vec[0]:
-			change(row, id, e.vec)
+			gone = append(gone, id)
+		case e != old.rows[row]:
+			change(row, id, e)
+			came = append(came, titles.Entry{Item: id, Tokens: e.tokens})
 		}
 	}
 	for _, id := range ids {
 		e := r.entries[id]
-		if _, known := r.rows[id]; known || e.vec == nil {
+		if _, known := r.rows[id]; known || !e.ready {
 			continue
 		}
 		r.rows[id] = len(next.ids)
-		next.ids, next.vecs = append(next.ids, id), append(next.vecs, e.vec)
+		next.ids, next.rows = append(next.ids, id), append(next.rows, e)
+		came = append(came, titles.Entry{Item: id, Tokens: e.tokens})
 	}
 	next.live = len(r.rows)
 	if holes := len(next.ids) - next.live; holes > 1000+next.live {
 		next = r.compact(next)
 	}
+	next.version = old.version + 1
 	r.table.Store(next)
+	return r.deps.Reader.follow(gone, came) // after the table: what is found from now on has a row
 }
 
 // compact drops the empty rows.
@@ -50,7 +77,7 @@ func (r *Runtime) compact(t *table) *table {
 	for row, id := range t.ids {
 		if id != "" {
 			r.rows[id] = len(out.ids)
-			out.ids, out.vecs = append(out.ids, id), append(out.vecs, t.vecs[row])
+			out.ids, out.rows = append(out.ids, id), append(out.rows, t.rows[row])
 		}
 	}
 	return out

@@ -1,0 +1,76 @@
+package app
+
+import (
+	"fmt"
+	"log/slog"
+	"strings"
+	"testing"
+
+	"github.com/softrec/softrec/cmd/softrec/probe"
+	"github.com/softrec/softrec/schema"
+)
+
+// tinyModel is a random encoder small enough for the pure-Go backend.
+const tinyModel = "../../../trainer/model/lm/testdata/bert"
+
+// A process with the text learner reads titles as they arrive, answers with the language model's scores and recommends a
+// new item that nobody has clicked.
+func TestApp_textLearnerOnTheStream(t *testing.T) {
+	if raceEnabled {
+		t.Skip("gomlx's matrix products trip checkptr, which -race turns on")
+	}
+	client, stop := running(t, settings(t, map[string]string{
+		"trainer.learner": "text", "text.model": tinyModel, "backend.pjrt_plugin": "none", "serve.answer_budget": "10s",
+		"trainer.round_events": "40", "trainer.round_min_events": "20", "trainer.round_interval": "1s", "trainer.gate_minimum": "1",
+		"trainer.gate_tolerance": "100", "trainer.soft.epochs": "1", "trainer.soft.teacher_epochs": "1", "data_dir": t.TempDir(),
+	}))
+	defer stop()
+	titles := []string{"red teapot", "blue teapot", "wooden clock", "paper lantern", "glass lantern", "tin mug"}
+	for i, title := range titles {
+		put(t, client, fmt.Sprintf("i%d", i), title)
+	}
+	for u := range 20 {
+		clickAll(t, client, fmt.Sprintf("user-%d", u), fmt.Sprintf("i%d", u%6), fmt.Sprintf("i%d", (u+1)%6), fmt.Sprintf("i%d", (u+3)%6))
+	}
+	var answer schema.Answer
+	eventually(t, func() error {
+		var err error
+		if answer, err = client.Recommend(t.Context(), "user-3", 6); err == nil && answer.Text != schema.TextReady {
+			err = fmt.Errorf("the answer of model %q has the text state %q", answer.ModelVersion, answer.Text)
+		}
+		return err
+	})
+	put(t, client, "brand-new", "green teapot")
+	eventually(t, func() error {
+		a, err := client.Recommend(t.Context(), "user-3", 7)
+		if err != nil {
+			return err
+		}
+		for _, it := range a.Items {
+			if it.ID == "brand-new" && it.Source == schema.SourceText {
+				return nil
+			}
+		}
+		return fmt.Errorf("the new item is not recommended for its title: %+v", a.Items)
+	})
+}
+
+func put(t *testing.T, client *probe.Client, id, title string) {
+	t.Helper()
+	if err := client.PutItem(t.Context(), schema.Item{ID: id, Title: title}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestOpen_textLearnerNeedsAModel(t *testing.T) {
+	for value, want := range map[string]string{"": "text.model is empty", "no/such/folder": "text.model"} {
+		loaded := settings(t, map[string]string{"trainer.learner": "text", "text.model": value})
+		a, err := Open(t.Context(), loaded, slog.New(slog.DiscardHandler), "test", AllRoles()...)
+		if err == nil {
+			_ = a.Close()
+		}
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("model %q: error %v, want one with %q", value, err, want)
+		}
+	}
+}

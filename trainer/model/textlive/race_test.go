@@ -1,0 +1,5 @@
+//go:build race
+
+package textlive
+
+const raceEnabled = true
