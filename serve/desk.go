@@ -23,7 +23,7 @@ type desk struct {
 	limit  int           // histories that may wait
 	batch  int           // histories read together
 
-	readings *lru.Cache[textKey, ranker.Reading]
+	readings *lru.Cache[textKey, reading]
 	dropped  atomic.Int64
 	failures atomic.Int64
 
@@ -43,6 +43,12 @@ type job struct {
 	done    chan struct{} // closed when it was read, given up or overtaken
 }
 
+// reading is what is kept of a history.
+type reading struct {
+	ranker.Reading
+	titles int64 // Texts.Version when it was read
+}
+
 // How an answer came to its text part, the values of a metric's label.
 const (
 	textCached  = "cached"  // the reading was there
@@ -52,7 +58,7 @@ const (
 )
 
 func newDesk(texts Texts, cfg Config) (*desk, error) {
-	readings, err := lru.New[textKey, ranker.Reading](cfg.TextReadings)
+	readings, err := lru.New[textKey, reading](cfg.TextReadings)
 	if err != nil {
 		return nil, fmt.Errorf("make the cache of text readings: %w", err)
 	}
@@ -65,7 +71,7 @@ func newDesk(texts Texts, cfg Config) (*desk, error) {
 // ask returns the reading under key, waiting for it as long as the budget allows. A wait that cannot succeed at the pace
 // of the last batches is not begun; the history is read all the same, for the next request.
 func (d *desk) ask(ctx context.Context, key textKey, live *Live, history []schema.Interaction) (ranker.Reading, schema.TextState, string) {
-	if r, ok := d.readings.Get(key); ok {
+	if r, ok := d.kept(key); ok {
 		return found(r, textCached)
 	}
 	j, worth := d.enqueue(key, live, history)
@@ -78,10 +84,19 @@ func (d *desk) ask(ctx context.Context, key textKey, live *Live, history []schem
 		case <-ctx.Done():
 		}
 	}
-	if r, ok := d.readings.Get(key); ok {
+	if r, ok := d.kept(key); ok {
 		return found(r, textRead)
 	}
 	return nil, schema.TextPending, textLate
+}
+
+// kept is the reading under key. One that found no title in the history holds until other titles are there.
+func (d *desk) kept(key textKey) (ranker.Reading, bool) {
+	r, ok := d.readings.Get(key)
+	if !ok || r.Reading == nil && r.titles != d.texts.Version() {
+		return nil, false
+	}
+	return r.Reading, true
 }
 
 func found(r ranker.Reading, how string) (ranker.Reading, schema.TextState, string) {
@@ -176,7 +191,7 @@ func (d *desk) read(ctx context.Context, batch []*job) (time.Duration, error) {
 	for i, j := range batch {
 		histories[i] = j.history
 	}
-	start := time.Now()
+	start, titles := time.Now(), d.texts.Version() // before the titles are looked at
 	readings, err := d.protected(ctx, batch[0].live, histories)
 	took := time.Since(start)
 	if err != nil {
@@ -191,7 +206,7 @@ func (d *desk) read(ctx context.Context, batch []*job) (time.Duration, error) {
 	}
 	for i, j := range batch {
 		if err == nil {
-			d.readings.Add(j.key, readings[i])
+			d.readings.Add(j.key, reading{readings[i], titles})
 		}
 		delete(d.running, j.key)
 		close(j.done)

@@ -242,3 +242,45 @@ func TestDesk_manyRequestsForOneWindowReadItOnce(t *testing.T) {
 		}
 	})
 }
+
+// The title of what a user has just clicked may come after the click: its absence must not be remembered for the window's life.
+func TestDesk_nothingToSayHoldsUntilOtherTitlesCome(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &fakeTexts{takes: 10 * time.Millisecond}
+		d := runningDesk(t, f)
+		ask := func(last string) (ranker.Reading, schema.TextState, string) {
+			return d.ask(t.Context(), userKey("anna", 1), &Live{}, clicks(last))
+		}
+		if r, state, _ := ask("untitled"); r != nil || state != schema.TextNone {
+			t.Fatalf("without a title: %v %v", r, state)
+		}
+		if _, state, _ := ask("mug"); state != schema.TextNone || len(f.read()) != 1 {
+			t.Fatalf("the same titles: %v after %d batches, want none after 1", state, len(f.read()))
+		}
+		f.version.Add(1)
+		if r, state, how := ask("mug"); r != "mug" || state != schema.TextReady || how != textRead { // its title has come
+			t.Errorf("a title has come: %v %v %v", r, state, how)
+		}
+		f.version.Add(1)
+		if r, _, how := ask("mug"); r != "mug" || how != textCached {
+			t.Errorf("a reading with something to say: %v %v, want it kept", r, how)
+		}
+	})
+}
+
+// What is kept of a session does not grow with it: anybody may ask for sessions.
+func TestSessionKey_isShortAndTellsSessionsApart(t *testing.T) {
+	long := make([]string, schema.MaxSessionItems)
+	for i := range long {
+		long[i] = fmt.Sprintf("%0*d", schema.MaxIDLen, i)
+	}
+	if n := len(sessionKey(long).user); n > 64 {
+		t.Errorf("the key of a long session takes %d bytes, want at most 64", n)
+	}
+	if sessionKey([]string{"a", "b"}) == sessionKey([]string{"b", "a"}) || sessionKey([]string{"a", "b"}) == sessionKey([]string{"ab"}) {
+		t.Error("different sessions share a key")
+	}
+	if sessionKey(long) != sessionKey(slices.Clone(long)) {
+		t.Error("one session has two keys")
+	}
+}

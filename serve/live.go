@@ -36,6 +36,7 @@ type models struct {
 	snapshots Snapshots
 	decode    func(map[string][]byte) (Ranker, error)
 	now       func() time.Time
+	texts     Texts // nil without a language model
 	log       *slog.Logger
 
 	live     atomic.Pointer[Live]
@@ -99,7 +100,17 @@ func (m *models) poll(ctx context.Context) error {
 	m.fault.Store(nil)
 	m.swaps.Add(1)
 	m.log.Info("model is live", "version", version, "before", old.version(), "round", next.Manifest.Round, "learner", next.Manifest.Learner)
+	m.mindText(next)
 	return nil
+}
+
+// mindText warns of a model whose mixture counts on a language model that this server does not have: its answers go
+// without that part, and are worse for it.
+func (m *models) mindText(live *Live) {
+	r, ok := live.Ranker.(interface{ ReadsText() bool })
+	if ok && r.ReadsText() && (m.texts == nil || m.texts.Under(live) == "") {
+		m.log.Warn("the live model counts on a language model that this server does not have: start it with the trainer's --model", "version", live.version())
+	}
 }
 
 // fallBack takes the newest model that was live before and can be read: an older model is better than none.

@@ -51,7 +51,7 @@ func New(cfg Config, deps Deps) (*Server, error) {
 		rdb: deps.Redis, windows: deps.Windows, catalogue: deps.Catalogue, timeout: cfg.RedisTimeout, now: deps.Now,
 		breaker: breaker{max: int32(cfg.BreakerFailures), cooldown: cfg.BreakerCooldown},
 	}
-	s.models = &models{registry: deps.Registry, snapshots: deps.Snapshots, decode: deps.Decode, now: deps.Now, log: s.log}
+	s.models = &models{registry: deps.Registry, snapshots: deps.Snapshots, decode: deps.Decode, now: deps.Now, texts: deps.Texts, log: s.log}
 	if deps.Texts != nil {
 		d, err := newDesk(deps.Texts, cfg)
 		if err != nil {

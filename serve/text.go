@@ -2,6 +2,7 @@ package serve
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"strings"
 
@@ -24,7 +25,8 @@ type Texts interface {
 	Score(reading ranker.Reading) *ranker.Text
 }
 
-// textKey names what a reading depends on. Items and their titles are looked at when it is scored.
+// textKey names what a reading depends on, but for the titles of the history itself (see reading). Those of the catalogue
+// are looked at when it is scored.
 type textKey struct {
 	user      string
 	window    int64
@@ -39,9 +41,11 @@ func textKeyOf(k cacheKey) textKey {
 	return textKey{user: k.user, window: k.window, entries: k.entries, partition: k.partition, offset: k.offset}
 }
 
-// sessionKey is the key of a history that belongs to no user.
+// sessionKey is the key of a history that belongs to no user. It is a digest: a session may be far longer than what is kept
+// of it.
 func sessionKey(items []string) textKey {
-	return textKey{user: "\x00" + strings.Join(items, "\x00"), entries: len(items)} // no user id holds a NUL
+	sum := sha256.Sum256([]byte(strings.Join(items, "\x00"))) // no id holds a NUL, neither an item's nor a user's
+	return textKey{user: "\x00" + string(sum[:]), entries: len(items)}
 }
 
 // text is what the language model says about a history, in time for the answer or not.

@@ -2,6 +2,7 @@ package serve
 
 import (
 	"context"
+	"strings"
 	"testing"
 	"time"
 
@@ -64,5 +65,25 @@ func TestRecommend_aNewTitleMakesTextListsAnew(t *testing.T) {
 	st.recommend("/v1/recommend/anna?n=3")
 	if hits := st.s.cache.hits.Load(); hits != 1 {
 		t.Errorf("%d cache hits after a new title, want 1", hits)
+	}
+}
+
+// textRanker is a model whose mixture reads text.
+type textRanker struct{ fakeRanker }
+
+func (*textRanker) ReadsText() bool { return true }
+
+func TestModels_warnOfAModelWhoseLanguageModelIsNotHere(t *testing.T) {
+	for _, has := range []bool{false, true} {
+		st := newStack(t, func(_ *Config, d *Deps) {
+			d.Decode = func(map[string][]byte) (Ranker, error) { return &textRanker{}, nil }
+			if has {
+				d.Texts = &fakeTexts{}
+			}
+		})
+		st.model("m1", names(2)...)
+		if warned := strings.Contains(st.logs.String(), "language model that this server does not have"); warned == has {
+			t.Errorf("with a language model %v: warned %v", has, warned)
+		}
 	}
 }

@@ -45,6 +45,9 @@ func (s *textScorer) answer(ctx context.Context, jobs []*textJob) {
 		byModel[j.bundle] = append(byModel[j.bundle], j)
 	}
 	for b, group := range byModel {
+		if b.TextModel != s.model.Model() { // of an earlier trainer: its adapter means nothing to this model
+			continue
+		}
 		histories := make([][]schema.Interaction, len(group))
 		for i, j := range group {
 			histories[i] = j.history

@@ -11,6 +11,7 @@ import (
 
 	"github.com/gomlx/compute"
 
+	"github.com/softrec/softrec/cmd/softrec/config"
 	"github.com/softrec/softrec/ingest/catalog"
 	"github.com/softrec/softrec/schema"
 	"github.com/softrec/softrec/serve"
@@ -40,11 +41,15 @@ func (a *App) openText(ctx context.Context, roles []Role) error {
 		}
 		return nil
 	}
-	if !needs(roles, Serve) && (!learns || !needs(roles, Trainer)) {
+	log := a.log.With("component", "text")
+	if needs(roles, Trainer) && !learns {
+		log.Warn("the language model is not loaded: the learner does not use it", "text.model", a.cfg.Text.Model, "trainer.learner", a.cfg.Trainer.Learner)
 		return nil
 	}
-	log := a.log.With("component", "text")
-	dir, err := fetch.Resolve(ctx, a.cfg.Text.Model, fetch.Options{Cache: a.cfg.Text.Cache, Log: log})
+	if !needs(roles, Serve) && !needs(roles, Trainer) {
+		return nil
+	}
+	dir, err := fetch.Resolve(ctx, a.cfg.Text.Model, FetchOptions(a.cfg.Text, log))
 	if err != nil {
 		return fmt.Errorf("text.model: %w", err)
 	}
@@ -65,6 +70,20 @@ func (a *App) openText(ctx context.Context, roles []Role) error {
 	a.parts = append(a.parts, Part{"titles", l.runtime.Run})
 	a.language = l
 	return nil
+}
+
+// FetchOptions says how models are downloaded: progress goes to log, a line for every tenth of a file.
+func FetchOptions(cfg config.Text, log *slog.Logger) fetch.Options {
+	said := ""
+	return fetch.Options{Cache: cfg.Cache, Log: log, Progress: func(file string, done, size int64) {
+		if size <= 0 {
+			return
+		}
+		if line := fmt.Sprintf("%s %d %%", file, 10*(10*done/size)); line != said {
+			said = line
+			log.Info("downloading the language model", "file", file, "bytes", done, "of", size)
+		}
+	}}
 }
 
 // openTitles makes what follows the catalogue's titles.

@@ -6,8 +6,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/softrec/softrec/cmd/softrec/app"
 	"github.com/softrec/softrec/cmd/softrec/experiment"
-	"github.com/softrec/softrec/trainer/model/hf/fetch"
 )
 
 func newEval(env Env) (*cobra.Command, error) {
@@ -42,7 +42,7 @@ func newEvalSoft(env Env) (*cobra.Command, error) {
 				return err
 			}
 			res, err := experiment.Execute(cmd.Context(), o, experiment.Experiment{
-				Open: experiment.OpenFolder(loaded.Config.Backend, fetch.Options{Log: log}, log), Log: log, Watcher: experiment.NewWatcher(env.Err),
+				Open: experiment.OpenFolder(loaded.Config.Backend, app.FetchOptions(loaded.Config.Text, log), log), Log: log, Watcher: experiment.NewWatcher(env.Err),
 			})
 			if err != nil {
 				return err

@@ -1,9 +1,12 @@
 package decoder
 
 import (
+	"errors"
 	"slices"
 
 	"github.com/gomlx/gomlx/core/tensors"
+
+	"github.com/softrec/softrec/trainer/model/lm"
 )
 
 // length rounds a number of tokens up, so that few shapes are compiled, to at most most.
@@ -73,6 +76,13 @@ func pick(texts [][]int32, numbers []int) [][]int32 {
 		out[i] = texts[n]
 	}
 	return out
+}
+
+// freeUnless gives device memory back, but after a run that got stuck: it still reads its inputs.
+func freeUnless(err *error, list ...*tensors.Tensor) {
+	if !errors.Is(*err, lm.ErrStuck) {
+		free(list...)
+	}
 }
 
 // free gives device memory back.

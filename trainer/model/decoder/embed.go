@@ -30,7 +30,7 @@ func (g *Generator) Embed(ctx context.Context, texts [][]int32) ([][]float32, er
 				out[n] = append([]float32(nil), values[i*h:(i+1)*h]...)
 			}
 		})
-		free(ids, mask)
+		freeUnless(&err, ids, mask)
 		if err != nil {
 			return nil, fmt.Errorf("embed: %w", err)
 		}

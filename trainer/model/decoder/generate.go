@@ -3,6 +3,7 @@ package decoder
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/compute/shapes"
@@ -60,8 +61,8 @@ type generation struct {
 }
 
 // all runs the searches to their ends.
-func (r *generation) all(ctx context.Context, prompts [][]int32) error {
-	defer r.free()
+func (r *generation) all(ctx context.Context, prompts [][]int32) (err error) {
+	defer func() { freeUnless(&err, slices.Concat([]*tensors.Tensor{r.mask}, r.prompt, r.written)...) }()
 	logp, err := r.prefill(ctx, prompts)
 	if err != nil {
 		return err
@@ -91,11 +92,11 @@ func (r *generation) open() bool {
 }
 
 // prefill reads the prompts and returns the log-probabilities of what comes first.
-func (r *generation) prefill(ctx context.Context, prompts [][]int32) ([]float32, error) {
+func (r *generation) prefill(ctx context.Context, prompts [][]int32) (logp []float32, err error) {
 	most := r.g.base.Config().MaxPositions
 	r.rows = count(len(prompts), r.g.prompts(r.rules.beams))
 	ids, mask := pad(prompts, r.rows, length(widest(prompts), most)).tensors()
-	defer free(ids)
+	defer func() { freeUnless(&err, ids) }()
 	r.mask = mask
 	out, err := r.p.prefill.Call(ctx, r.adapter, []*tensors.Tensor{ids, mask})
 	if err != nil {
@@ -103,8 +104,7 @@ func (r *generation) prefill(ctx context.Context, prompts [][]int32) ([]float32,
 	}
 	r.prompt = out[1:]
 	defer free(out[0])
-	logp, err := floats(out[0], nil)
-	if err != nil {
+	if logp, err = floats(out[0], nil); err != nil {
 		return nil, err
 	}
 	c, dtype := r.g.base.Config(), dtypes.Float32
@@ -119,7 +119,7 @@ func (r *generation) prefill(ctx context.Context, prompts [][]int32) ([]float32,
 }
 
 // step reads the token that each open text ends in and fetches the log-probabilities of the next one.
-func (r *generation) step(ctx context.Context, slot int) error {
+func (r *generation) step(ctx context.Context, slot int) (err error) {
 	n, w := r.rows*r.rules.beams, r.rules.beams
 	ids, parents := make([]int32, n), make([]int32, n)
 	for i, s := range r.searches {
@@ -134,7 +134,8 @@ func (r *generation) step(ctx context.Context, slot int) error {
 		tensors.FromFlatDataAndDimensions(ids, n, 1), tensors.FromFlatDataAndDimensions(parents, n),
 		tensors.FromScalar(int32(slot)), r.mask,
 	}
-	defer free(data[:3]...)
+	own := data[:3:3]
+	defer func() { freeUnless(&err, own...) }()
 	data = append(append(data, r.prompt...), r.written...)
 	out, err := r.p.step.Call(ctx, r.adapter, data)
 	if err != nil {
@@ -145,12 +146,6 @@ func (r *generation) step(ctx context.Context, slot int) error {
 	defer free(out[0])
 	r.logp, err = floats(out[0], r.logp)
 	return err
-}
-
-func (r *generation) free() {
-	free(r.mask)
-	free(r.prompt...)
-	free(r.written...)
 }
 
 // floats copies a tensor into buf or, where that is too small, a new slice.

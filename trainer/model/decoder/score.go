@@ -71,17 +71,17 @@ type candidateOf struct {
 }
 
 // prompts scores the titles of a chunk of prompts into out.
-func (s *scoring) prompts(ctx context.Context, prompts [][]int32, candidates [][][]int32, chunk []int, size int, out [][]float64) error {
+func (s *scoring) prompts(ctx context.Context, prompts [][]int32, candidates [][][]int32, chunk []int, size int, out [][]float64) (err error) {
 	c := s.g.base.Config()
 	rows := count(len(chunk), size)
 	some := pick(prompts, chunk)
 	ids, mask := pad(some, rows, length(widest(some), c.MaxPositions)).tensors()
-	defer free(ids, mask)
+	defer func() { freeUnless(&err, ids, mask) }()
 	first, err := s.p.prefill.Call(ctx, s.adapter, []*tensors.Tensor{ids, mask})
 	if err != nil {
 		return err
 	}
-	defer free(first...)
+	defer func() { freeUnless(&err, first...) }()
 	logp, err := floats(first[0], nil)
 	if err != nil {
 		return err
@@ -127,10 +127,10 @@ func (s *scoring) held(logp []float32, at titles.Cursor, token int32) float64 {
 }
 
 // read runs a block and adds the log-probabilities of all tokens after the first.
-func (s *scoring) read(ctx context.Context, b block, mask *tensors.Tensor, cache []*tensors.Tensor, add func(row, index int, logp float64)) error {
+func (s *scoring) read(ctx context.Context, b block, mask *tensors.Tensor, cache []*tensors.Tensor, add func(row, index int, logp float64)) (err error) {
 	ids, own := b.tensors()
 	targets := tensors.FromFlatDataAndDimensions(b.targets, b.rows, b.width)
-	defer free(ids, own, targets)
+	defer func() { freeUnless(&err, ids, own, targets) }()
 	program, data := s.p.follow, []*tensors.Tensor{ids, targets, mask}
 	if s.o.Trie != nil {
 		program, data = s.p.next, []*tensors.Tensor{ids, mask}
