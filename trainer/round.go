@@ -98,6 +98,9 @@ func (r *rounds) run(ctx context.Context, base knowledge, c cut, live *liveModel
 	if out.Live != nil {
 		rec.ModelVersion = out.Live.Version
 	}
+	if w.reader != nil {
+		rec.Notes = append(rec.Notes, w.reader.notes...)
+	}
 	rec.Seconds = r.now().Sub(started).Seconds()
 	out.Record = rec
 	return out, nil
@@ -111,6 +114,9 @@ func (e *publishError) Error() string { return e.err.Error() }
 // tune trains the network.
 func (r *rounds) tune(ctx context.Context, w *work, rec *schema.Round) (Network, error) {
 	rec.Learner = r.cfg.Learner
+	if err := w.reader.lost(w.gate); err != nil {
+		return Network{}, fmt.Errorf("tune the %s learner: the gate could not judge it by its text: %w", r.cfg.Learner, err)
+	}
 	task := Task{Vocab: w.vocab.Len(), Seed: w.seed, InitSeed: uint64(r.cfg.Seed), Live: w.network, OnEpoch: r.onEpoch, Now: r.now}
 	if r.cfg.tunesSequence() {
 		task.Train = examples(slices.Concat(w.replay, w.learn), r.cfg.Sequence.MaxLen, w.seed)
@@ -146,7 +152,11 @@ func (r *rounds) refresh(ctx context.Context, w *work, out *outcome, rec *schema
 	if live != nil {
 		start = r.startMixer(live.Bundle)
 	}
-	candidate, v, err := r.gate(ctx, w, live, start, w.network)
+	network := w.network
+	if w.reader.sides(ctx, w.gate, network.Adapter, live) != nil {
+		network.Adapter = r.adapterOf(live) // nothing goes live for a text that nobody could judge
+	}
+	candidate, v, err := r.gate(ctx, w, live, start, network)
 	if err != nil {
 		return nil, err
 	}
@@ -167,11 +177,15 @@ func (r *rounds) refresh(ctx context.Context, w *work, out *outcome, rec *schema
 	return live, nil
 }
 
-// renew is the second half: a network tuned by SOFT.
+// renew is the second half: a network tuned by SOFT. Where the language model fails on the gate's questions, the half has
+// failed: the rest of the answers could not tell a good adapter from a bad one.
 func (r *rounds) renew(ctx context.Context, w *work, reference *liveModel, out *outcome, rec *schema.Round) error {
 	tuned, err := r.tune(ctx, w, rec)
 	if err != nil || tuned == w.network {
 		return err
+	}
+	if err := w.reader.sides(ctx, w.gate, tuned.Adapter, reference); err != nil {
+		return fmt.Errorf("judge the %s learner by its text: %w", r.cfg.Learner, err)
 	}
 	w.network = tuned
 	candidate, v, err := r.gate(ctx, w, reference, w.mixed, tuned)

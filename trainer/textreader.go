@@ -11,12 +11,16 @@ import (
 	"github.com/softrec/softrec/trainer/model/ranker"
 )
 
-// reader asks the language model about a round's questions, each question and adapter once. A nil reader has no model.
+// reader asks the language model about a round's questions, each question and adapter once. Where the model fails on a
+// slice of questions under one adapter, the slice has text under none for the rest of the round: a fault on one side must
+// not let the other one win. A nil reader has no model.
 type reader struct {
-	model TextModel
-	limit int
-	fault func(error) // told of what the model could not do; the questions go without text then
-	kept  map[readKey][]ranker.Reading
+	model  TextModel
+	limit  int
+	fault  func(error) // told of what the model could not do
+	kept   map[readKey][]ranker.Reading
+	faults map[*ranker.Question]error // by the first question of a slice
+	notes  []string                   // for the round's record
 }
 
 type readKey struct {
@@ -28,15 +32,25 @@ func (r *rounds) newReader() *reader {
 	if r.text == nil {
 		return nil
 	}
-	return &reader{model: r.text, limit: r.cfg.Text.Questions, kept: map[readKey][]ranker.Reading{}, fault: func(err error) {
+	t := &reader{model: r.text, limit: r.cfg.Text.Questions, kept: map[readKey][]ranker.Reading{}, faults: map[*ranker.Question]error{}}
+	t.fault = func(err error) {
 		if r.log != nil {
 			r.log.Warn("the language model does not read histories, the round goes on without its text", "error", err)
 		}
-	}}
+	}
+	return t
+}
+
+// adapterOf is the adapter of l for the language model of r; nil, the untuned model, also where l reads another one.
+func (r *rounds) adapterOf(l *liveModel) *lora.Adapter {
+	if r.text == nil || l == nil || l.Bundle.TextModel != r.text.Model() {
+		return nil
+	}
+	return l.Bundle.Adapter
 }
 
 // readings returns what the language model of b makes of the newest questions of qs, by question, nil for the others. It
-// is nil where b has no such model.
+// is nil where b has no such model, or where the model failed on qs.
 func (t *reader) readings(ctx context.Context, b *ranker.Bundle, qs []ranker.Question) []ranker.Reading {
 	if t == nil || b.TextModel != t.model.Model() {
 		return nil
@@ -47,31 +61,65 @@ func (t *reader) readings(ctx context.Context, b *ranker.Bundle, qs []ranker.Que
 // under is readings by adapter.
 func (t *reader) under(ctx context.Context, adapter *lora.Adapter, qs []ranker.Question) []ranker.Reading {
 	newest := qs[max(0, len(qs)-t.limit):]
-	if len(newest) == 0 {
+	if len(newest) == 0 || t.lost(qs) != nil {
 		return nil
 	}
 	key := readKey{adapter, &qs[0]}
 	if kept, ok := t.kept[key]; ok {
 		return kept
 	}
-	histories := make([][]schema.Interaction, len(newest))
-	for i, q := range newest {
+	got, err := t.ask(ctx, adapter, newest)
+	if err != nil {
+		if ctx.Err() == nil {
+			t.lose(qs, len(newest), err)
+		}
+		return nil
+	}
+	out := make([]ranker.Reading, len(qs))
+	copy(out[len(qs)-len(newest):], got)
+	t.kept[key] = out
+	return out
+}
+
+// ask reads the histories of qs.
+func (t *reader) ask(ctx context.Context, adapter *lora.Adapter, qs []ranker.Question) ([]ranker.Reading, error) {
+	histories := make([][]schema.Interaction, len(qs))
+	for i, q := range qs {
 		histories[i] = q.History
 	}
 	got, err := t.model.Read(ctx, adapter, histories)
-	if err == nil && len(got) != len(newest) {
-		err = fmt.Errorf("%d readings of %d histories", len(got), len(newest))
+	if err == nil && len(got) != len(qs) {
+		err = fmt.Errorf("%d readings of %d histories", len(got), len(qs))
 	}
-	out := make([]ranker.Reading, len(qs))
-	if err != nil {
-		if ctx.Err() == nil {
-			t.fault(err)
-		}
-	} else {
-		copy(out[len(qs)-len(newest):], got)
+	return got, err
+}
+
+// lose takes the text from qs, n of which were asked, for the rest of the round.
+func (t *reader) lose(qs []ranker.Question, n int, err error) {
+	t.faults[&qs[0]] = err
+	t.notes = append(t.notes, fmt.Sprintf("the language model failed to read %d histories, which have its text under no adapter in this round: %v", n, err))
+	t.fault(err)
+}
+
+// lost is why qs have no text for the rest of the round, nil where they have.
+func (t *reader) lost(qs []ranker.Question) error {
+	if t == nil || len(qs) == 0 {
+		return nil
 	}
-	t.kept[key] = out
-	return out
+	return t.faults[&qs[0]]
+}
+
+// sides reads qs under an adapter and as live does, nil for nobody, before either is judged by its text. It returns why
+// neither can be.
+func (t *reader) sides(ctx context.Context, qs []ranker.Question, adapter *lora.Adapter, live *liveModel) error {
+	if t == nil {
+		return nil
+	}
+	t.under(ctx, adapter, qs)
+	if live != nil {
+		t.readings(ctx, live.Bundle, qs)
+	}
+	return t.lost(qs)
 }
 
 // text is what a reading means now, nil for a question without one.
@@ -93,16 +141,17 @@ func (t *reader) cases(ctx context.Context, b *ranker.Bundle, qs []ranker.Questi
 	return out
 }
 
-// better is which of two adapters finds more of qs among the first cutoff items. One that is not there loses.
+// better is tuned where it finds more of qs among the first cutoff items than live does, which is nil for the untuned
+// model; a nil tuned is no adapter to compare. Where the model fails on qs, nothing speaks against live.
 func (t *reader) better(ctx context.Context, qs []ranker.Question, live, tuned *lora.Adapter) *lora.Adapter {
-	switch {
-	case live == nil:
-		return tuned
-	case tuned == nil || tuned == live || t.hits(ctx, qs, tuned) <= t.hits(ctx, qs, live):
+	if tuned == nil || tuned == live {
 		return live
-	default:
-		return tuned
 	}
+	has, finds := t.hits(ctx, qs, live), t.hits(ctx, qs, tuned)
+	if t.lost(qs) != nil || finds <= has {
+		return live
+	}
+	return tuned
 }
 
 // hits counts the lines of qs that the text alone, under adapter, has among its first cutoff items.

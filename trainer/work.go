@@ -72,13 +72,11 @@ func (r *rounds) prepare(ctx context.Context, base knowledge, c cut, live *liveM
 // choose is the network the round starts from: the live one or the last one tuned, whichever does better on the
 // validation part. A refused network may still be the better start, a broken one is not. A live network that has learnt
 // from the cut already, or numbers the items in another way, comes from an earlier life of this trainer and is no start.
+// Without a live adapter the untuned language model is the one to beat.
 func (r *rounds) choose(ctx context.Context, w *work, live *liveModel, tuned Network) (Network, error) {
 	var best Network
 	if live != nil && !live.learntBeyond(w.from) && extends(w.vocab, live.Bundle.Vocab) {
-		best.Sequence = live.Bundle.Sequence
-		if r.text != nil && live.Bundle.TextModel == r.text.Model() {
-			best.Adapter = live.Bundle.Adapter
-		}
+		best.Sequence, best.Adapter = live.Bundle.Sequence, r.adapterOf(live)
 	}
 	if r.text != nil {
 		best.Adapter = w.reader.better(ctx, w.fit, best.Adapter, tuned.Adapter)
