@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/gomlx/compute"
@@ -34,19 +35,19 @@ type language struct {
 
 // openText loads the language model before the parts that use it are built, where one is configured.
 func (a *App) openText(ctx context.Context, roles []Role) error {
-	learns := a.cfg.Trainer.Learner == trainer.LearnerText
+	trains, learns := slices.Contains(roles, Trainer), a.cfg.Trainer.Learner == trainer.LearnerText
 	if a.cfg.Text.Model == "" {
-		if learns && needs(roles, Trainer) {
+		if trains && learns {
 			return fmt.Errorf("trainer.learner is %q but text.model is empty: name a Hugging Face folder with --model", trainer.LearnerText)
 		}
 		return nil
 	}
 	log := a.log.With("component", "text")
-	if needs(roles, Trainer) && !learns {
+	if trains && !learns {
 		log.Warn("the language model is not loaded: the learner does not use it", "text.model", a.cfg.Text.Model, "trainer.learner", a.cfg.Trainer.Learner)
 		return nil
 	}
-	if !needs(roles, Serve) && !needs(roles, Trainer) {
+	if !trains && !slices.Contains(roles, Serve) {
 		return nil
 	}
 	dir, err := fetch.Resolve(ctx, a.cfg.Text.Model, FetchOptions(a.cfg.Text, log))
@@ -102,16 +103,6 @@ func (a *App) openTitles(machine *textlive.Machine, log *slog.Logger) (*textlive
 		}
 	}
 	return textlive.Open(a.cfg.Text.Live, machine, view, dir, log)
-}
-
-// needs reports whether one of roles is role; no roles are all of them.
-func needs(roles []Role, role Role) bool {
-	for _, r := range roles {
-		if r == role {
-			return true
-		}
-	}
-	return len(roles) == 0
 }
 
 // addTextTuner makes rounds tune the language model, after the sequence model where that is wanted too.
