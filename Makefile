@@ -19,8 +19,7 @@ test: ## run the fast tests: no network, no services
 	$(GO) test ./...
 
 # gomlx walks memory in a way that checkptr, which -race turns on, refuses: its packages are built without that check. A plain
-# `go test -race ./...` works too, but skips the tests that train on the Go backend; those of the language models' graphs on it are
-# skipped under -race either way, for time.
+# `go test -race ./...` works too, but skips the tests that compute on the Go backend.
 race: ## run the fast tests under the race detector
 	$(GO) test -race -gcflags='github.com/gomlx/compute/...=-d=checkptr=0' -timeout 20m ./...
 

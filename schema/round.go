@@ -7,6 +7,9 @@ const (
 	VerdictPromoted = "promoted" // the candidate went live
 	VerdictRefused  = "refused"  // the live model stayed
 	VerdictFailed   = "failed"   // the round broke; the reason says how
+
+	VerdictShadow     = "shadow"      // the candidate passed the gate and is scored beside the live model before it may go live
+	VerdictRolledBack = "rolled_back" // the candidate went live, did significantly worse than the model before it, and that one is live again
 )
 
 // Epoch is one pass of a curriculum over its examples.
@@ -47,15 +50,28 @@ type Round struct {
 	Teacher      TeacherRecord    `json:"teacher"`
 	Epochs       []Epoch          `json:"epochs"`
 	BestEpoch    int              `json:"best_epoch"`
-	Coverage     float64          `json:"coverage"`          // distinct y' over distinct y
-	EasyPopular  float64          `json:"easy_popularity"`   // mean popularity of y' over that of y
-	Notes        []string         `json:"notes,omitempty"`   // what a person should know about the curriculum, a sentence each
-	Refresh      *Refresh         `json:"refresh,omitempty"` // what went before the network: new counts and mixing model
-	Live         Scores           `json:"live"`              // live model on the gate's interactions
-	Candidate    Scores           `json:"candidate"`         // candidate on the same ones
+	Coverage     float64          `json:"coverage"`           // distinct y' over distinct y
+	EasyPopular  float64          `json:"easy_popularity"`    // mean popularity of y' over that of y
+	Notes        []string         `json:"notes,omitempty"`    // what a person should know about the curriculum, a sentence each
+	Refresh      *Refresh         `json:"refresh,omitempty"`  // what went before the network: new counts and mixing model
+	Live         Scores           `json:"live"`               // live model on the gate's interactions
+	Candidate    Scores           `json:"candidate"`          // candidate on the same ones
+	Shadow       *Trial           `json:"shadow,omitempty"`   // how the candidate did beside the live model on the stream, once that is decided
+	Rollback     *Trial           `json:"rollback,omitempty"` // what the round's model was rolled back for
 	Verdict      string           `json:"verdict"`
 	Reason       string           `json:"reason"`
 	ModelVersion string           `json:"model_version"` // live after this round
+}
+
+// Trial is what two models scored on the same interactions of the stream, each asked before it could learn them.
+type Trial struct {
+	Kind        string           `json:"kind"`  // "shadow": other is a candidate; "watch": other was live before
+	Live        string           `json:"live"`  // version of the live model then
+	Other       string           `json:"other"` // version of the one beside it
+	LiveScores  Scores           `json:"live_scores"`
+	OtherScores Scores           `json:"other_scores"`
+	Reason      string           `json:"reason"`
+	Offsets     map[string]int64 `json:"offsets"` // next offset by partition when it was decided
 }
 
 // Refresh is the first, quick half of a round: the live network with new counts and a new mixing model, judged by the

@@ -63,6 +63,16 @@ var samples = map[string]any{
 		Live: Scores{40, 0.1, 0.05, 0.04}, Candidate: Scores{40, 0.125, 0.06, 0.045},
 		Verdict: VerdictPromoted, Reason: "HR@10 0.1250 against 0.1000", ModelVersion: "r000012-3fa9c1d2",
 	},
+	"round-rolled-back.json": Round{
+		Round: 13, Started: time.Date(2026, 11, 23, 12, 1, 0, 0, time.UTC), Seconds: 40, Learner: "sequence", Seed: 7,
+		From: map[string]int64{"0": 1204}, To: map[string]int64{"0": 1404}, Examples: 200, HeldOut: 40, Schedule: "soft", Alpha: 2,
+		Live: Scores{40, 0.1, 0.05, 0.04}, Candidate: Scores{40, 0.125, 0.06, 0.045},
+		Shadow: &Trial{Kind: "shadow", Live: "r000012-3fa9c1d2", Other: "r000013-5be0a7c4", LiveScores: Scores{500, 0.1, 0.05, 0.04},
+			OtherScores: Scores{500, 0.11, 0.055, 0.045}, Reason: "not significantly worse", Offsets: map[string]int64{"0": 2000}},
+		Rollback: &Trial{Kind: "watch", Live: "r000013-5be0a7c4", Other: "r000012-3fa9c1d2", LiveScores: Scores{800, 0.05, 0.025, 0.02},
+			OtherScores: Scores{800, 0.1, 0.05, 0.04}, Reason: "significantly worse", Offsets: map[string]int64{"0": 3000}},
+		Verdict: VerdictRolledBack, Reason: "rolled back: significantly worse", ModelVersion: "r000012-3fa9c1d2",
+	},
 }
 
 func TestVersion1Samples(t *testing.T) {

@@ -23,7 +23,7 @@ type desk struct {
 	limit  int           // histories that may wait
 	batch  int           // histories read together
 
-	readings *lru.Cache[textKey, reading]
+	readings *lru.Cache[textKey, ranker.Reading]
 	dropped  atomic.Int64
 	failures atomic.Int64
 
@@ -31,8 +31,8 @@ type desk struct {
 	waiting []*job          // oldest first
 	byUser  map[string]*job // those that wait
 	running map[textKey]*job
-	pace    time.Duration // smoothed time of one batch, 0 before the first
-	wake    chan struct{} // holds a token when something waits
+	paces   []time.Duration // of the last batches, oldest first
+	wake    chan struct{}   // holds a token when something waits
 }
 
 // job is one history to read. Requests for the same key share it.
@@ -41,12 +41,6 @@ type job struct {
 	live    *Live
 	history []schema.Interaction
 	done    chan struct{} // closed when it was read, given up or overtaken
-}
-
-// reading is what is kept of a history.
-type reading struct {
-	ranker.Reading
-	titles int64 // Texts.Version when it was read
 }
 
 // How an answer came to its text part, the values of a metric's label.
@@ -58,7 +52,7 @@ const (
 )
 
 func newDesk(texts Texts, cfg Config) (*desk, error) {
-	readings, err := lru.New[textKey, reading](cfg.TextReadings)
+	readings, err := lru.New[textKey, ranker.Reading](cfg.TextReadings)
 	if err != nil {
 		return nil, fmt.Errorf("make the cache of text readings: %w", err)
 	}
@@ -71,7 +65,7 @@ func newDesk(texts Texts, cfg Config) (*desk, error) {
 // ask returns the reading under key, waiting for it as long as the budget allows. A wait that cannot succeed at the pace
 // of the last batches is not begun; the history is read all the same, for the next request.
 func (d *desk) ask(ctx context.Context, key textKey, live *Live, history []schema.Interaction) (ranker.Reading, schema.TextState, string) {
-	if r, ok := d.kept(key); ok {
+	if r, ok := d.readings.Get(key); ok {
 		return found(r, textCached)
 	}
 	j, worth := d.enqueue(key, live, history)
@@ -84,19 +78,10 @@ func (d *desk) ask(ctx context.Context, key textKey, live *Live, history []schem
 		case <-ctx.Done():
 		}
 	}
-	if r, ok := d.kept(key); ok {
+	if r, ok := d.readings.Get(key); ok {
 		return found(r, textRead)
 	}
 	return nil, schema.TextPending, textLate
-}
-
-// kept is the reading under key. One that found no title in the history holds until other titles are there.
-func (d *desk) kept(key textKey) (ranker.Reading, bool) {
-	r, ok := d.readings.Get(key)
-	if !ok || r.Reading == nil && r.titles != d.texts.Version() {
-		return nil, false
-	}
-	return r.Reading, true
 }
 
 func found(r ranker.Reading, how string) (ranker.Reading, schema.TextState, string) {
@@ -111,13 +96,13 @@ func (d *desk) enqueue(key textKey, live *Live, history []schema.Interaction) (j
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if j, ok := d.running[key]; ok {
-		return j, d.pace <= d.budget
+		return j, d.pace() <= d.budget
 	}
 	if old, ok := d.byUser[key.user]; ok {
 		if old.key == key {
 			return old, d.worth()
 		}
-		d.remove(old) // the user has clicked on
+		d.remove(old) // the user has clicked on, or a title has come
 	}
 	j = &job{key: key, live: live, history: history, done: make(chan struct{})}
 	d.waiting = append(d.waiting, j)
@@ -135,11 +120,24 @@ func (d *desk) enqueue(key textKey, live *Live, history []schema.Interaction) (j
 
 // worth reports whether the newest job will be read within the budget: after the batch that runs, in the next one.
 func (d *desk) worth() bool {
-	expected := d.pace
+	expected := d.pace()
 	if len(d.running) > 0 {
-		expected += d.pace / 2
+		expected += expected / 2
 	}
 	return expected <= d.budget
+}
+
+// paceOf is how many batches the pace is the median of: a slow one among fast ones changes nothing, and after a slow spell three
+// fast ones are enough.
+const paceOf = 5
+
+// pace is the time that one batch takes, 0 before the first.
+func (d *desk) pace() time.Duration {
+	if len(d.paces) == 0 {
+		return 0
+	}
+	sorted := slices.Sorted(slices.Values(d.paces))
+	return sorted[len(sorted)/2]
 }
 
 // remove takes a job that waits off the desk and lets those who wait for it go.
@@ -182,16 +180,13 @@ func (d *desk) take() []*job {
 	return batch
 }
 
-// paceShare is the weight of the newest batch in the pace: a slow one is believed soon, and so is a fast one.
-const paceShare = 0.3
-
 // read reads one batch and keeps the readings.
 func (d *desk) read(ctx context.Context, batch []*job) (time.Duration, error) {
 	histories := make([][]schema.Interaction, len(batch))
 	for i, j := range batch {
 		histories[i] = j.history
 	}
-	start, titles := time.Now(), d.texts.Version() // before the titles are looked at
+	start := time.Now()
 	readings, err := d.protected(ctx, batch[0].live, histories)
 	took := time.Since(start)
 	if err != nil {
@@ -199,14 +194,10 @@ func (d *desk) read(ctx context.Context, batch []*job) (time.Duration, error) {
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.pace == 0 {
-		d.pace = took
-	} else {
-		d.pace += time.Duration(paceShare * float64(took-d.pace))
-	}
+	d.paces = append(d.paces[max(0, len(d.paces)+1-paceOf):], took)
 	for i, j := range batch {
 		if err == nil {
-			d.readings.Add(j.key, reading{readings[i], titles})
+			d.readings.Add(j.key, readings[i])
 		}
 		delete(d.running, j.key)
 		close(j.done)

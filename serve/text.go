@@ -17,6 +17,9 @@ type Texts interface {
 	// Under names what histories are read with while live is live, "" where the model has no part for a language model.
 	// Models of one name read alike: most models differ in other parts.
 	Under(live *Live) string
+	// Shown names the titles that Read would show the model of a history, oldest first, if it came now: another title, or one
+	// that has come, has another name. It is 0 where the history has no title.
+	Shown(history []schema.Interaction) uint64
 	// Read turns histories, each oldest first, into readings under live. A nil reading has nothing to say.
 	Read(ctx context.Context, live *Live, histories [][]schema.Interaction) ([]ranker.Reading, error)
 	// Version grows when Score has learnt of other items.
@@ -25,8 +28,7 @@ type Texts interface {
 	Score(reading ranker.Reading) *ranker.Text
 }
 
-// textKey names what a reading depends on, but for the titles of the history itself (see reading). Those of the catalogue
-// are looked at when it is scored.
+// textKey names what a reading depends on. Titles that are not the history's are looked at when it is scored.
 type textKey struct {
 	user      string
 	window    int64
@@ -34,6 +36,7 @@ type textKey struct {
 	partition int
 	offset    int64
 	under     string
+	shown     uint64 // titles of the history, see Texts.Shown
 }
 
 // textKeyOf is the key of a list less what only the list depends on.
@@ -57,6 +60,10 @@ func (s *Server) text(ctx context.Context, live *Live, key textKey, history []sc
 		return nil, ""
 	}
 	if len(history) == 0 {
+		return nil, schema.TextNone
+	}
+	if key.shown = s.deps.Texts.Shown(history); key.shown == 0 {
+		s.metrics.texts.WithLabelValues(textNothing).Inc()
 		return nil, schema.TextNone
 	}
 	reading, state, how := s.desk.ask(ctx, key, live, history)

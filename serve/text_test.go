@@ -68,6 +68,33 @@ func TestRecommend_aNewTitleMakesTextListsAnew(t *testing.T) {
 	}
 }
 
+// The title of what a user has clicked may come after the click, of one item or of all: what was read without it must not be
+// kept for the window's life.
+func TestRecommend_aTitleThatComesIsReadAtTheNextRequest(t *testing.T) {
+	f := &fakeTexts{hidden: map[string]bool{"i001": true, "i002": true}}
+	st := newStack(t, func(c *Config, d *Deps) { d.Texts, c.AnswerBudget = f, 5*time.Second })
+	st.stock(8).model("m1", names(4)...)
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() { defer close(done); st.s.readTexts(ctx) }()
+	defer func() { cancel(); <-done }()
+	st.click("anna", "i001")
+	st.click("anna", "i002")
+	for _, step := range []struct {
+		comes string
+		state schema.TextState
+		reads int
+	}{{"", schema.TextNone, 0}, {"i001", schema.TextReady, 1}, {"", schema.TextReady, 1}, {"i002", schema.TextReady, 2}, {"elsewhere", schema.TextReady, 2}} {
+		if step.comes != "" {
+			f.set(func(f *fakeTexts) { delete(f.hidden, step.comes) })
+			f.version.Add(1)
+		}
+		if got := st.recommend("/v1/recommend/anna?n=3").Text; got != step.state || len(f.read()) != step.reads {
+			t.Errorf("after the title of %q: text %q and %d readings, want %q and %d", step.comes, got, len(f.read()), step.state, step.reads)
+		}
+	}
+}
+
 // textRanker is a model whose mixture reads text.
 type textRanker struct{ fakeRanker }
 

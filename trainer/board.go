@@ -3,6 +3,7 @@ package trainer
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strconv"
 
@@ -48,6 +49,22 @@ func (b board) round(ctx context.Context, r schema.Round) error {
 		return fmt.Errorf("store round %d: %w", r.Round, err)
 	}
 	return nil
+}
+
+// read returns the record of a round, false where Redis has none that can be understood.
+func (b board) read(ctx context.Context, round int) (schema.Round, bool, error) {
+	doc, err := b.rdb.HGet(ctx, b.keys.Rounds(), strconv.Itoa(round)).Bytes()
+	if errors.Is(err, redis.Nil) {
+		return schema.Round{}, false, nil
+	}
+	if err != nil {
+		return schema.Round{}, false, fmt.Errorf("read round %d: %w", round, err)
+	}
+	var r schema.Round
+	if json.Unmarshal(doc, &r) != nil {
+		return schema.Round{}, false, nil
+	}
+	return r, true, nil
 }
 
 // prequential stores the newest running scores.

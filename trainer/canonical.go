@@ -68,9 +68,20 @@ func eachFresh(segs []segment, visit func(s segment, i int)) {
 
 // count feeds step i of s to c, with the window before its basket.
 func count(c *counts.Counts, s segment, i, windowLen int) {
-	c.Update(counts.Observation{
-		History: itemsOf(s.before(i, windowLen)), Item: s.Steps[i].Item, Time: time.UnixMilli(s.Steps[i].TS),
-	})
+	c.Update(s.observation(i, windowLen))
+}
+
+// observation is what the counts learn of step i.
+func (s segment) observation(i, windowLen int) counts.Observation {
+	history := s.before(i, windowLen)
+	times := make([]int64, len(history))
+	for k, x := range history {
+		times[k] = x.TS
+	}
+	return counts.Observation{
+		User: counts.UserKey(s.User), History: itemsOf(history), Times: times, Basket: itemsOf(s.Steps[max(s.First, s.basketStart(i)):i]),
+		Item: s.Steps[i].Item, Time: time.UnixMilli(s.Steps[i].TS),
+	}
 }
 
 // observe feeds every fresh step of segs to c in canonical order.

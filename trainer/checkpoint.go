@@ -26,19 +26,23 @@ const checkpointMagic = "softrec-trainer-1\n"
 
 // checkpoint is everything a trainer needs to go on after a kill as if nothing had happened.
 type checkpoint struct {
-	Round    int
-	Offsets  map[int]int64 // next offset by partition
-	Live     string        // version live after the round
-	Vocab    []byte
-	Counts   []byte
-	Network  []byte // empty: none
-	Adapter  []byte // empty: none
-	Memory   []byte
-	Carried  []segment
-	Replay   replay
-	Users    []userBlob
-	Scores   checkpointScores
-	Identity string // what the state was made with; see Config.identity
+	Round     int
+	Offsets   map[int]int64 // next offset by partition
+	Live      string        // version live after the round
+	Vocab     []byte
+	Counts    []byte
+	Network   []byte // empty: none
+	Adapter   []byte // empty: none
+	Memory    []byte
+	Carried   []segment
+	Replay    replay
+	Users     []userBlob
+	Scores    checkpointScores
+	Shadow    *trialState // nil: no candidate is on trial
+	Watch     *trialState // nil: no predecessor is kept
+	Wary      int         // see knowledge
+	Rollbacks int
+	Identity  string // what the state was made with; see Config.identity
 }
 
 // userBlob is one user's encoded window.State.

@@ -101,7 +101,7 @@ func (c *collector) learn(rec broker.Record, e schema.Event) {
 	if c.score != nil {
 		c.score(history, s, e, target)
 	}
-	c.live.Update(counts.Observation{History: itemsOf(history), Item: s.Item, Time: e.Timestamp})
+	c.live.Update(seg.observation(len(seg.Steps)-1, c.rules.Len))
 }
 
 // segmentFor returns the segment that s continues. A late interaction (older than the newest one before it) gets a

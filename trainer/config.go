@@ -34,8 +34,16 @@ type Config struct {
 	ReplayLimit     int           `koanf:"replay_limit" help:"interactions the replay buffer keeps (default 200000)"`
 	HeldOut         float64       `koanf:"held_out" help:"share of a round's newest interactions held out: the older half for validation and the mixing model, the newer half for the gate (default 0.25)"`
 	GateMinimum     int           `koanf:"gate_minimum" help:"fewest interactions on which the gate decides (default 50)"`
+	GateUsers       int           `koanf:"gate_users" help:"fewest users those interactions may be of (default 5)"`
 	GateLimit       int           `koanf:"gate_limit" help:"most baskets each held-out half is judged on, the newest are taken (default 2000)"`
-	GateTolerance   float64       `koanf:"gate_tolerance" help:"a candidate is refused when its mean NDCG@10 lies below the live model's by more than this many paired standard errors (default 0)"`
+	GateAlpha       float64       `koanf:"gate_alpha" help:"error rate of the gate's paired test by user: how often newer counts that are no worse are refused, and how often a network that is no better passes (default 0.05)"`
+	GateMargin      float64       `koanf:"gate_margin" help:"newer counts may be worse than the live model by this share of its NDCG@10, 0 to 1 (default 0)"`
+	GateSuperior    bool          `koanf:"gate_superior" help:"a newly tuned network must be significantly better than the live model; false: it passes as newer counts do, unless significantly worse (default true)"`
+	GateCoverage    float64       `koanf:"gate_coverage" help:"a candidate is refused when its lists hold fewer distinct items than this share of the live model's, 0 to 1 (default 0.5)"`
+	GateFailures    float64       `koanf:"gate_failures" help:"a candidate is refused when more than this share of its lists is short, holds an item twice or a score that is no number, 0 to 1 (default 0.01)"`
+	ShadowEvents    int           `koanf:"shadow_events" help:"scored interactions on which a candidate that passed the gate stands beside the live model before it may go live; 0: it goes live at once (default 0)"`
+	RollbackEvents  int           `koanf:"rollback_events" help:"scored interactions on which the model before stands beside a new live one, and comes back when it does significantly better; 0: no automatic roll-back (default 2000)"`
+	RollbackAlpha   float64       `koanf:"rollback_alpha" help:"share of the promotions of a model that is no worse which are rolled back all the same, at most, over all looks together (default 0.05)"`
 	Keep            int           `koanf:"keep" help:"snapshots kept (default 5)"`
 	Seed            int64         `koanf:"seed" help:"seed of everything random (default 1)"`
 	ScoreShare      float64       `koanf:"score_share" help:"share of the users whose interactions are scored before they are learnt, 0 to 1 (default 1)"`
@@ -55,7 +63,8 @@ type Config struct {
 func DefaultConfig() Config {
 	return Config{
 		Learner: LearnerSequence, RoundEvents: 8000, RoundInterval: time.Minute, RoundMinEvents: 500, BootstrapEvents: 1000,
-		LearnLimit: 20_000, ReplayShare: 1, ReplayLimit: 200_000, HeldOut: 0.25, GateMinimum: 50, GateLimit: 2000,
+		LearnLimit: 20_000, ReplayShare: 1, ReplayLimit: 200_000, HeldOut: 0.25, GateMinimum: 50, GateUsers: 5, GateLimit: 2000,
+		GateAlpha: 0.05, GateSuperior: true, GateCoverage: 0.5, GateFailures: 0.01, RollbackEvents: 2000, RollbackAlpha: 0.05,
 		Keep: 5, Seed: 1,
 		ScoreShare: 1, ScoreRolling: 5000, ScorePoint: 2000, ReportInterval: time.Second,
 		Soft: soft.DefaultConfig(), Counts: counts.DefaultConfig(), Mixer: mixer.DefaultConfig(),
@@ -83,7 +92,17 @@ func (c Config) Validate() error {
 	fault(c.HeldOut > 0 && c.HeldOut <= 0.9, "held_out", c.HeldOut, "above 0, at most 0.9")
 	fault(c.GateMinimum >= 1, "gate_minimum", c.GateMinimum, "at least 1")
 	fault(c.GateLimit >= 1, "gate_limit", c.GateLimit, "at least 1")
-	fault(c.GateTolerance >= 0, "gate_tolerance", c.GateTolerance, "at least 0")
+	fault(c.GateUsers >= 2, "gate_users", c.GateUsers, "at least 2")
+	fault(c.GateAlpha > 0 && c.GateAlpha <= 0.5, "gate_alpha", c.GateAlpha, "above 0, at most 0.5")
+	fault(c.GateMargin >= 0 && c.GateMargin <= 1, "gate_margin", c.GateMargin, "0 to 1")
+	fault(c.GateCoverage >= 0 && c.GateCoverage <= 1, "gate_coverage", c.GateCoverage, "0 to 1")
+	fault(c.GateFailures >= 0 && c.GateFailures <= 1, "gate_failures", c.GateFailures, "0 to 1")
+	fault(c.ShadowEvents >= 0, "shadow_events", c.ShadowEvents, "at least 0")
+	fault(c.ShadowEvents == 0 || c.ShadowEvents >= c.GateMinimum, "shadow_events", c.ShadowEvents, "0 or at least gate_minimum")
+	fault(c.ShadowEvents == 0 || c.ScoreShare > 0, "shadow_events", c.ShadowEvents, "0 where score_share is 0: nothing would be scored")
+	fault(c.ShadowEvents == 0 || c.Learner != LearnerText, "shadow_events", c.ShadowEvents, "0 for the text learner: the shadow scores without the language model")
+	fault(c.RollbackEvents >= 0, "rollback_events", c.RollbackEvents, "at least 0")
+	fault(c.RollbackAlpha > 0 && c.RollbackAlpha <= 0.2, "rollback_alpha", c.RollbackAlpha, "above 0, at most 0.2")
 	fault(c.Keep >= 1, "keep", c.Keep, "at least 1")
 	fault(c.Seed >= 0, "seed", c.Seed, "at least 0")
 	fault(c.ScoreShare >= 0 && c.ScoreShare <= 1, "score_share", c.ScoreShare, "0 to 1")

@@ -2,6 +2,12 @@
 // before learning from it, and works in rounds of Self-Optimized Fine-Tuning (trainer/soft) whose candidate goes live
 // only through a gate.
 //
+// The gate is a paired test by user with a stated error rate, on interactions that neither model has seen (decide.go says
+// what is taken for granted and what has to be shown), behind a guard against broken and collapsed lists (guard.go).
+// Trials (trial.go) go on with the test on the stream: a candidate may have to stand in the shadow of the live model
+// before it goes live, and the predecessor of a new live model is kept beside it for a while, to go back to when it does
+// significantly better. A pointer that a person has moved is left where it is.
+//
 // It owns its position in Kafka (explicit offsets, no consumer group), a replay of every user's window, the model in
 // training, the replay buffer and a checkpoint of all of these; it writes snapshots (trainer/snapshot), moves the
 // pointer to the live one, and records every round in softrec.rounds and in Redis.

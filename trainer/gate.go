@@ -4,10 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"math"
 
 	"github.com/softrec/softrec/schema"
-	"github.com/softrec/softrec/trainer/eval"
 	"github.com/softrec/softrec/trainer/model/counts"
 	"github.com/softrec/softrec/trainer/model/mixer"
 	"github.com/softrec/softrec/trainer/model/ranker"
@@ -44,25 +42,34 @@ func (v verdict) verdict() string {
 }
 
 // gate makes the candidate around a network and compares it with the live model on what neither has seen.
-func (r *rounds) gate(ctx context.Context, w *work, live *liveModel, start *mixer.Mixer, network Network) (*ranker.Bundle, verdict, error) {
-	candidate, err := r.candidate(ctx, w, start, network)
+func (r *rounds) gate(ctx context.Context, w *work, live *liveModel, network Network, c claim) (*ranker.Bundle, verdict, error) {
+	candidate, err := r.candidate(ctx, w, network)
 	if err != nil {
 		return nil, verdict{}, err
 	}
+	v, err := r.compare(ctx, w, live, candidate, c)
+	return candidate, v, err
+}
+
+// compare judges a candidate. The first model has nothing to beat, and need not be broken either.
+func (r *rounds) compare(ctx context.Context, w *work, live *liveModel, candidate *ranker.Bundle, c claim) (verdict, error) {
 	got, err := judge(ctx, candidate, w.gate, w.reader)
 	if err != nil {
-		return nil, verdict{}, err
+		return verdict{}, err
 	}
-	v := verdict{decision: decision{Promote: true, Reason: "the first model"}, candidate: tallyOf(got)}
-	if live != nil {
-		had, err := judge(ctx, live.Bundle, w.gate, w.reader)
-		if err != nil {
-			return nil, verdict{}, err
-		}
-		v.live = tallyOf(had)
-		v.decision = decide(r.cfg, had, got)
+	v := verdict{candidate: tallyOf(got.ranks)}
+	if live == nil {
+		why := guard(r.cfg, nil, &got.lists)
+		v.decision = decision{Promote: why == "", Reason: says(why == "", "the first model", why)}
+		return v, nil
 	}
-	return candidate, v, nil
+	had, err := judge(ctx, live.Bundle, w.gate, w.reader)
+	if err != nil {
+		return verdict{}, err
+	}
+	v.live = tallyOf(had.ranks)
+	v.decision = decide(r.cfg, c, perLine(w.gate, w.askers), had, got)
+	return v, nil
 }
 
 // release publishes a candidate that passed, with the held-out interactions counted in.
@@ -80,8 +87,8 @@ func (r *rounds) release(ctx context.Context, w *work, candidate *ranker.Bundle,
 }
 
 // candidate is the bundle the gate judges: it has not seen the gate's interactions in any part.
-func (r *rounds) candidate(ctx context.Context, w *work, start *mixer.Mixer, network Network) (*ranker.Bundle, error) {
-	b, err := r.bundle(w.vocab, w.counts, network, start)
+func (r *rounds) candidate(ctx context.Context, w *work, network Network) (*ranker.Bundle, error) {
+	b, err := r.bundle(w.vocab, w.counts, network, w.start)
 	if err != nil {
 		return nil, fmt.Errorf("build candidate: %w", err)
 	}
@@ -132,36 +139,4 @@ func (r *rounds) manifest(w *work, learner string, v verdict, parent *liveModel)
 		m.Parent = parent.Version
 	}
 	return m
-}
-
-// decision is the verdict of the gate.
-type decision struct {
-	Promote bool
-	Reason  string
-}
-
-// decide compares candidate and live model line by line on what neither has seen. The candidate goes live when its mean
-// NDCG@10 is not below the live model's by more than tolerance paired standard errors, and it answers at all.
-func decide(cfg Config, live, candidate []float64) decision {
-	if len(candidate) < cfg.GateMinimum {
-		return decision{Reason: fmt.Sprintf("only %d held-out interactions, at least %d decide", len(candidate), cfg.GateMinimum)}
-	}
-	p, err := eval.Paired(gains(live), gains(candidate))
-	if err != nil {
-		return decision{Reason: fmt.Sprintf("candidate and live model cannot be compared: %v", err)}
-	}
-	text := fmt.Sprintf("NDCG@10 %+.5f against the live model (s.e. %.5f, %d better, %d worse of %d interactions)", p.Mean, p.SE, p.Wins, p.Losses, p.N)
-	if math.IsNaN(p.Mean) || p.Mean < -cfg.GateTolerance*p.SE {
-		return decision{Reason: text}
-	}
-	return decision{Promote: true, Reason: text}
-}
-
-// gains turns ranks into NDCG@10 per line.
-func gains(ranks []float64) []float64 {
-	out := make([]float64, len(ranks))
-	for i, r := range ranks {
-		out[i] = eval.NDCG(r, cutoff)
-	}
-	return out
 }

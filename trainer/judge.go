@@ -25,6 +25,28 @@ func questions(segs []segment, v *vocab.Vocab, windowLen, limit int) []ranker.Qu
 	return out[max(0, len(out)-limit):]
 }
 
+// askers names the user of every question that questions makes of the same segs.
+func askers(segs []segment, limit int) []string {
+	var out []string
+	for _, s := range segs {
+		for start := s.First; start < len(s.Steps); start = basketEnd(s.Steps, start) {
+			out = append(out, s.User)
+		}
+	}
+	return out[max(0, len(out)-limit):]
+}
+
+// perLine repeats the user of each question for every line of it.
+func perLine(qs []ranker.Question, users []string) []string {
+	out := make([]string, 0, lines(qs))
+	for i, q := range qs {
+		for range q.Items {
+			out = append(out, users[i])
+		}
+	}
+	return out
+}
+
 // questionAt asks for the basket of s that fresh step start begins.
 func questionAt(s segment, start int, v *vocab.Vocab, windowLen int) ranker.Question {
 	q := ranker.Question{History: interactions(s.before(start, windowLen), v.ID), Now: time.UnixMilli(s.Steps[start].TS).UTC()}
@@ -43,21 +65,28 @@ func lines(qs []ranker.Question) int {
 	return n
 }
 
-// judge asks b every question, the newest of them with the language model's text, and returns the rank of every line, in
-// order; an item outside the first cutoff places has an infinite rank.
-func judge(ctx context.Context, b *ranker.Bundle, qs []ranker.Question, texts *reader) ([]float64, error) {
-	ranks := make([]float64, 0, lines(qs))
+// answers is what a model said to questions.
+type answers struct {
+	ranks []float64 // of every line, in order; infinite outside the first cutoff places
+	lists lists
+}
+
+// judge asks b every question, the newest of them with the language model's text.
+func judge(ctx context.Context, b *ranker.Bundle, qs []ranker.Question, texts *reader) (answers, error) {
+	out := answers{ranks: make([]float64, 0, lines(qs))}
 	readings := texts.readings(ctx, b, qs)
 	for i, q := range qs {
 		if err := ctx.Err(); err != nil {
-			return nil, err
+			return answers{}, err
 		}
-		top := places(b.Rank(ranker.Request{History: q.History, Now: q.Now, N: cutoff, Text: texts.text(readings, i)}))
+		list := b.Rank(ranker.Request{History: q.History, Now: q.Now, N: cutoff, Text: texts.text(readings, i)})
+		out.lists.add(list, wanted(b))
+		top := places(list)
 		for _, item := range q.Items {
-			ranks = append(ranks, placeOf(top, item))
+			out.ranks = append(out.ranks, placeOf(top, item))
 		}
 	}
-	return ranks, nil
+	return out, nil
 }
 
 // validation puts questions into the form the network's early stop reads.

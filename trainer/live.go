@@ -67,6 +67,10 @@ type Durable interface {
 type Pointer interface {
 	Current(ctx context.Context) (string, error)
 	Promote(ctx context.Context, version string) error
+	// Replace promotes version unless another one than over is live, and returns the live one.
+	Replace(ctx context.Context, over, version string) (live string, err error)
+	// Retreat goes back to version if from is still live, and returns the live one.
+	Retreat(ctx context.Context, from, version string) (live string, err error)
 	// History returns the versions that were live, newest first: a roll-back goes to the second one.
 	History(ctx context.Context) ([]string, error)
 }
@@ -95,9 +99,8 @@ func (r releases) load(ctx context.Context, version string) (*liveModel, error) 
 	return newLiveModel(m, b), nil
 }
 
-// publish writes the bundle as a snapshot, points at it and drops old ones. The snapshot comes first: a pointer never
-// names something that is not there. Publishing the same bundle again changes nothing.
-func (r releases) publish(ctx context.Context, b *ranker.Bundle, m schema.Manifest) (*liveModel, error) {
+// write stores the bundle as a snapshot. Writing the same bundle again changes nothing.
+func (r releases) write(ctx context.Context, b *ranker.Bundle, m schema.Manifest) (*liveModel, error) {
 	files, err := b.Encode()
 	if err != nil {
 		return nil, fmt.Errorf("encode snapshot of round %d: %w", m.Round, err)
@@ -106,13 +109,48 @@ func (r releases) publish(ctx context.Context, b *ranker.Bundle, m schema.Manife
 	if err != nil {
 		return nil, fmt.Errorf("write snapshot of round %d: %w", m.Round, err)
 	}
-	if err := r.pointer.Promote(ctx, m.Version); err != nil {
-		return nil, fmt.Errorf("promote snapshot %q: %w", m.Version, err)
-	}
-	if err := r.sync(ctx); err != nil {
+	return newLiveModel(m, b), nil
+}
+
+// publish writes the bundle as a snapshot and points at it. The snapshot comes first: a pointer never names something that
+// is not there. Publishing the same bundle again changes nothing.
+func (r releases) publish(ctx context.Context, b *ranker.Bundle, m schema.Manifest) (*liveModel, error) {
+	l, err := r.write(ctx, b, m)
+	if err != nil {
 		return nil, err
 	}
-	return newLiveModel(m, b), nil
+	if err := r.pointer.Promote(ctx, l.Version); err != nil {
+		return nil, fmt.Errorf("promote snapshot %q: %w", l.Version, err)
+	}
+	return l, r.sync(ctx)
+}
+
+// replace is publish unless somebody has made another model live than over, "" for none.
+func (r releases) replace(ctx context.Context, over string, b *ranker.Bundle, m schema.Manifest) (*liveModel, error) {
+	l, err := r.write(ctx, b, m)
+	if err != nil {
+		return nil, err
+	}
+	return l, r.point(ctx, over, l.Version)
+}
+
+// point makes a stored version live unless another one than over is.
+func (r releases) point(ctx context.Context, over, version string) error {
+	now, err := r.pointer.Replace(ctx, over, version)
+	if err != nil {
+		return fmt.Errorf("promote snapshot %q: %w", version, err)
+	}
+	if now != version {
+		return &overtakenError{over: over, now: now}
+	}
+	return r.sync(ctx)
+}
+
+// overtakenError says that a model was judged against one that is live no longer. Whoever moved the pointer has the say.
+type overtakenError struct{ over, now string }
+
+func (e *overtakenError) Error() string {
+	return fmt.Sprintf("%q is live now, which somebody put in the place of %q meanwhile", e.now, e.over)
 }
 
 // prune drops snapshots beyond the newest keep, never one of those in use, the live one, or the one a roll-back goes to.

@@ -32,14 +32,44 @@ func (t *Trainer) publish(ctx context.Context, b *ranker.Bundle, m schema.Manife
 		live, err = t.releases.publish(ctx, b, m)
 		return err
 	})
-	if err != nil {
-		return nil, err
+	return live, err
+}
+
+// publishOver returns what publishes the models of one round that began while the version over was live: each takes the
+// place of the one before. It fails with an overtakenError when somebody has moved the pointer meanwhile.
+func (t *Trainer) publishOver(over string) publisher {
+	return func(ctx context.Context, b *ranker.Bundle, m schema.Manifest) (*liveModel, error) {
+		var live *liveModel
+		var overtaken *overtakenError
+		err := t.patiently(ctx, "publish snapshot", func(ctx context.Context) (err error) {
+			if live, err = t.releases.replace(ctx, over, b, m); errors.As(err, &overtaken) {
+				return nil
+			}
+			return err
+		})
+		if err == nil && overtaken != nil {
+			err = overtaken
+		}
+		if err != nil {
+			return nil, err
+		}
+		over = live.Version
+		select {
+		case t.switched <- switched{model: live, own: true}: // the scores need not wait for the end of the round
+		default:
+		}
+		return live, nil
 	}
-	select {
-	case t.switched <- live: // the scores need not wait for the end of the round
-	default:
-	}
-	return live, nil
+}
+
+// stage stores a bundle without making it live.
+func (t *Trainer) stage(ctx context.Context, b *ranker.Bundle, m schema.Manifest) (*liveModel, error) {
+	var l *liveModel
+	err := t.patiently(ctx, "store the candidate", func(ctx context.Context) (err error) {
+		l, err = t.releases.write(ctx, b, m)
+		return err
+	})
+	return l, err
 }
 
 // reference is the model a round starts from and has to beat. A round that was killed after it had published runs
@@ -70,26 +100,25 @@ func (t *Trainer) record(ctx context.Context, r schema.Round) error {
 	})
 }
 
-// followPointer returns the model that is live by the registry: an operator may have rolled back or promoted. A version
-// that cannot be loaded is reported, and the model at hand stays the reference.
-func (t *Trainer) followPointer(ctx context.Context, live *liveModel) (*liveModel, error) {
-	var version string
-	err := t.patiently(ctx, "read the live version", func(ctx context.Context) (err error) {
+// followPointer returns the model that is live by the registry, and its version there: an operator may have rolled back or
+// promoted. A version that cannot be loaded is reported, and the model at hand stays the reference.
+func (t *Trainer) followPointer(ctx context.Context, live *liveModel) (_ *liveModel, version string, err error) {
+	err = t.patiently(ctx, "read the live version", func(ctx context.Context) (err error) {
 		version, err = t.deps.Pointer.Current(ctx)
 		return err
 	})
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	if version == "" || (live != nil && version == live.Version) {
-		return live, nil
+		return live, version, nil
 	}
 	other, err := t.releases.load(ctx, version)
 	if err != nil {
 		t.log.Error("the live snapshot cannot be read", "model_version", version, "error", err)
-		return live, nil
+		return live, version, nil
 	}
-	return other, nil
+	return other, version, nil
 }
 
 // checkpoint saves what the round learnt together with the windows as they stood at its cut.
@@ -126,6 +155,14 @@ func (t *Trainer) checkpoint(in assignment, out outcome) error {
 	if out.Live != nil {
 		c.Live = out.Live.Version
 	}
+	c.Wary, c.Rollbacks = next.Wary, next.Rollbacks
+	c.Watch = in.watch
+	if out.Live != nil && in.live != nil && out.Live.Round == next.Round && out.Live.Version != in.live.Version {
+		c.Watch = &trialState{Live: out.Live.Version, Other: in.live.Version, Record: out.Record}
+	}
+	if out.Shadow != nil && out.Live != nil {
+		c.Shadow = &trialState{Live: out.Live.Version, Other: out.Shadow.Version, Claim: int(out.Claim), Record: out.Record}
+	}
 	return c.save(t.deps.Dir)
 }
 
@@ -150,7 +187,7 @@ func (t *Trainer) restore(ctx context.Context) error {
 	default:
 		return err
 	}
-	live, err := t.followPointer(ctx, nil)
+	live, _, err := t.followPointer(ctx, nil)
 	if err != nil {
 		return err
 	}
@@ -166,7 +203,7 @@ func (t *Trainer) restore(ctx context.Context) error {
 		}
 		t.install(live, at)
 	}
-	return nil
+	return t.resumeTrials(ctx, c)
 }
 
 func (t *Trainer) readCheckpoint() (checkpoint, error) {
@@ -206,7 +243,7 @@ func (t *Trainer) setAside(reason error) error {
 
 // apply makes c the trainer's state.
 func (t *Trainer) apply(c checkpoint) error {
-	k := knowledge{Round: c.Round, Vocab: vocab.New(), Counts: counts.NewCounts(t.cfg.Counts), Carried: c.Carried, Replay: c.Replay}
+	k := knowledge{Round: c.Round, Vocab: vocab.New(), Counts: counts.NewCounts(t.cfg.Counts), Carried: c.Carried, Replay: c.Replay, Wary: c.Wary, Rollbacks: c.Rollbacks}
 	k.Replay.Limit = t.cfg.ReplayLimit
 	if err := k.Vocab.UnmarshalBinary(c.Vocab); err != nil {
 		return fmt.Errorf("vocabulary: %w", err)

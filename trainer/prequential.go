@@ -30,11 +30,18 @@ const maxCurve = 400
 
 // basketAnswer is what the scorers answered before a basket: every line of the basket is judged by it.
 type basketAnswer struct {
-	ts   int64
-	top  map[string]int // place in the live model's list by item
-	base ranker.Baselines
-	job  *textJob       // while the language model answers
-	text map[string]int // then: place in the list with its text; nil where it has none
+	ts     int64
+	top    map[string]int // place in the live model's list by item
+	base   ranker.Baselines
+	job    *textJob       // while the language model answers
+	beside []besideAnswer // by the trials that were on then
+	text   map[string]int // then: place in the list with its text; nil where it has none
+}
+
+// besideAnswer is what the two models of a trial answered to a basket, both without a language model's text.
+type besideAnswer struct {
+	trial *trial
+	top   map[string]int // of the model that is not live
 }
 
 // prequential scores every interaction with the live model before it is learnt, and beside it the two baselines, which
@@ -53,6 +60,8 @@ type prequential struct {
 	liveAt  int64
 	spare   []*basketAnswer
 	texts   *texts // nil without a language model
+	shadow  *trial // nil for none
+	watch   *trial // nil for none
 }
 
 func newPrequential(cfg Config) *prequential {
@@ -106,10 +115,13 @@ func (p *prequential) score(c *collector, history []step, s step, e schema.Event
 		if a == nil {
 			a = p.newAnswer(e.UserID, c.vocab.Len())
 		}
-		p.answer(a, c, history, e)
+		p.answer(a, c, history, s, e)
 	}
 	l := scoredLine{item: e.ItemID, model: placeOf(a.top, e.ItemID), at: e.Timestamp,
 		popularity: ranker.MidRank(a.base.Popularity, target), transitions: ranker.MidRank(a.base.Transitions, target)}
+	for _, b := range a.beside {
+		b.trial.add(e.UserID, l.model, placeOf(b.top, e.ItemID), c.offsets)
+	}
 	if a.job != nil {
 		a.job.lines = append(a.job.lines, l)
 		return
@@ -165,14 +177,32 @@ func (p *prequential) newAnswer(user string, items int) *basketAnswer {
 }
 
 // answer asks every scorer before the basket at time now.
-func (p *prequential) answer(a *basketAnswer, c *collector, history []step, e schema.Event) {
+func (p *prequential) answer(a *basketAnswer, c *collector, history []step, s step, e schema.Event) {
 	now, window := e.Timestamp, c.interactions(history)
 	a.ts, a.job, a.text = now.UnixMilli(), nil, nil
-	a.top = places(p.live.Bundle.Rank(ranker.Request{History: window, Now: now, N: cutoff}))
+	req := ranker.Request{History: window, Now: now, N: cutoff}
+	list := p.live.Bundle.Rank(req)
+	a.top = places(list)
+	p.answerBeside(a, list, req, s)
 	a.base.Fill(c.live, itemsOf(history), now, c.vocab.Len())
 	if len(window) > 0 && p.texts.wants(e.UserID, p.live) {
 		a.job = &textJob{answer: a, bundle: p.live.Bundle, history: window, now: now}
 		p.texts.waiting = append(p.texts.waiting, a.job)
+	}
+}
+
+// answerBeside asks the models that stand beside the live one. list is its own answer. A basket belongs to the trials that
+// are on when it begins: its lines share one list.
+func (p *prequential) answerBeside(a *basketAnswer, list []ranker.Scored, req ranker.Request, s step) {
+	a.beside = a.beside[:0]
+	for _, t := range []*trial{p.shadow, p.watch} {
+		if t == nil || t.over || t.live != p.live || t.other.learnt(s) {
+			continue
+		}
+		beside := t.other.Bundle.Rank(req)
+		t.lists.add(list, wanted(t.live.Bundle))
+		t.others.add(beside, wanted(t.other.Bundle))
+		a.beside = append(a.beside, besideAnswer{trial: t, top: places(beside)})
 	}
 }
 

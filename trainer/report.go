@@ -27,6 +27,7 @@ func (t *Trainer) offerReport(out chan<- report) {
 	if t.live != nil {
 		r.live = t.live.Version
 	}
+	t.metrics.trials(t.scores)
 	select {
 	case out <- r:
 		t.lastReport = now
@@ -70,7 +71,7 @@ func (t *Trainer) reportOnce(ctx context.Context, src Source, r report) {
 	}
 	if l, err := t.releases.load(ctx, version); err == nil {
 		select {
-		case t.switched <- l:
+		case t.switched <- switched{model: l, over: r.live}:
 		default:
 		}
 	}

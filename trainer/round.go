@@ -24,6 +24,9 @@ type knowledge struct {
 	Replay  replay
 	Network Network       // the last one tuned, promoted or not
 	Memory  *mixer.Memory // baskets of earlier rounds, for the mixing model
+
+	Wary      int // rounds to come in which newer counts too must be significantly better, after a roll-back
+	Rollbacks int // in a row
 }
 
 // newKnowledge is the state before the first round.
@@ -37,6 +40,8 @@ type outcome struct {
 	Record schema.Round
 	Next   knowledge
 	Live   *liveModel // live after the round, nil before the first model
+	Shadow *liveModel // passed the gate and may go live after its shadow, nil for none
+	Claim  claim      // of the shadow
 }
 
 // stays says in the record that l, which the round did not bring, is live after it.
@@ -59,8 +64,10 @@ type rounds struct {
 	cfg     Config
 	rules   window.Rules
 	tuner   Tuner     // nil for LearnerCounts
+	plain   bool      // rounds are plain fine-tuning: the control of SOFT
 	text    TextModel // nil but for LearnerText
 	publish publisher
+	stage   publisher // stores a candidate that goes into the shadow; nil: it goes live at once
 	backend string
 	log     *slog.Logger
 	now     clock
@@ -77,6 +84,7 @@ func (r *rounds) run(ctx context.Context, base knowledge, c cut, live *liveModel
 	if err != nil {
 		return outcome{}, err
 	}
+	w.wary = base.Wary > 0
 	rec := w.record(started)
 	out := outcome{Live: live}
 	reference, err := r.refresh(ctx, w, &out, &rec)
@@ -87,17 +95,24 @@ func (r *rounds) run(ctx context.Context, base knowledge, c cut, live *liveModel
 	if ctx.Err() != nil {
 		return outcome{}, ctx.Err()
 	}
-	var unpublished *publishError
-	if errors.As(err, &unpublished) {
-		return outcome{}, unpublished.err
-	}
-	if err != nil {
-		rec.Verdict, rec.Reason = schema.VerdictFailed, err.Error()
-		out.Next = w.afterFailure()
-	}
 	if out.Live != nil {
 		rec.ModelVersion = out.Live.Version
 	}
+	var overtaken *overtakenError
+	var unpublished *publishError
+	switch {
+	case errors.As(err, &overtaken):
+		rec.Verdict, rec.Reason, rec.ModelVersion = schema.VerdictRefused, overtaken.Error(), overtaken.now
+		if r.tuner != nil && !w.tuned { // the network has not learnt these examples
+			out.Next = w.afterFailure()
+		}
+	case errors.As(err, &unpublished):
+		return outcome{}, unpublished.err
+	case err != nil:
+		rec.Verdict, rec.Reason = schema.VerdictFailed, err.Error()
+		out.Next = w.afterFailure()
+	}
+	out.Next.Wary, out.Next.Rollbacks = max(0, base.Wary-1), base.Rollbacks
 	if w.reader != nil {
 		rec.Notes = append(rec.Notes, w.reader.notes...)
 	}
@@ -110,6 +125,7 @@ func (r *rounds) run(ctx context.Context, base knowledge, c cut, live *liveModel
 type publishError struct{ err error }
 
 func (e *publishError) Error() string { return e.err.Error() }
+func (e *publishError) Unwrap() error { return e.err }
 
 // tune trains the network.
 func (r *rounds) tune(ctx context.Context, w *work, rec *schema.Round) (Network, error) {
@@ -117,7 +133,7 @@ func (r *rounds) tune(ctx context.Context, w *work, rec *schema.Round) (Network,
 	if err := w.reader.lost(w.gate); err != nil {
 		return Network{}, fmt.Errorf("tune the %s learner: the gate could not judge it by its text: %w", r.cfg.Learner, err)
 	}
-	task := Task{Vocab: w.vocab.Len(), Seed: w.seed, InitSeed: uint64(r.cfg.Seed), Live: w.network, OnEpoch: r.onEpoch, Now: r.now}
+	task := Task{Vocab: w.vocab.Len(), Seed: w.seed, InitSeed: uint64(r.cfg.Seed), Live: w.network, Plain: r.plain, OnEpoch: r.onEpoch, Now: r.now}
 	if r.cfg.tunesSequence() {
 		task.Train = examples(slices.Concat(w.replay, w.learn), r.cfg.Sequence.MaxLen, w.seed)
 		task.Validation = validation(w.fit, w.vocab)
@@ -128,7 +144,7 @@ func (r *rounds) tune(ctx context.Context, w *work, rec *schema.Round) (Network,
 	if r.text != nil {
 		task.Text = r.textTask(w)
 		if len(task.Text.Train) == 0 || len(task.Text.Validation) == 0 {
-			rec.Notes = append(rec.Notes, fmt.Sprintf("the language model was not tuned: %d prompts to train on and %d to validate on have titles",
+			w.reader.notes = append(w.reader.notes, fmt.Sprintf("the language model was not tuned: %d prompts to train on and %d to validate on have titles",
 				len(task.Text.Train), len(task.Text.Validation)))
 			if task.Text = nil; !r.cfg.tunesSequence() {
 				return w.network, nil
@@ -136,10 +152,26 @@ func (r *rounds) tune(ctx context.Context, w *work, rec *schema.Round) (Network,
 		}
 	}
 	got, err := r.tuner.Tune(ctx, task, rec)
+	if err == nil {
+		err = got.check()
+	}
 	if err != nil {
 		return Network{}, fmt.Errorf("tune the %s learner: %w", r.cfg.Learner, err)
 	}
 	return got, nil
+}
+
+// check reports a part that is broken: it would spoil whatever is made with it, and whatever is trained on from it.
+func (n Network) check() error {
+	if n.Sequence != nil {
+		if err := n.Sequence.Validate(); err != nil {
+			return err
+		}
+	}
+	if n.Adapter != nil {
+		return n.Adapter.Check()
+	}
+	return nil
 }
 
 // refresh is the first half: everything new but the network. It returns the model that the second half has to beat, one
@@ -148,17 +180,24 @@ func (r *rounds) refresh(ctx context.Context, w *work, out *outcome, rec *schema
 	started := r.now()
 	rec.Learner = LearnerCounts
 	live := w.live
-	var start *mixer.Mixer // nil: the default
-	if live != nil {
-		start = r.startMixer(live.Bundle)
+	if live != nil { // else nil: the default
+		w.start = r.startMixer(live.Bundle)
 	}
-	network := w.network
+	network := w.kept
 	if w.reader.sides(ctx, w.gate, network.Adapter, live) != nil {
 		network.Adapter = r.adapterOf(live) // nothing goes live for a text that nobody could judge
 	}
-	candidate, v, err := r.gate(ctx, w, live, start, network)
+	claim := noWorse
+	if w.wary {
+		claim = better
+	}
+	candidate, v, err := r.gate(ctx, w, live, network, claim)
 	if err != nil {
 		return nil, err
+	}
+	rec.Live, rec.Candidate, rec.Verdict, rec.Reason = v.live, v.candidate, v.verdict(), v.Reason
+	if v.Promote && r.tuner == nil && r.shadows(live) {
+		return live, r.enterShadow(ctx, w, candidate, LearnerCounts, v, claim, out, rec)
 	}
 	if v.Promote {
 		if err := r.release(ctx, w, candidate, LearnerCounts, v, out); err != nil {
@@ -166,8 +205,6 @@ func (r *rounds) refresh(ctx context.Context, w *work, out *outcome, rec *schema
 		}
 		live = &liveModel{Version: out.Live.Version, Bundle: candidate}
 	}
-	w.mixed = candidate.Mixer
-	rec.Live, rec.Candidate, rec.Verdict, rec.Reason = v.live, v.candidate, v.verdict(), v.Reason
 	if r.tuner != nil {
 		rec.Refresh = &schema.Refresh{Live: v.live, Candidate: v.candidate, Verdict: v.verdict(), Reason: v.Reason, Seconds: r.now().Sub(started).Seconds()}
 		if out.Live != nil {
@@ -187,8 +224,12 @@ func (r *rounds) renew(ctx context.Context, w *work, reference *liveModel, out *
 	if err := w.reader.sides(ctx, w.gate, tuned.Adapter, reference); err != nil {
 		return fmt.Errorf("judge the %s learner by its text: %w", r.cfg.Learner, err)
 	}
-	w.network = tuned
-	candidate, v, err := r.gate(ctx, w, reference, w.mixed, tuned)
+	w.network, w.tuned = tuned, true
+	claim := r.claim()
+	if r.shadows(reference) {
+		claim = noWorse // the gate sorts out, the shadow decides: it sees more, and what it sees is new
+	}
+	candidate, v, err := r.gate(ctx, w, reference, tuned, claim)
 	if err != nil {
 		return err
 	}
@@ -196,5 +237,34 @@ func (r *rounds) renew(ctx context.Context, w *work, reference *liveModel, out *
 	if !v.Promote {
 		return nil
 	}
+	if r.shadows(reference) {
+		return r.enterShadow(ctx, w, candidate, r.cfg.Learner, v, r.claim(), out, rec)
+	}
 	return r.release(ctx, w, candidate, r.cfg.Learner, v, out)
+}
+
+// shadows reports whether a round's candidate has to stand beside live before it may replace it.
+func (r *rounds) shadows(live *liveModel) bool { return r.stage != nil && live != nil }
+
+// enterShadow stores a candidate that passed the gate, for the shadow.
+func (r *rounds) enterShadow(ctx context.Context, w *work, candidate *ranker.Bundle, learner string, v verdict, c claim, out *outcome, rec *schema.Round) error {
+	final, err := r.bundle(w.vocab, w.full, networkOf(candidate), candidate.Mixer)
+	if err != nil {
+		return fmt.Errorf("build bundle: %w", err)
+	}
+	if out.Shadow, err = r.stage(ctx, final, r.manifest(w, learner, v, out.Live)); err != nil {
+		return &publishError{err}
+	}
+	out.Claim = c
+	rec.Verdict = schema.VerdictShadow
+	rec.Reason = fmt.Sprintf("passed the gate: %s; on trial beside the live model for %d interactions before it may go live", v.Reason, r.cfg.ShadowEvents)
+	return nil
+}
+
+// claim is what a tuned network has to show.
+func (r *rounds) claim() claim {
+	if r.cfg.GateSuperior {
+		return better
+	}
+	return noWorse
 }

@@ -68,7 +68,21 @@ type Trainer struct {
 	cutAt      int64 // interactions scored before the newest cut
 	lastRound  time.Time
 	lastReport time.Time
-	switched   chan *liveModel // models that went live, from the round and the reporter to the loop
+	switched   chan switched // models that went live, from the round and the reporter to the loop
+
+	moving        bool          // what a trial decided is being carried out
+	watched       schema.Round  // record of the round that made the live model, while its predecessor is kept
+	predecessorAt int64         // the age of the predecessor counts from this scored interaction
+	shadowed      schema.Round  // record of the round whose candidate is on trial
+	shadowAt      int64         // the age of the candidate counts from this scored interaction
+	takenBack     *schema.Trial // what the first half of the running round was rolled back for
+}
+
+// switched says that a model went live.
+type switched struct {
+	model *liveModel
+	own   bool   // by the running round
+	over  string // otherwise: in place of this version, as far as the one who noticed knew
 }
 
 // New checks cfg and deps. rules must be those of ingest: the trainer replays the same windows.
@@ -76,7 +90,7 @@ func New(cfg Config, rules window.Rules, deps Deps) (*Trainer, error) {
 	if err := errors.Join(cfg.Validate(), rules.Validate(), deps.validate(cfg)); err != nil {
 		return nil, err
 	}
-	t := &Trainer{cfg: cfg, deps: deps, log: deps.Logger, now: deps.Now, switched: make(chan *liveModel, 1)}
+	t := &Trainer{cfg: cfg, deps: deps, log: deps.Logger, now: deps.Now, switched: make(chan switched, 1)}
 	if t.log == nil {
 		t.log = slog.New(slog.DiscardHandler)
 	}
@@ -103,6 +117,9 @@ func New(cfg Config, rules window.Rules, deps Deps) (*Trainer, error) {
 		})
 	}
 	t.rounds.publish = t.publish
+	if cfg.ShadowEvents > 0 {
+		t.rounds.stage = t.stage
+	}
 	t.releases = releases{store: deps.Store, pointer: deps.Pointer, durable: deps.Durable, keep: cfg.Keep}
 	t.board = board{pub: deps.Publisher, rdb: deps.Redis, keys: deps.Keys}
 	t.scores = newPrequential(cfg)
@@ -199,6 +216,7 @@ type finished struct{ outcome outcome }
 func (t *Trainer) loop(ctx context.Context, g *errgroup.Group, batches <-chan []broker.Record, done chan finished, reports chan<- report, answered <-chan []*textJob) error {
 	tick := time.NewTicker(t.tickEvery())
 	defer tick.Stop()
+	ended := make(chan moved, 1)
 	t.lastRound = t.now()
 	for {
 		select {
@@ -211,16 +229,17 @@ func (t *Trainer) loop(ctx context.Context, g *errgroup.Group, batches <-chan []
 			t.metrics.collected(t.collector)
 		case f := <-done:
 			t.finish(f)
+			t.recordAgain(ctx, g, f.outcome.Record)
+		case m := <-ended:
+			t.settle(m)
 		case jobs := <-answered:
 			t.scores.settle(jobs)
-		case l := <-t.switched:
-			if t.live == nil || l.Version != t.live.Version {
-				t.log.Info("another model is live now", "model_version", l.Version)
-				t.promote(l)
-			}
+		case s := <-t.switched:
+			t.follow(s)
 		case <-tick.C:
 		}
 		t.scores.texts.offer(t.texts)
+		t.actOnTrials(ctx, g, ended)
 		t.offerReport(reports)
 		if err := t.start(ctx, g, done); err != nil {
 			return err
@@ -241,7 +260,7 @@ func (t *Trainer) start(ctx context.Context, g *errgroup.Group, done chan<- fini
 	if t.live == nil && t.knowledge.Round == 0 && t.collector.fresh >= t.cfg.BootstrapEvents {
 		return t.bootstrap(ctx)
 	}
-	if !t.due() {
+	if !t.due() || t.scores.shadow != nil || t.moving { // a candidate on trial keeps its rival until it is judged
 		return nil
 	}
 	t.running = true
@@ -272,18 +291,24 @@ type assignment struct {
 	cut    cut
 	live   *liveModel
 	scores checkpointScores
+	watch  *trialState // of the live model's predecessor, nil for none
+	kept   string      // version of that predecessor
 }
 
 func (t *Trainer) cutNow() assignment {
 	t.lastRound, t.cutAt = t.now(), t.scores.events()
-	return assignment{base: t.knowledge, cut: t.collector.take(), live: t.live, scores: t.scores.checkpoint()}
+	in := assignment{base: t.knowledge, cut: t.collector.take(), live: t.live, scores: t.scores.checkpoint(), watch: t.scores.watch.state(t.watched)}
+	if in.watch != nil {
+		in.kept = in.watch.Other
+	}
+	return in
 }
 
 // round runs one round to its end: learn and publish, record, checkpoint, in this order. Each step may be repeated after
 // a kill without harm. The checkpoint comes last: a kill before it runs the round again from the same state, with the
 // same result where the cut falls at the same offsets.
 func (t *Trainer) round(ctx context.Context, in assignment) (finished, error) {
-	live, err := t.followPointer(ctx, in.live)
+	live, version, err := t.followPointer(ctx, in.live)
 	if err != nil {
 		return finished{}, err
 	}
@@ -291,7 +316,10 @@ func (t *Trainer) round(ctx context.Context, in assignment) (finished, error) {
 	if err != nil {
 		return finished{}, err
 	}
-	out, err := t.rounds.run(ctx, in.base, in.cut, reference)
+	in.live = reference
+	r := *t.rounds
+	r.publish = t.publishOver(version)
+	out, err := r.run(ctx, in.base, in.cut, reference)
 	if err != nil {
 		return finished{}, err
 	}
@@ -304,13 +332,12 @@ func (t *Trainer) round(ctx context.Context, in assignment) (finished, error) {
 	if err := t.patiently(ctx, "save the checkpoint", func(context.Context) error { return t.checkpoint(in, out) }); err != nil {
 		return finished{}, err
 	}
-	t.prune(ctx, reference, out.Live)
+	t.prune(ctx, []string{in.kept}, reference, live, out.Live, out.Shadow)
 	return finished{outcome: out}, nil
 }
 
 // prune drops old snapshots; the live one and the one before it stay, so that a roll-back has somewhere to go.
-func (t *Trainer) prune(ctx context.Context, inUse ...*liveModel) {
-	var versions []string
+func (t *Trainer) prune(ctx context.Context, versions []string, inUse ...*liveModel) {
 	for _, l := range inUse {
 		if l != nil {
 			versions = append(versions, l.Version)
@@ -323,16 +350,57 @@ func (t *Trainer) prune(ctx context.Context, inUse ...*liveModel) {
 
 // finish installs what a round learnt.
 func (t *Trainer) finish(f finished) {
-	if l := f.outcome.Live; l != nil && (t.live == nil || l.Version != t.live.Version) {
+	rec := f.outcome.Record
+	if l := f.outcome.Live; l != nil && t.takenBack == nil && (t.live == nil || l.Version != t.live.Version && l.Round == rec.Round) {
 		t.promote(l)
 	}
+	if w := t.scores.watch; w != nil && w.live.Round == rec.Round {
+		t.watched = rec
+	}
 	t.running = false
+	warned := t.knowledge
 	t.knowledge = f.outcome.Next
+	if warned.Rollbacks > t.knowledge.Rollbacks { // since the round began: it was not wary yet
+		t.knowledge.Wary = warned.Wary
+	}
+	t.knowledge.Rollbacks = warned.Rollbacks
+	t.startShadow(f.outcome.Shadow, rec, f.outcome.Claim)
 	t.collector.carried = keepKnown(t.knowledge.Carried, t.collector.forgot)
-	rec := f.outcome.Record
 	t.metrics.round(rec)
 	t.log.Info("round finished", "round", rec.Round, "verdict", rec.Verdict, "reason", rec.Reason, "seconds", rec.Seconds,
 		"examples", rec.Examples, "model_version", rec.ModelVersion)
+}
+
+// recordAgain completes the record of a round whose first half was rolled back before it ended.
+func (t *Trainer) recordAgain(ctx context.Context, g *errgroup.Group, rec schema.Round) {
+	back := t.takenBack
+	if t.takenBack = nil; back == nil {
+		return
+	}
+	g.Go(func() error {
+		if err := t.record(ctx, rolledBack(rec, back)); err != nil && ctx.Err() == nil {
+			return fmt.Errorf("record the roll-back of round %d: %w", rec.Round, err)
+		}
+		return nil
+	})
+}
+
+// follow makes the model that went live the one that is scored. Where it was not the trainer that made it so, the trials
+// end: a person has decided.
+func (t *Trainer) follow(s switched) {
+	if t.live != nil && s.model.Version == t.live.Version {
+		return
+	}
+	if !s.own && t.live != nil && s.over != t.live.Version {
+		return // old news: the pointer has been read before the last change here
+	}
+	if s.own {
+		t.promote(s.model)
+		return
+	}
+	t.log.Info("another model is live now", "model_version", s.model.Version)
+	t.moveOn(s.model.Version)
+	t.install(s.model, t.scores.events())
 }
 
 // keepKnown drops segments of users that were forgotten while the round ran.
@@ -343,13 +411,20 @@ func keepKnown(segs []segment, forgot []string) []segment {
 	return segs
 }
 
-// promote makes l the live model of the scores. The age of a model of the running round counts from the round's cut.
+// promote makes l, which the trainer has published, the live model of the scores, and keeps the one that was live before
+// its round beside it. The age of a model of the running round counts from the round's cut.
 func (t *Trainer) promote(l *liveModel) {
 	at := t.scores.events()
 	if t.running && l.Round == t.knowledge.Round+1 {
 		at = t.cutAt
 	}
+	before, beforeAt := t.live, t.scores.liveAt
+	if w := t.scores.watch; w != nil && w.live.Round == l.Round {
+		before, beforeAt = w.other, t.predecessorAt // both halves of a round replace the same model
+	}
 	t.install(l, at)
+	t.predecessorAt = beforeAt
+	t.startWatch(l, before, schema.Round{})
 }
 
 // install makes l, which had learnt what came before the at-th scored interaction, the live model.

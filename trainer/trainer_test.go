@@ -570,26 +570,6 @@ func FuzzDecodeCheckpoint(f *testing.F) {
 	})
 }
 
-func TestDecide(t *testing.T) {
-	ranks := func(r float64, n int) []float64 { return slices.Repeat([]float64{r}, n) }
-	cfg := DefaultConfig()
-	cfg.GateMinimum = 10
-	for _, tc := range []struct {
-		name      string
-		live, new []float64
-		want      bool
-	}{
-		{"better", ranks(5, 20), ranks(2, 20), true},
-		{"equal", ranks(5, 20), ranks(5, 20), true},
-		{"worse", ranks(2, 20), ranks(5, 20), false},
-		{"too few", ranks(5, 9), ranks(1, 9), false},
-	} {
-		if got := decide(cfg, tc.live, tc.new); got.Promote != tc.want || got.Reason == "" {
-			t.Errorf("%s: %+v", tc.name, got)
-		}
-	}
-}
-
 func TestConfig_reportsEveryFault(t *testing.T) {
 	c := DefaultConfig()
 	c.Learner, c.RoundEvents, c.HeldOut = "magic", 0, 2

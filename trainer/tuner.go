@@ -26,6 +26,7 @@ type Task struct {
 	Live       Network // to start from
 	Train      []seqtrain.Example
 	Validation []seqtrain.Case
+	Plain      bool                               // fine-tune on the real targets alone, in as many epochs as teacher and student may take together
 	Text       *TextTask                          // for the language model, nil without one
 	Seed       uint64                             // of the round
 	InitSeed   uint64                             // of fresh weights; the same in every round, so that growing is the same in every order
@@ -119,7 +120,7 @@ func (t *SequenceTuner) tune(ctx context.Context, task Task, rec *schema.Round) 
 	if err != nil {
 		return nil, err
 	}
-	got, err := soft.Round(ctx, learner, t.cfg, base, task.Seed, task.Watch(t.log)...)
+	got, err := t.learn(ctx, learner, base, task)
 	got.Fill(rec)
 	if err != nil {
 		return nil, err
@@ -128,6 +129,16 @@ func (t *SequenceTuner) tune(ctx context.Context, task Task, rec *schema.Round) 
 		t.log.Info("curriculum", "round", rec.Round, "note", note)
 	}
 	return learner.Weights(), nil
+}
+
+// learn runs SOFT, or its control.
+func (t *SequenceTuner) learn(ctx context.Context, l *seqtrain.Learner, base soft.State, task Task) (soft.Record, error) {
+	if task.Plain {
+		cfg := t.cfg
+		cfg.Epochs += cfg.TeacherEpochs
+		return soft.SFT(ctx, l, cfg, nil, task.Seed, task.Watch(t.log)...)
+	}
+	return soft.Round(ctx, l, t.cfg, base, task.Seed, task.Watch(t.log)...)
 }
 
 // start is the live network with rows for the new items, or a fresh one where there is none of this shape.

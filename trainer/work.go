@@ -10,6 +10,7 @@ import (
 	"github.com/softrec/softrec/trainer/model/counts"
 	"github.com/softrec/softrec/trainer/model/mixer"
 	"github.com/softrec/softrec/trainer/model/ranker"
+	"github.com/softrec/softrec/trainer/model/sequence"
 	"github.com/softrec/softrec/trainer/model/vocab"
 )
 
@@ -20,19 +21,23 @@ type work struct {
 	from    map[int]int64
 	to      map[int]int64
 	vocab   *vocab.Vocab
-	network Network        // that the round starts from
+	network Network        // that the round's training starts from
+	kept    Network        // the live one, that newer counts go live with
 	reader  *reader        // of the language model, nil without one
 	live    *liveModel     // to beat: it has not learnt what the gate asks
 	memory  *mixer.Memory  // with this round's baskets, each as it looked before it was counted
 	counts  *counts.Counts // up to the held-out part
 	full    *counts.Counts // with it
 	learn   []segment      // carried and new, for the network
-	mixed   *mixer.Mixer   // fitted by the first half
+	start   *mixer.Mixer   // where the fit of the mixing model starts in both halves, so that the network alone tells them apart
+	tuned   bool           // the network has learnt
+	wary    bool           // newer counts must be significantly better, too
 	backlog []segment      // older than the learn limit reaches: for the replay buffer only
 	replay  []segment
 	held    []segment
 	fit     []ranker.Question
 	gate    []ranker.Question
+	askers  []string // the user of each question of the gate
 	history replay
 }
 
@@ -53,7 +58,7 @@ func (r *rounds) prepare(ctx context.Context, base knowledge, c cut, live *liveM
 	fit, gate := splitHeld(held, r.rules.Len)
 	w.fit = questions(fit, w.vocab, r.rules.Len, r.cfg.GateLimit)
 	var err error
-	if w.network, err = r.choose(ctx, w, live, base.Network); err != nil {
+	if w.network, w.kept, err = r.choose(ctx, w, live, base.Network); err != nil {
 		return nil, err
 	}
 	w.counts, w.memory = base.Counts.Clone(), base.Memory.Clone()
@@ -65,18 +70,20 @@ func (r *rounds) prepare(ctx context.Context, base knowledge, c cut, live *liveM
 	if w.live, gate, err = r.fair(w, live, gate); err != nil {
 		return nil, err
 	}
-	w.gate = questions(gate, w.vocab, r.rules.Len, r.cfg.GateLimit)
+	w.gate, w.askers = questions(gate, w.vocab, r.rules.Len, r.cfg.GateLimit), askers(gate, r.cfg.GateLimit)
 	return w, nil
 }
 
-// choose is the network the round starts from: the live one or the last one tuned, whichever does better on the
-// validation part. A refused network may still be the better start, a broken one is not. A live network that has learnt
+// choose returns the network that the round's training starts from, which is the live one or the last one tuned, whichever
+// does better on the validation part, and the one that newer counts go live with: the live one, as a network that the gate
+// has refused must not slip in beside them; where there is no live one to go on with, the start. A refused network may still be the better start, a broken one is not. A live network that has learnt
 // from the cut already, or numbers the items in another way, comes from an earlier life of this trainer and is no start.
 // Without a live adapter the untuned language model is the one to beat.
-func (r *rounds) choose(ctx context.Context, w *work, live *liveModel, tuned Network) (Network, error) {
-	var best Network
+func (r *rounds) choose(ctx context.Context, w *work, live *liveModel, tuned Network) (best, kept Network, err error) {
+	usable := false
 	if live != nil && !live.learntBeyond(w.from) && extends(w.vocab, live.Bundle.Vocab) {
 		best.Sequence, best.Adapter = live.Bundle.Sequence, r.adapterOf(live)
+		kept, usable = best, true
 	}
 	if r.text != nil {
 		best.Adapter = w.reader.better(ctx, w.fit, best.Adapter, tuned.Adapter)
@@ -84,15 +91,31 @@ func (r *rounds) choose(ctx context.Context, w *work, live *liveModel, tuned Net
 	if s := tuned.Sequence; s != nil && (best.Sequence == nil || r.hits(w, s) > r.hits(w, best.Sequence)) {
 		best.Sequence = s
 	}
-	if best.Sequence == nil || !r.cfg.tunesSequence() { // one that is not trained may lag behind the vocabulary
-		return best, nil
+	if !usable {
+		kept = best
 	}
-	grown, err := best.Sequence.Grow(w.vocab.Len(), uint64(r.cfg.Seed))
+	same := best.Sequence == kept.Sequence
+	if best.Sequence, err = r.grow(w, best.Sequence); err != nil {
+		return Network{}, Network{}, err
+	}
+	if same {
+		kept.Sequence = best.Sequence
+		return best, kept, nil
+	}
+	kept.Sequence, err = r.grow(w, kept.Sequence)
+	return best, kept, err
+}
+
+// grow gives n rows for the round's new items. One that is not trained may lag behind the vocabulary.
+func (r *rounds) grow(w *work, n *sequence.Weights) (*sequence.Weights, error) {
+	if n == nil || !r.cfg.tunesSequence() {
+		return n, nil
+	}
+	grown, err := n.Grow(w.vocab.Len(), uint64(r.cfg.Seed))
 	if err != nil {
-		return Network{}, fmt.Errorf("grow the network to %d items: %w", w.vocab.Len(), err)
+		return nil, fmt.Errorf("grow the network to %d items: %w", w.vocab.Len(), err)
 	}
-	best.Sequence = grown
-	return best, nil
+	return grown, nil
 }
 
 // extends reports whether v numbers every item of base as base does.
@@ -107,7 +130,7 @@ func extends(v, base *vocab.Vocab) bool {
 
 // observe counts segs in canonical order and remembers a case of each of the newest baskets.
 func (r *rounds) observe(ctx context.Context, w *work, segs []segment) error {
-	b, err := r.bundle(w.vocab, w.counts, w.network, nil)
+	b, err := r.bundle(w.vocab, w.counts, w.kept, nil)
 	if err != nil {
 		return fmt.Errorf("build bundle: %w", err)
 	}

@@ -40,6 +40,42 @@ redis.call('LTRIM', KEYS[2], 0, tonumber(ARGV[2]) - 1)
 return 1
 `)
 
+// replace is promote where nobody else has moved the pointer from ARGV[2] meanwhile. It answers the version that is live.
+// KEYS: current, history.
+var replace = redis.NewScript(`
+local current = redis.call('GET', KEYS[1])
+if current and current ~= '' and current ~= ARGV[1] and current ~= ARGV[2] then
+  return current
+end
+if current == ARGV[1] and redis.call('LINDEX', KEYS[2], 0) == ARGV[1] then
+  return ARGV[1]
+end
+redis.call('SET', KEYS[1], ARGV[1])
+redis.call('LPUSH', KEYS[2], ARGV[1])
+redis.call('LTRIM', KEYS[2], 0, tonumber(ARGV[3]) - 1)
+return ARGV[1]
+`)
+
+// retreat points at ARGV[2] and forgets what was live after it, where ARGV[1] is still the live one. It answers the version
+// that is live. KEYS: current, history.
+var retreat = redis.NewScript(`
+local current = redis.call('GET', KEYS[1])
+if current ~= ARGV[1] then
+  return current or ''
+end
+redis.call('SET', KEYS[1], ARGV[2])
+local history = redis.call('LRANGE', KEYS[2], 0, -1)
+for i = 1, #history do
+  if history[i] == ARGV[2] then
+    redis.call('LTRIM', KEYS[2], i - 1, -1)
+    return ARGV[2]
+  end
+end
+redis.call('LPUSH', KEYS[2], ARGV[2])
+redis.call('LTRIM', KEYS[2], 0, tonumber(ARGV[3]) - 1)
+return ARGV[2]
+`)
+
 // rollback points at the newest version of the history that is not the live one and forgets what was live after it, so that a
 // second roll-back goes one further and not back again. It answers false where there is none. KEYS: current, history.
 var rollback = redis.NewScript(`
@@ -87,6 +123,30 @@ func (r *Registry) Promote(ctx context.Context, version string) error {
 		return fmt.Errorf("promote model version %q: %w", version, err)
 	}
 	return nil
+}
+
+// Replace makes version the live one in place of over, "" for none, and returns the live version: another one, with nothing
+// changed, where somebody has moved the pointer to it meanwhile. A lost pointer is nobody's decision and is set.
+func (r *Registry) Replace(ctx context.Context, over, version string) (live string, err error) {
+	if version == "" {
+		return "", errors.New(`promote model version "": is required`)
+	}
+	if live, err = replace.Run(ctx, r.rdb, r.names(), version, over, HistoryLen).Text(); err != nil {
+		return "", fmt.Errorf("promote model version %q over %q: %w", version, over, err)
+	}
+	return live, nil
+}
+
+// Retreat makes version live again, which was so before from, and returns the live version: another one, with nothing
+// changed, where from is live no longer. What it leaves goes out of the history, as with Rollback.
+func (r *Registry) Retreat(ctx context.Context, from, version string) (live string, err error) {
+	if from == "" || version == "" {
+		return "", fmt.Errorf("go back from model version %q to %q: both are required", from, version)
+	}
+	if live, err = retreat.Run(ctx, r.rdb, r.names(), from, version, HistoryLen).Text(); err != nil {
+		return "", fmt.Errorf("go back from model version %q to %q: %w", from, version, err)
+	}
+	return live, nil
 }
 
 // Previous returns the version Rollback would go to now, or ErrNoPrevious: for looking first whether it can be read.

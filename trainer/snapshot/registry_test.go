@@ -81,6 +81,48 @@ func TestRegistry_promoteAndRollBack(t *testing.T) {
 }
 
 // A version may come back; rolling back from it goes to what was live before, and never to itself.
+// Replace and Retreat move the pointer only where it still is where the caller last knew it.
+func TestRegistry_movesGiveWay(t *testing.T) {
+	servers(t, func(t *testing.T, rdb redis.UniversalClient, keys schema.Keys) {
+		r := NewRegistry(rdb, keys)
+		replace := func(over, version, want string) {
+			t.Helper()
+			if got, err := r.Replace(t.Context(), over, version); err != nil || got != want {
+				t.Errorf("replace %q by %q: %q (%v), want %q", over, version, got, err, want)
+			}
+		}
+		retreat := func(from, version, want string) {
+			t.Helper()
+			if got, err := r.Retreat(t.Context(), from, version); err != nil || got != want {
+				t.Errorf("retreat from %q to %q: %q (%v), want %q", from, version, got, err, want)
+			}
+		}
+		replace("", "a", "a")
+		replace("a", "b", "b")
+		replace("a", "b", "b") // a lost answer
+		expect(t, r, "b", "b", "a")
+		replace("a", "c", "b") // somebody was faster
+		expect(t, r, "b", "b", "a")
+		retreat("a", "b", "b")
+		retreat("b", "a", "a")
+		expect(t, r, "a", "a")
+		retreat("b", "z", "a")
+		retreat("a", "z", "z") // of a history that was cut
+		expect(t, r, "z", "z", "a")
+		if err := rdb.Del(t.Context(), keys.ModelCurrent()).Err(); err != nil {
+			t.Fatal(err)
+		}
+		retreat("z", "a", "")
+		replace("z", "d", "d") // a lost pointer is nobody's decision
+		if _, err := r.Replace(t.Context(), "d", ""); err == nil {
+			t.Error("no version was promoted")
+		}
+		if _, err := r.Retreat(t.Context(), "", "a"); err == nil {
+			t.Error("went back from no version")
+		}
+	})
+}
+
 func TestRegistry_versionsMayReturn(t *testing.T) {
 	servers(t, func(t *testing.T, rdb redis.UniversalClient, keys schema.Keys) {
 		r := NewRegistry(rdb, keys)

@@ -18,6 +18,7 @@ import (
 	"github.com/softrec/softrec/schema"
 	"github.com/softrec/softrec/trainer"
 	"github.com/softrec/softrec/trainer/model/backend"
+	"github.com/softrec/softrec/trainer/model/lm/lmtest"
 	"github.com/softrec/softrec/trainer/model/lora"
 	"github.com/softrec/softrec/trainer/model/ranker"
 	"github.com/softrec/softrec/trainer/model/textlive"
@@ -35,9 +36,7 @@ const tinyDecoder = "../model/lm/testdata/qwen2"
 
 func openMachine(t testing.TB, dir, plugin string) *textlive.Machine {
 	t.Helper()
-	if raceEnabled {
-		t.Skip("gomlx's Go backend cannot run under -race; see package seqtrain")
-	}
+	lmtest.SkipChecked(t)
 	cfg := textlive.DefaultMachineConfig()
 	switch dir {
 	case tiny:

@@ -137,6 +137,9 @@ func (t texts) Under(live *serve.Live) string {
 	return ""
 }
 
+// Shown names the titles of a history that the model reads.
+func (t texts) Shown(history []schema.Interaction) uint64 { return t.runtime.Shown(history) }
+
 // Read encodes histories with the live adapter.
 func (t texts) Read(ctx context.Context, live *serve.Live, histories [][]schema.Interaction) ([]ranker.Reading, error) {
 	b, ok := live.Ranker.(*ranker.Bundle)

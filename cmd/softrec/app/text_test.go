@@ -22,7 +22,7 @@ func TestApp_textLearnerOnTheStream(t *testing.T) {
 	client, stop := running(t, settings(t, map[string]string{
 		"trainer.learner": "text", "text.model": tinyModel, "backend.pjrt_plugin": "none", "serve.answer_budget": "10s",
 		"trainer.round_events": "40", "trainer.round_min_events": "20", "trainer.round_interval": "1s", "trainer.gate_minimum": "1",
-		"trainer.gate_tolerance": "100", "trainer.soft.epochs": "1", "trainer.soft.teacher_epochs": "1", "data_dir": t.TempDir(),
+		"trainer.gate_margin": "1", "trainer.gate_superior": "false", "trainer.gate_users": "2", "trainer.gate_coverage": "0", "trainer.soft.epochs": "1", "trainer.soft.teacher_epochs": "1", "data_dir": t.TempDir(),
 	}))
 	defer stop()
 	titles := []string{"red teapot", "blue teapot", "wooden clock", "paper lantern", "glass lantern", "tin mug"}

@@ -19,7 +19,15 @@ func newEval(env Env) (*cobra.Command, error) {
 	if err != nil {
 		return nil, err
 	}
-	return group("eval", "Experiments on recorded logs", soft, pretrain), nil
+	stream, err := newEvalStream(env)
+	if err != nil {
+		return nil, err
+	}
+	offline, err := newEvalOffline(env)
+	if err != nil {
+		return nil, err
+	}
+	return group("eval", "Experiments on recorded logs", stream, offline, soft, pretrain), nil
 }
 
 func newEvalSoft(env Env) (*cobra.Command, error) {

@@ -1,6 +1,7 @@
 package experiment
 
 import (
+	"encoding/json"
 	"fmt"
 	"math"
 
@@ -11,22 +12,47 @@ import (
 // level of all intervals.
 const level = 0.95
 
+// Ratio is a relative gain: 0.1 is 10 % better. Over a figure of 0 there is none: it is not a number then, and null in JSON.
+type Ratio float64
+
+func (r Ratio) defined() bool { return !math.IsNaN(float64(r)) && !math.IsInf(float64(r), 0) }
+
+// MarshalJSON implements json.Marshaler.
+func (r Ratio) MarshalJSON() ([]byte, error) {
+	if !r.defined() {
+		return []byte("null"), nil
+	}
+	return json.Marshal(float64(r))
+}
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (r *Ratio) UnmarshalJSON(text []byte) error {
+	x := math.NaN()
+	if string(text) != "null" {
+		if err := json.Unmarshal(text, &x); err != nil {
+			return err
+		}
+	}
+	*r = Ratio(x)
+	return nil
+}
+
 // Gain compares a variant with another on the same test lines and seeds.
 type Gain struct {
-	Mean        float64              `json:"mean"` // relative, of all six metrics: 0.1 is 10 % better
-	Low         float64              `json:"low"`
-	High        float64              `json:"high"`
+	Mean        Ratio                `json:"mean"` // of all six metrics
+	Low         Ratio                `json:"low"`  // no number also where a draw of users has a figure of 0
+	High        Ratio                `json:"high"`
 	Significant bool                 `json:"significant"` // the interval leaves out 0
 	Seeds       int                  `json:"seeds"`       // both have
-	BySeed      []float64            `json:"by_seed"`     // the same gain within each seed
+	BySeed      []Ratio              `json:"by_seed"`     // the same gain within each seed
 	Metrics     map[string]GainOfOne `json:"metrics"`
 }
 
 // GainOfOne is the gain of one metric.
 type GainOfOne struct {
-	Relative    float64 `json:"relative"`
-	Low         float64 `json:"low"`
-	High        float64 `json:"high"`
+	Relative    Ratio   `json:"relative"`
+	Low         Ratio   `json:"low"`
+	High        Ratio   `json:"high"`
 	Difference  float64 `json:"difference"`
 	SE          float64 `json:"se"` // of the difference, users resampled
 	Significant bool    `json:"significant"`
@@ -62,14 +88,14 @@ func (c comparer) gain(runs kept, base, name string) (*Gain, error) {
 	}
 	g := &Gain{Seeds: len(pairs), Metrics: map[string]GainOfOne{}}
 	for _, p := range pairs {
-		g.BySeed = append(g.BySeed, finite(meanGain(len(all))(means(p, all))))
+		g.BySeed = append(g.BySeed, Ratio(meanGain(len(all))(means(p, all))))
 	}
 	r, err := eval.Resample(c.users, figures, c.draws, seedTest)
 	if err != nil {
 		return nil, fmt.Errorf("compare %s with %s: %w", name, base, err)
 	}
 	i := r.Interval(level, meanGain(len(all)))
-	g.Mean, g.Low, g.High = finite(i.Value), finite(i.Low), finite(i.High)
+	g.Mean, g.Low, g.High = Ratio(i.Value), Ratio(i.Low), Ratio(i.High)
 	g.Significant = i.Low > 0 || i.High < 0
 	for k, m := range all {
 		g.Metrics[m.name] = ofOne(r, k, k+len(all))
@@ -100,7 +126,7 @@ func ofOne(r eval.Resampling, before, after int) GainOfOne {
 	difference := func(m []float64) float64 { return m[after] - m[before] }
 	d := r.Interval(level, difference)
 	return GainOfOne{
-		Relative: finite(gain.Value), Low: finite(gain.Low), High: finite(gain.High),
+		Relative: Ratio(gain.Value), Low: Ratio(gain.Low), High: Ratio(gain.High),
 		Difference: d.Value, SE: r.SE(difference), Significant: d.Low > 0 || d.High < 0,
 	}
 }

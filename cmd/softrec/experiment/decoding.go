@@ -69,7 +69,7 @@ func (m *decoderModel) Learner(f Flavour, data Data, seed uint64) (Learner, erro
 	}
 	own := generative.Data{Table: m.table, Train: make([]generative.Prompt, len(data.Train))}
 	for i, q := range data.Train {
-		own.Train[i] = generative.Prompt{History: q.History(m.o.History), Target: q.Targets[0]}
+		own.Train[i] = promptOf(q, m.o.History)
 	}
 	return newLM(lmLearner{
 		valid: data.Valid,

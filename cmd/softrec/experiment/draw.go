@@ -4,7 +4,7 @@ import (
 	"math"
 	"path/filepath"
 
-	"github.com/softrec/softrec/cmd/softrec/experiment/chart"
+	"github.com/softrec/softrec/cmd/softrec/chart"
 	"github.com/softrec/softrec/schema"
 )
 
@@ -118,10 +118,14 @@ func point(f Figure, interval [2]float64, runs []*Run, m metric) chart.Point {
 }
 
 func gainPoint(g *Gain) chart.Point {
-	if g == nil {
+	if g == nil || !g.Mean.defined() {
 		return chart.Point{Missing: true}
 	}
-	return chart.Point{Value: 100 * g.Mean, Low: 100 * g.Low, High: 100 * g.High}
+	p := chart.Point{Value: 100 * float64(g.Mean), Low: 100 * float64(g.Low), High: 100 * float64(g.High)}
+	if !g.Low.defined() || !g.High.defined() {
+		p.Low, p.High = p.Value, p.Value
+	}
+	return p
 }
 
 // drawDistilled draws how wide D' is.

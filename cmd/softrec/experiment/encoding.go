@@ -67,7 +67,7 @@ func (m *encoderModel) Learner(f Flavour, data Data, seed uint64) (Learner, erro
 	}
 	own := retrieval.Data{Table: m.table, Train: make([]retrieval.Prompt, len(data.Train))}
 	for i, q := range data.Train {
-		own.Train[i] = retrieval.Prompt{History: q.History(m.o.History), Target: q.Targets[0]}
+		own.Train[i] = promptOf(q, m.o.History)
 	}
 	return newLM(lmLearner{
 		valid: data.Valid,

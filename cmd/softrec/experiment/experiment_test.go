@@ -3,6 +3,7 @@ package experiment
 import (
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"math"
 	"math/rand/v2"
 	"os"
@@ -236,7 +237,7 @@ func TestGain_planted(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if g.Seeds != 2 || !g.Significant || math.Abs(g.Mean-0.5) > 0.2 || g.Low > 0.5 || g.High < 0.5 || len(g.BySeed) != 2 {
+	if g.Seeds != 2 || !g.Significant || math.Abs(float64(g.Mean)-0.5) > 0.2 || g.Low > 0.5 || g.High < 0.5 || len(g.BySeed) != 2 {
 		t.Errorf("%+v", g)
 	}
 	if m := g.Metrics["hr10"]; math.Abs(m.Difference-0.1) > 0.04 || m.SE < 0.01 || m.SE > 0.03 || !m.Significant {
@@ -249,6 +250,90 @@ func TestGain_planted(t *testing.T) {
 	runs[Untuned] = []*Run{{Variant: Untuned, Places: make([]int32, 800)}}
 	if g, err := newComparer(test, 500).gain(runs, Untuned, SFT); err != nil || g.Seeds != 4 || g.Significant || g.Metrics["hr10"].Difference == 0 {
 		t.Errorf("over nothing: %+v, %v", g, err)
+	} else if text, err := json.Marshal(g); err != nil || !strings.Contains(string(text), `"mean":null,"low":null,"high":null`) ||
+		!strings.Contains(string(text), `"by_seed":[null,null,null,null]`) || percent(g) != "not defined" {
+		t.Errorf("over nothing: %s, %v, in words %q", text, err, percent(g))
+	} else if back := (Gain{}); json.Unmarshal(text, &back) != nil || back.Mean.defined() || back.Metrics["hr10"].Relative.defined() {
+		t.Errorf("read back: %+v", back)
+	}
+}
+
+// A gain over a figure of 0 is said in words, not as 0.
+func TestNotes_sayWhichGainsAreNotDefined(t *testing.T) {
+	res := &Result{Variants: map[string]VariantResult{
+		Soft: {OverSFT: &Gain{Mean: Ratio(math.NaN())}, OverTransitions: &Gain{Mean: 0.1}}, Half: {OverSFT: &Gain{Mean: 0.2}},
+	}}
+	var notes []string
+	res.undefined(func(format string, args ...any) { notes = append(notes, fmt.Sprintf(format, args...)) })
+	if len(notes) != 1 || !strings.Contains(notes[0], "gain of soft over sft is not defined") {
+		t.Errorf("notes %q", notes)
+	}
+}
+
+// A rate at the end of its grid may not be the best there is.
+func TestExecute_warnsOfARateAtTheEdgeOfItsGrid(t *testing.T) {
+	for _, c := range []struct {
+		grid []float64
+		warn bool
+	}{{[]float64{1e-9, 1e-3}, true}, {[]float64{1e-9, 1e-3, 0.9}, false}, {[]float64{1e-3}, false}} {
+		o := fakeOptions(t, true)
+		o.Variants, o.Seeds, o.ControlSeeds, o.LRGrid = []string{SFT}, 1, 0, c.grid
+		res := execute(t, o, fakeModel{})
+		report, err := os.ReadFile(filepath.Join(o.Out, "report.md"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.Contains(string(report), "a better one may lie beyond"); got != c.warn {
+			t.Errorf("grid %v, chosen %g: warned %v in\n%s", c.grid, res.LearningRate, got, strings.Join(res.Notes, "\n"))
+		}
+	}
+}
+
+// With one epoch lambda has no chance to fall: that is no fault of the distances.
+func TestExecute_oneEpochIsNotStuck(t *testing.T) {
+	o := fakeOptions(t, true)
+	o.Variants, o.Seeds, o.ControlSeeds, o.LR, o.Epochs = []string{SFT, Soft, DistilledOnly}, 1, 0, "0.001", 1
+	var logs strings.Builder
+	res, err := Execute(t.Context(), o, Experiment{
+		Open: fakeKit(t, fakeModel{trains: new(int)}), Now: stopped, Plain: true, Log: slog.New(slog.NewTextHandler(&logs, nil)),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	notes := strings.Join(res.Notes, " ")
+	if strings.Contains(logs.String(), "d_e never fell") || strings.Contains(notes, "never fell below") || res.Variants[Soft].StuckSeeds != 0 {
+		t.Errorf("said to be stuck: %q, logs\n%s", notes, logs.String())
+	}
+	if !strings.Contains(notes, "by definition") || res.Variants[DistilledOnly].CopyOf != Soft {
+		t.Errorf("notes %q, distilled-only a copy of %q", notes, res.Variants[DistilledOnly].CopyOf)
+	}
+}
+
+// What sft-same-compute matches is soft's own compute, also where nobody asked for soft, and in whichever order they run.
+func TestExecute_sameComputeRunsSoftFirst(t *testing.T) {
+	o := fakeOptions(t, true)
+	o.Seeds, o.ControlSeeds, o.LR = 1, 1, "0.001"
+	o.Variants = []string{SFT, Soft, SameCompute}
+	want := execute(t, o, fakeModel{}).Variants[SameCompute]
+	o.Out, o.Variants = t.TempDir(), []string{SameCompute}
+	alone := execute(t, o, fakeModel{})
+	if got := alone.Variants[SameCompute]; got.Updates != want.Updates || got.HR10 != want.HR10 {
+		t.Errorf("alone it made %v updates, HR@10 %v, beside soft %v and %v", got.Updates, got.HR10, want.Updates, want.HR10)
+	}
+	if _, shown := alone.Variants[Soft]; shown {
+		t.Error("soft is in a result that did not ask for it")
+	}
+}
+
+// The teacher is told of the whole past, the model of the newest items.
+func TestPromptOf_knowsTheWholePast(t *testing.T) {
+	q := split.Question{Past: []int32{1, 2, 3, 4, 5}, Targets: []int32{6}}
+	p := promptOf(q, 2)
+	if !slices.Equal(p.History, []int32{4, 5}) || !slices.Equal(p.Past(), q.Past) || p.Target != 6 {
+		t.Errorf("%+v", p)
+	}
+	if p := promptOf(q, 9); len(p.Before) != 0 || !slices.Equal(p.History, q.Past) {
+		t.Errorf("a short past: %+v", p)
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"github.com/softrec/softrec/cmd/softrec/experiment/split"
 	"github.com/softrec/softrec/trainer/eval"
 	"github.com/softrec/softrec/trainer/model/lora"
+	"github.com/softrec/softrec/trainer/model/titles"
 	"github.com/softrec/softrec/trainer/soft"
 )
 
@@ -22,6 +23,12 @@ type lmLearner struct {
 	begin func(start *lora.Adapter) (tunable, error) // another learner on the same data
 	rank  func(ctx context.Context, a *lora.Adapter, asked []split.Question) ([][]float64, error)
 	valid []split.Question
+}
+
+// promptOf shows the newest n items of a past, and knows the rest: the teacher must not answer what the rankings leave out.
+func promptOf(q split.Question, n int) titles.Prompt {
+	shown := q.History(n)
+	return titles.Prompt{Before: q.Past[:len(q.Past)-len(shown)], History: shown, Target: q.Targets[0]}
 }
 
 // newLM makes a learner that starts untuned.

@@ -57,7 +57,7 @@ type Kit struct {
 type Catalogue struct {
 	Titles        []string // by row
 	FilterSeen    bool     // rankings leave out what the user had
-	FilterAnswers bool     // the teacher's answers, and the distances, leave out the history
+	FilterAnswers bool     // the teacher's answers, and the distances, leave out what the user had
 	Mask          bool     // the training softmax leaves out the history
 }
 

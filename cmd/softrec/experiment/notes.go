@@ -24,12 +24,19 @@ func (res *Result) notes(r *runner, runs kept) {
 	if len(res.RatesTried) > 0 {
 		note("The learning rate %g was chosen on the validation part with seed 0 out of %v, for sft, and used by every variant.", res.LearningRate, tried(res.RatesTried))
 	}
-	if stuck := res.Variants[Soft].StuckSeeds; stuck > 0 {
-		note("In %d of %d seeds the distance never fell below its start, so soft's lambda stood at 1 whatever alpha: exact SOFT is D' alone there.", stuck, res.Variants[Soft].Seeds)
+	if atEdge(res.LearningRate, res.RatesTried) {
+		note("The learning rate %g is the least or the greatest of those tried: a better one may lie beyond, for sft as for the others (--lr-grid).", res.LearningRate)
+	}
+	if n := res.Variants[Soft].StuckSeeds; n > 0 {
+		note("In %d of %d seeds the distance never fell below its start, so soft's lambda stood at 1 whatever alpha: exact SOFT is D' alone there.", n, res.Variants[Soft].Seeds)
+	}
+	if r.o.Epochs == 1 {
+		note("With one epoch lambda never leaves its first value, which is 1 for soft: exact SOFT is D' alone by definition.")
 	}
 	if len(res.AlphasTried) > 0 {
 		note("Alpha %g was chosen on the validation part out of %v.", res.Alpha, tried(res.AlphasTried))
 	}
+	res.undefined(note)
 	for _, name := range VariantNames() {
 		if v, ok := res.Variants[name]; ok && v.CopyOf != "" {
 			note("%s made the very passes of %s, and is its run.", name, v.CopyOf)
@@ -37,6 +44,21 @@ func (res *Result) notes(r *runner, runs kept) {
 	}
 	if res.GainOverSFT != nil {
 		note("Intervals are of level 0.95, from a bootstrap over users of the mean over seeds; they do not cover the spread between seeds, which stands in the sd.")
+	}
+}
+
+// undefined notes the gains that there are not.
+func (res *Result) undefined(note func(format string, args ...any)) {
+	for _, name := range VariantNames() {
+		v := res.Variants[name]
+		for _, over := range []struct {
+			base string
+			gain *Gain
+		}{{SFT, v.OverSFT}, {Transitions, v.OverTransitions}} {
+			if over.gain != nil && !over.gain.Mean.defined() {
+				note("The gain of %s over %s is not defined: %s has a figure of 0.", name, over.base, over.base)
+			}
+		}
 	}
 }
 

@@ -47,7 +47,7 @@ type Options struct {
 	LRGrid        []float64
 	FilterSeen    string // split.FilterAuto, FilterOn or FilterOff
 	MaskHistory   string // the same words: whether the training softmax leaves out the history; auto follows the filter
-	FilterAnswers string // the same words: whether the teacher's answers leave out the history
+	FilterAnswers string // the same words: whether the teacher's answers leave out what the user had
 	BF16          bool   // bfloat16, for accelerators
 	MSL           bool   // decoders: softmax only over tokens that lead to a title
 	FromScratch   bool   // train all weights instead of an adapter: small models that were pretrained here

@@ -87,8 +87,13 @@ func curves(line func(string, ...any), runs kept) {
 }
 
 func percent(g *Gain) string {
-	if g == nil {
+	switch {
+	case g == nil:
 		return "-"
+	case !g.Mean.defined():
+		return "not defined"
+	case !g.Low.defined() || !g.High.defined():
+		return fmt.Sprintf("%+.1f %% [not defined]", 100*g.Mean)
 	}
 	mark := ""
 	if g.Significant {
@@ -97,9 +102,13 @@ func percent(g *Gain) string {
 	return fmt.Sprintf("%+.1f %% [%+.1f, %+.1f]%s", 100*g.Mean, 100*g.Low, 100*g.High, mark)
 }
 
-func list(gains []float64) string {
+func list(gains []Ratio) string {
 	var out []string
 	for _, g := range gains {
+		if !g.defined() {
+			out = append(out, "not defined")
+			continue
+		}
 		out = append(out, fmt.Sprintf("%+.1f %%", 100*g))
 	}
 	return strings.Join(out, ", ")

@@ -211,7 +211,7 @@ func variantResult(runs []*Run) (VariantResult, error) {
 		v.BestEpoch += float64(run.Record.Student.BestEpoch) / n
 		v.Coverage += run.Record.Distilled.Coverage() / n
 		v.PopularityRatio += run.Record.Distilled.PopularityRatio() / n
-		if run.Record.Schedule == soft.ScheduleAdaptive && allEasy(*run.Record) {
+		if run.Record.Schedule == soft.ScheduleAdaptive && stuck(*run.Record) {
 			v.StuckSeeds++
 		}
 	}

@@ -39,11 +39,14 @@ func (l *lab) soft(v variant) (outcome, error) {
 		if best == nil || t.Record.Student.Validation > best.Record.Student.Validation {
 			best, b = t, on
 		}
-		if allEasy(t.Record) {
+		if !allEasy(t.Record) {
+			continue
+		}
+		if stuck(t.Record) {
 			l.log.Warn("d_e never fell below d_0: lambda stood at 1 in every epoch, whatever alpha; SOFT's exact schedule is D' alone here",
 				"seed", l.seed, "d_0", t.Record.StartDistance, "d_teacher", t.Record.TeacherDistance)
-			break
 		}
+		break
 	}
 	out, err := l.finish(b, best)
 	if len(tried) > 1 {

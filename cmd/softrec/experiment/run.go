@@ -102,7 +102,11 @@ func (r *runner) digest() (string, error) {
 	o.Interactions, o.Items, o.Model, o.Out, o.Variants, o.Seeds, o.ControlSeeds, o.Draws = "", "", "", "", nil, 0, 0, 0
 	sum := sha256.New()
 	enc := json.NewEncoder(sum)
-	for _, part := range []any{runFormat, o, r.kit.Digest, r.catalogue.Items, r.catalogue.Titles, r.parts.Train, r.valid, r.test} {
+	parts := []any{runFormat, o, r.kit.Digest, r.catalogue.Items, r.catalogue.Titles, r.parts.Train, r.valid, r.test}
+	if r.follow(o.FilterAnswers) {
+		parts = append(parts, wholePast)
+	}
+	for _, part := range parts {
 		if err := enc.Encode(part); err != nil {
 			return "", fmt.Errorf("digest of the settings: %w", err)
 		}
@@ -112,6 +116,10 @@ func (r *runner) digest() (string, error) {
 
 // runFormat changes when older runs must not be used any more.
 const runFormat = 1
+
+// wholePast stands in the settings of experiments whose teacher leaves out all that a user had: it once left out what was
+// shown alone.
+const wholePast = "answers leave out the whole past"
 
 // all makes every missing run of the plan.
 func (r *runner) all(ctx context.Context) (*Result, error) {

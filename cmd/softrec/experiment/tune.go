@@ -2,7 +2,7 @@ package experiment
 
 import (
 	"fmt"
-	"math"
+	"slices"
 
 	"github.com/softrec/softrec/trainer/soft"
 )
@@ -45,7 +45,16 @@ func (l *lab) rate() (float64, []Candidate, error) {
 		}
 	}
 	l.log.Info("learning rate chosen on the validation part of seed 0", "rate", chosen, "tried", l.rates)
+	if atEdge(chosen, l.rates) {
+		l.log.Warn("the chosen learning rate is the least or the greatest of those tried: a better one may lie beyond; see --lr-grid", "rate", chosen)
+	}
 	return chosen, l.rates, nil
+}
+
+// atEdge reports that a value is the least or the greatest that was tried, and so perhaps not the best there is.
+func atEdge(value float64, cs []Candidate) bool {
+	values := tried(cs)
+	return len(values) > 1 && (value == slices.Min(values) || value == slices.Max(values))
 }
 
 // bestOf is the value with the best validation, of equals the first.
@@ -114,21 +123,17 @@ func (l *lab) plain(v variant) (outcome, error) {
 	return l.finish(b, t)
 }
 
-// sameCompute is SFT for the compute of this seed's SOFT. Where that did not run, two trainings and an answer to every prompt stand in.
+// sameCompute is SFT for the compute of this seed's SOFT, which is run first where it has not been.
 func (l *lab) sameCompute(v variant) (outcome, error) {
 	f, err := l.flavour(v)
 	if err != nil {
 		return outcome{}, err
 	}
-	cfg := l.config()
-	cfg.Epochs, cfg.Patience = 2*l.o.Epochs+1, 2*l.o.Epochs+1
-	run, err := l.store.run(Soft, l.seed)
+	run, err := l.softRun()
 	if err != nil {
 		return outcome{}, err
 	}
-	if run != nil && run.Record != nil {
-		cfg = l.config().SameCompute(*run.Record)
-	}
+	cfg := l.config().SameCompute(*run.Record)
 	b, err := l.bench(f)
 	if err != nil {
 		return outcome{}, err
@@ -140,10 +145,17 @@ func (l *lab) sameCompute(v variant) (outcome, error) {
 	return l.finish(b, t)
 }
 
-// finite is 0 for what is not a number: JSON has no word for it.
-func finite(x float64) float64 {
-	if math.IsNaN(x) || math.IsInf(x, 0) {
-		return 0
+// softRun is this seed's run of soft, made now where it is not there: its figures are kept for when they are asked for.
+func (l *lab) softRun() (*Run, error) {
+	run, err := l.store.run(Soft, l.seed)
+	if err == nil && run == nil {
+		l.log.Info("soft runs first: its compute is what is matched", "variant", SameCompute, "seed", l.seed)
+		if err = l.make(find(Soft)); err == nil {
+			run, err = l.store.run(Soft, l.seed)
+		}
 	}
-	return x
+	if err == nil && (run == nil || run.Record == nil) {
+		err = fmt.Errorf("%s has no training to match", Soft)
+	}
+	return run, err
 }

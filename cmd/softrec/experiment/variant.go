@@ -131,6 +131,9 @@ func allEasy(r soft.Record) bool {
 	return len(r.Student.Epochs) > 0 && !slices.ContainsFunc(epochLambdas(r), func(x float64) bool { return x != 1 })
 }
 
+// stuck reports that lambda stood at 1 although it could have fallen: that of the first epoch is 1 whatever happens.
+func stuck(r soft.Record) bool { return len(r.Student.Epochs) > 1 && allEasy(r) }
+
 func fellToLinear(r soft.Record) bool { return r.FellBack && r.Schedule == soft.ScheduleLinear }
 
 func epochLambdas(r soft.Record) []float64 {

@@ -26,7 +26,8 @@ type Row struct {
 // Interactions reads a log of interactions in the order of its lines.
 type Interactions struct {
 	t                                          *table
-	user, item, time, pos, typ, value, session int // column indices, -1 for an absent one
+	user, item, time, pos, typ, value, session int  // column indices, -1 for an absent one
+	grouped                                    bool // session was named by GroupBy
 }
 
 // OpenInteractions opens the log at path. The caller closes it.

@@ -60,6 +60,26 @@ func TestInteractions_readsColumnsByName(t *testing.T) {
 	}
 }
 
+func TestInteractions_groupsByTheNamedColumn(t *testing.T) {
+	in, err := NewInteractions("log.tsv", strings.NewReader("user\titem\ttimestamp\tsession\tvisit\nu\ta\t1\ts\tv7\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer in.Close()
+	if in.Baskets() {
+		t.Error("a session passes for a basket")
+	}
+	if err := in.GroupBy("bill"); err == nil || err.Error() != `log.tsv:1: bill "": is not in the header` {
+		t.Errorf("got %v", err)
+	}
+	if err := in.GroupBy("visit"); err != nil || !in.Baskets() {
+		t.Fatal(err)
+	}
+	if row, err := in.Next(); err != nil || row.Event.SessionID != "v7" {
+		t.Errorf("row %+v, %v", row, err)
+	}
+}
+
 func TestInteractions_everyWayToWriteATime(t *testing.T) {
 	got := rows(t, "timestamp\titem\tuser\ttype\n1.5\ta\tu\tbuy\n1291191960000\ta\tu\t\n2010-12-01T08:26:00Z\ta\tu\tview\n")
 	want := []int64{1500, 1291191960000, 1291191960000}

@@ -2,7 +2,17 @@
 
 import { h } from "./dom.js";
 
-const KNOWN = ["promoted", "refused", "failed"];
+// Verdicts by their colour class and word.
+const KNOWN = {
+  promoted: ["promoted", "promoted"],
+  refused: ["refused", "refused"],
+  failed: ["failed", "failed"],
+  shadow: ["other", "in the shadow"],
+  rolled_back: ["failed", "rolled back"],
+};
 
 /** badge of a verdict; a verdict this page does not know is shown as it is. */
-export const badge = (verdict) => h(`span.badge.${KNOWN.includes(verdict) ? verdict : "other"}`, {}, verdict || "running");
+export function badge(verdict) {
+  const [kind, word] = KNOWN[verdict] ?? ["other", verdict || "running"];
+  return h(`span.badge.${kind}`, {}, word);
+}

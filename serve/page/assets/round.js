@@ -59,7 +59,14 @@ function references(r) {
 function remarks(r) {
   const said = [...(r.notes ?? [])];
   if (r.refresh) said.unshift(`Before the network: new counts and mixing model ${r.refresh.verdict} (${r.refresh.reason})`);
+  if (r.shadow) said.push(`In the shadow: ${beside(r.shadow, "candidate", r.shadow.other_scores, "live model", r.shadow.live_scores)}`);
+  if (r.rollback) said.push(`Rolled back to ${r.rollback.other}: ${beside(r.rollback, "this model", r.rollback.live_scores, "the one before", r.rollback.other_scores)}`);
   return said.map((text) => h("p.reason.remark", {}, text));
+}
+
+/** beside says how two models did on the same interactions of the stream. */
+function beside(trial, newer, its, older, theirs) {
+  return `${newer} ${percent(its.hr10)}, ${older} ${percent(theirs.hr10)} HR@10 on the same ${count(its.count)} interactions (${trial.reason})`;
 }
 
 function describe(r) {

@@ -9,7 +9,7 @@ import (
 )
 
 // magic starts the binary form; its last byte is the version.
-const magic = "SRCNT\x01"
+const magic = "SRCNT\x02"
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
@@ -20,17 +20,20 @@ func (c *Counts) MarshalBinary() ([]byte, error) {
 	b = binary.AppendUvarint(b, uint64(c.cfg.MaxSuccessors))
 	b = binary.AppendUvarint(b, uint64(c.updates))
 	b = binary.AppendUvarint(b, uint64(c.newest))
-	b = binary.AppendUvarint(b, uint64(len(c.rows)))
+	b = binary.AppendUvarint(b, uint64(c.Len()))
 	for i := range c.columns {
 		b = c.columns[i].append(b)
 	}
-	for i := range c.rows {
+	for i := range c.seen {
 		b = binary.AppendUvarint(b, uint64(c.seen[i]))
 		b = binary.AppendUvarint(b, uint64(c.repeats[i]))
 		b = binary.AppendUvarint(b, uint64(c.firstAt[i]))
 		b = binary.AppendUvarint(b, uint64(c.lastAt[i]))
-		b = c.rows[i].append(b)
+		for k := range c.tables {
+			b = c.tables[k].rows[i].append(b)
+		}
 	}
+	b = c.near.append(b)
 	return binary.LittleEndian.AppendUint32(b, crc32.Checksum(b, castagnoli)), nil
 }
 
@@ -48,6 +51,7 @@ func (r *row) append(b []byte) []byte {
 		return binary.AppendUvarint(b, 0)
 	}
 	b = binary.AppendUvarint(b, uint64(len(r.items)))
+	b = binary.AppendUvarint(b, uint64(r.ref))
 	b = binary.LittleEndian.AppendUint32(b, math.Float32bits(r.total))
 	last := int32(0)
 	for i, item := range r.items {
@@ -62,7 +66,7 @@ func (r *row) append(b []byte) []byte {
 // unchanged then.
 func (c *Counts) UnmarshalBinary(b []byte) error {
 	if len(b) < len(magic)+4 || string(b[:len(magic)]) != magic {
-		return fmt.Errorf("decode counts: not a version-1 counts file")
+		return fmt.Errorf("decode counts: not a version-2 counts file")
 	}
 	body, sum := b[:len(b)-4], binary.LittleEndian.Uint32(b[len(b)-4:])
 	if got := crc32.Checksum(body, castagnoli); got != sum {
@@ -73,7 +77,7 @@ func (c *Counts) UnmarshalBinary(b []byte) error {
 		return fmt.Errorf("decode counts: %w", err)
 	}
 	c.cfg, c.updates, c.newest, c.columns = d.cfg, d.updates, d.newest, d.columns
-	c.firstAt, c.lastAt, c.seen, c.repeats, c.rows = d.firstAt, d.lastAt, d.seen, d.repeats, d.rows
+	c.firstAt, c.lastAt, c.seen, c.repeats, c.tables, c.near = d.firstAt, d.lastAt, d.seen, d.repeats, d.tables, d.near
 	c.owner.Store(d.owner.Load())
 	return nil
 }
@@ -100,11 +104,14 @@ func decode(b []byte) (*Counts, error) {
 		r.column(&c.columns[i])
 	}
 	own := c.owner.Load()
-	for i := range c.rows {
+	for i := range c.seen {
 		c.seen[i], c.repeats[i] = uint32(r.uint(math.MaxUint32)), uint32(r.uint(math.MaxUint32))
 		c.firstAt[i], c.lastAt[i] = int64(r.uint(maxMilli)), int64(r.uint(maxMilli))
-		c.rows[i] = r.row(own, int(n), cfg.MaxSuccessors)
+		for k := range c.tables {
+			c.tables[k].rows[i] = r.row(own, int(n), cfg.MaxSuccessors, c.tables[k].halfLife > 0)
+		}
 	}
+	c.near = r.neighbours(int(n))
 	if r.err == nil && len(r.b) > 0 {
 		r.err = fmt.Errorf("%d bytes too many", len(r.b))
 	}
@@ -176,7 +183,7 @@ func (r *reader) column(d *decayed) {
 	}
 }
 
-func (r *reader) row(own *owner, items, limit int) *row {
+func (r *reader) row(own *owner, items, limit int, fades bool) *row {
 	n := int(r.uint(uint64(limit)))
 	if n == 0 || r.err != nil {
 		return nil
@@ -185,7 +192,11 @@ func (r *reader) row(own *owner, items, limit int) *row {
 		r.fail("%d successors in %d bytes", n, len(r.b))
 		return nil
 	}
-	w := &row{owner: own, items: make([]int32, n), weights: make([]float32, n), total: r.float32()}
+	w := &row{owner: own, items: make([]int32, n), weights: make([]float32, n), ref: int64(r.uint(maxMilli))}
+	if r.err == nil && (w.ref%fadeStep != 0 || !fades && w.ref != 0) {
+		r.fail("reference time %d of a row is not a multiple of %d half-lives", w.ref, fadeStep)
+	}
+	w.total = r.float32()
 	last := uint64(0)
 	for i := range n {
 		step := r.uint(uint64(items))
@@ -199,4 +210,14 @@ func (r *reader) row(own *owner, items, limit int) *row {
 		w.items[i], w.weights[i] = int32(last), r.float32()
 	}
 	return w
+}
+
+func (r *reader) uint64() uint64 {
+	if len(r.b) < 8 {
+		r.fail("a number is cut off")
+		return 0
+	}
+	v := binary.LittleEndian.Uint64(r.b)
+	r.b = r.b[8:]
+	return v
 }

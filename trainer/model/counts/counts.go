@@ -9,6 +9,9 @@ import (
 // Observation is one interaction, with what was known before it.
 type Observation struct {
 	History []int32   // the user's window before the basket the item came in, newest last; interactions with an equal timestamp are one basket and none is history for the others
+	Times   []int64   // of History, Unix ms, in parallel; nil makes every entry a basket of its own
+	Basket  []int32   // lines of the same basket that were observed before this one
+	User    uint64    // UserKey of the user; 0 leaves the observation out of the neighbours
 	Item    int32     // dense item index, 1 or more
 	Time    time.Time // when it happened
 }
@@ -23,7 +26,8 @@ type Counts struct {
 	lastAt  []int64 // by item: newest observation, Unix ms
 	seen    []uint32
 	repeats []uint32 // of seen, how many found the item in the user's window
-	rows    []*row   // by item: what followed it; nil before the first successor
+	tables  [numTables]pairs
+	near    neighbours
 	owner   atomic.Pointer[owner]
 }
 
@@ -36,10 +40,17 @@ const (
 	colMonth        // all observations, a quarter of it
 	colDay          // all observations, a thirtieth of it
 	colFirst        // observations whose item was not in the user's window, half of it
+	colThree        // all observations, a tenth of it
+	colHours        // all observations, a hundred-and-twentieth of it
+	colLong         // all observations, twice of it
+	colNew          // observations of users without a history, half of it
 	numColumns
 )
 
-var columnShare = [numColumns]time.Duration{colMain: 1, colMonth: 4, colDay: 30, colFirst: 2}
+// columnShare is the half-life of a column in half-lives of the counts.
+var columnShare = [numColumns]float64{
+	colMain: 1, colMonth: 1. / 4, colDay: 1. / 30, colFirst: 1. / 2, colThree: 1. / 10, colHours: 1. / 120, colLong: 2, colNew: 1. / 2,
+}
 
 // NewCounts returns empty counts. A config that does not pass Validate is replaced, field by field, by DefaultConfig's.
 func NewCounts(cfg Config) *Counts {
@@ -52,7 +63,10 @@ func NewCounts(cfg Config) *Counts {
 	}
 	c := &Counts{cfg: cfg}
 	for i, share := range columnShare {
-		c.columns[i] = newDecayed(cfg.HalfLife/share, 0)
+		c.columns[i] = newDecayed(time.Duration(share*float64(cfg.HalfLife)), 0)
+	}
+	for i, share := range tableShare {
+		c.tables[i] = newPairs(cfg.HalfLife, share)
 	}
 	c.owner.Store(new(owner))
 	return c
@@ -73,7 +87,7 @@ func (c *Counts) Newest() time.Time {
 }
 
 // Len is one more than the largest item index observed.
-func (c *Counts) Len() int { return len(c.rows) }
+func (c *Counts) Len() int { return len(c.seen) }
 
 // Update learns one observation. An item below 1 is ignored, and so are history entries below 1.
 func (c *Counts) Update(o Observation) {
@@ -84,9 +98,10 @@ func (c *Counts) Update(o Observation) {
 	ms := max(o.Time.UnixMilli(), 0)
 	repeat := slices.Contains(o.History, o.Item)
 	for i := range c.columns {
-		if i != colFirst || !repeat {
-			c.columns[i].add(o.Item, ms)
+		if i == colFirst && repeat || i == colNew && len(o.History) > 0 {
+			continue
 		}
+		c.columns[i].add(o.Item, ms)
 	}
 	if c.seen[o.Item] == 0 || ms < c.firstAt[o.Item] {
 		c.firstAt[o.Item] = ms
@@ -98,11 +113,15 @@ func (c *Counts) Update(o Observation) {
 		c.repeats[o.Item]++
 	}
 	c.updates++
-	c.follow(o.History, o.Item)
+	c.near.take(o.User, o.Item, ms)
+	c.follow(o.History, o.Item, ms)
+	if !slices.Contains(o.Basket, o.Item) { // a line may be there twice
+		c.pair(o, ms, repeat)
+	}
 }
 
 // follow notes that item came after the newest entries of history.
-func (c *Counts) follow(history []int32, item int32) {
+func (c *Counts) follow(history []int32, item int32, ms int64) {
 	own := c.owner.Load()
 	for k := range min(len(history), back) {
 		from := history[len(history)-1-k]
@@ -110,17 +129,12 @@ func (c *Counts) follow(history []int32, item int32) {
 			continue
 		}
 		c.grow(int(from) + 1)
-		r := c.rows[from]
-		if r == nil || r.owner != own {
-			r = r.cloneFor(own)
-			c.rows[from] = r
-		}
-		r.add(item, backWeight[k], c.cfg.MaxSuccessors)
+		c.tables[tabFollows].add(own, from, item, backWeight[k], ms, c.cfg.MaxSuccessors)
 	}
 }
 
 func (c *Counts) grow(n int) {
-	if n <= len(c.rows) {
+	if n <= len(c.seen) {
 		return
 	}
 	for i := range c.columns {
@@ -128,7 +142,10 @@ func (c *Counts) grow(n int) {
 	}
 	c.firstAt, c.lastAt = extend(c.firstAt, n), extend(c.lastAt, n)
 	c.seen, c.repeats = extend(c.seen, n), extend(c.repeats, n)
-	c.rows = extend(c.rows, n)
+	c.near.takers = extend(c.near.takers, n)
+	for i := range c.tables {
+		c.tables[i].rows = extend(c.tables[i].rows, n)
+	}
 }
 
 // Clone returns an independent copy. The transition rows are shared until either side changes them, so it costs one
@@ -137,7 +154,10 @@ func (c *Counts) Clone() *Counts {
 	d := &Counts{
 		cfg: c.cfg, updates: c.updates, newest: c.newest,
 		firstAt: slices.Clone(c.firstAt), lastAt: slices.Clone(c.lastAt),
-		seen: slices.Clone(c.seen), repeats: slices.Clone(c.repeats), rows: slices.Clone(c.rows),
+		seen: slices.Clone(c.seen), repeats: slices.Clone(c.repeats), tables: c.tables, near: c.near.clone(),
+	}
+	for i := range d.tables {
+		d.tables[i].rows = slices.Clone(c.tables[i].rows)
 	}
 	for i := range c.columns {
 		d.columns[i] = c.columns[i].clone()

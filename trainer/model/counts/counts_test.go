@@ -15,19 +15,22 @@ var start = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 // stream is a random log: a few users, a few items, baskets of one to four, time moving on unevenly.
 func stream(seed uint64, events, items int) []Observation {
 	rng := rand.New(rand.NewPCG(seed, 1))
-	windows := make([][]int32, 5)
+	windows, times := make([][]int32, 5), make([][]int64, 5)
 	now := start
 	var out []Observation
 	for len(out) < events {
 		now = now.Add(time.Duration(rng.IntN(48)) * time.Hour)
 		u := rng.IntN(len(windows))
-		before := slices.Clone(windows[u])
+		before, at := slices.Clone(windows[u]), slices.Clone(times[u])
+		var basket []int32
 		for range 1 + rng.IntN(4) {
 			item := int32(1 + rng.IntN(items)*rng.IntN(items)/items)
-			out = append(out, Observation{History: before, Item: item, Time: now})
-			windows[u] = append(windows[u], item)
+			out = append(out, Observation{User: uint64(u + 1), History: before, Times: at, Basket: slices.Clone(basket), Item: item, Time: now})
+			windows[u], times[u] = append(windows[u], item), append(times[u], now.UnixMilli())
+			basket = append(basket, item)
 		}
 		windows[u] = windows[u][max(0, len(windows[u])-20):]
+		times[u] = times[u][max(0, len(times[u])-20):]
 	}
 	return out
 }
@@ -175,8 +178,8 @@ func TestCounts_orderOfCommutingUpdatesHardlyMatters(t *testing.T) {
 			}
 		}
 	}
-	for i, r := range a.rows {
-		if r != nil && (!slices.Equal(r.items, b.rows[i].items) || math.Abs(float64(r.total-b.rows[i].total)) > 1e-3) {
+	for i, r := range a.tables[tabFollows].rows {
+		if r != nil && (!slices.Equal(r.items, b.tables[tabFollows].rows[i].items) || math.Abs(float64(r.total-b.tables[tabFollows].rows[i].total)) > 1e-3) {
 			t.Fatalf("row %d differs by order", i)
 		}
 	}
@@ -187,7 +190,7 @@ func TestCounts_boundsSuccessors(t *testing.T) {
 	c := NewCounts(cfg)
 	for _, o := range stream(3, 3000, 40) {
 		c.Update(o)
-		for from, r := range c.rows {
+		for from, r := range c.tables[tabFollows].rows {
 			if r == nil {
 				continue
 			}
@@ -195,7 +198,7 @@ func TestCounts_boundsSuccessors(t *testing.T) {
 				t.Fatalf("row %d holds %v with %v", from, r.items, r.weights)
 			}
 		}
-		if len(o.History) > 0 && c.rows[o.History[len(o.History)-1]].weight(o.Item) == 0 {
+		if len(o.History) > 0 && c.tables[tabFollows].rows[o.History[len(o.History)-1]].weight(o.Item) == 0 {
 			t.Fatalf("the newcomer %d is not in the row of %d", o.Item, o.History[len(o.History)-1])
 		}
 	}
@@ -230,7 +233,7 @@ func TestCounts_ignoresWhatIsNoItem(t *testing.T) {
 	c.Update(Observation{Item: 0, Time: start})
 	c.Update(Observation{Item: -3, Time: start})
 	c.Update(Observation{History: []int32{0, -1, 2}, Item: 1, Time: start})
-	if c.Updates() != 1 || c.Len() != 3 || c.rows[2].weight(1) != 1 {
+	if c.Updates() != 1 || c.Len() != 3 || c.tables[tabFollows].rows[2].weight(1) != 1 {
 		t.Errorf("%d updates, %d items", c.Updates(), c.Len())
 	}
 	c.Transitions([]int32{99, -1, 0}, make([]float32, 1))
@@ -301,18 +304,23 @@ func TestCounts_similarIsSymmetricAndFindsRarePartners(t *testing.T) {
 func TestRepeats(t *testing.T) {
 	history := []int32{4, 7, 4, 0, 9, 7, 7}
 	times := []int64{1, 1, 2, 2, 3, 4, 4}
+	const day14 = 14 * 24 * 60 * 60 * 1000 // a few ms after the last
 	var index Sparse
-	got := Repeats(history, times, nil, &index)
+	got := Repeats(history, times, day14, nil, &index)
 	want := []Repeat{
-		{Item: 7, Times: 3, Baskets: 2, Last: 4, Rank: 0, Lag: 0, Recent: 1 + 0.512, oldest: 3},
-		{Item: 9, Times: 1, Baskets: 1, Last: 3, Rank: 1, Lag: 1, Recent: 0.8, oldest: 1},
-		{Item: 4, Times: 2, Baskets: 2, Last: 2, Rank: 2, Lag: 2, Recent: 0.64 + 0.512, oldest: 3},
+		{Item: 7, Times: 3, Baskets: 2, Last: 4, Begun: 1, Rank: 0, Lag: 0, Recent: 1 + 0.512, oldest: 3},
+		{Item: 9, Times: 1, Baskets: 1, Last: 3, Begun: 3, Rank: 1, Lag: 1, Recent: 0.8, oldest: 1},
+		{Item: 4, Times: 2, Baskets: 2, Last: 2, Begun: 1, Rank: 2, Lag: 2, Recent: 0.64 + 0.512, oldest: 3},
 	}
 	for i := range got {
 		if d := got[i].Recent - want[i].Recent; d < -1e-6 || d > 1e-6 {
 			t.Errorf("recent of %d = %v, want %v", got[i].Item, got[i].Recent, want[i].Recent)
 		}
 		got[i].Recent = want[i].Recent
+		if f := got[i].Faded[0]; math.Abs(float64(f)-float64(got[i].Times)/2) > 1e-6 {
+			t.Errorf("%d interactions with %d weigh %v after a half-life", got[i].Times, got[i].Item, f)
+		}
+		got[i].Faded = want[i].Faded
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("got %+v\nwant %+v", got, want)
@@ -320,7 +328,7 @@ func TestRepeats(t *testing.T) {
 	if len(index.Touched) != 0 || slices.Max(index.Values) != 0 {
 		t.Error("the scratch index is dirty")
 	}
-	if got := Repeats(nil, nil, got, &index); len(got) != 0 {
+	if got := Repeats(nil, nil, 0, got, &index); len(got) != 0 {
 		t.Errorf("an empty window repeats %+v", got)
 	}
 }

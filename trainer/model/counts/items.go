@@ -31,6 +31,11 @@ type ItemFigures struct {
 	Month      float64       // with a quarter of it
 	Day        float64       // with a thirtieth of it
 	First      float64       // of interactions with items new to their user, with half of it
+	Three      float64       // with a tenth of the half-life
+	Hours      float64       // with a hundred-and-twentieth of it
+	Long       float64       // with twice of it
+	New        float64       // of interactions of users without a history, with half of it
+	Ever       float64       // without any
 	Repeats    float64       // share of its interactions by users who had it in their window, smoothed by 2 of 10
 	Seen       int           // interactions ever
 	Age        time.Duration // since the first interaction; 0 when unknown
@@ -40,7 +45,7 @@ type ItemFigures struct {
 // Figures returns what is known about item at now; the zero value for an unknown one. A relative popularity does not
 // depend on now, because all items fade alike.
 func (c *Counts) Figures(item int32, now time.Time) ItemFigures {
-	if item < 1 || int(item) >= len(c.rows) || c.seen[item] == 0 {
+	if item < 1 || int(item) >= c.Len() || c.seen[item] == 0 {
 		return ItemFigures{}
 	}
 	ms := now.UnixMilli()
@@ -49,6 +54,11 @@ func (c *Counts) Figures(item int32, now time.Time) ItemFigures {
 		Month:      c.relative(colMonth, item),
 		Day:        c.relative(colDay, item),
 		First:      c.relative(colFirst, item),
+		Three:      c.relative(colThree, item),
+		Hours:      c.relative(colHours, item),
+		Long:       c.relative(colLong, item),
+		New:        c.relative(colNew, item),
+		Ever:       float64(c.seen[item]) / float64(max(c.updates, 1)) * float64(max(c.Len()-1, 1)),
 		Repeats:    (float64(c.repeats[item]) + 2) / (float64(c.seen[item]) + 10),
 		Seen:       int(c.seen[item]),
 		Age:        time.Duration(max(ms-c.firstAt[item], 0)) * time.Millisecond,

@@ -16,6 +16,7 @@ type row struct {
 	items   []int32
 	weights []float32
 	total   float32 // weight of all successors ever, the dropped ones included
+	ref     int64   // time the weights are worth their value at, in half-lives of the table; 0 where they do not fade
 }
 
 // cloneFor returns a copy that own may change; a nil row is an empty one.
@@ -23,7 +24,7 @@ func (r *row) cloneFor(own *owner) *row {
 	if r == nil {
 		return &row{owner: own}
 	}
-	return &row{owner: own, items: slices.Clone(r.items), weights: slices.Clone(r.weights), total: r.total}
+	return &row{owner: own, items: slices.Clone(r.items), weights: slices.Clone(r.weights), total: r.total, ref: r.ref}
 }
 
 // add counts item with weight w, dropping the smallest successor (of equals the one with the largest index) when the row
@@ -40,7 +41,7 @@ func (r *row) add(item int32, w float32, limit int) {
 	default:
 		r.replace(r.smallest(), at, item, w)
 	}
-	if r.total >= halveAt {
+	if r.total >= halveAt && r.ref == 0 { // what fades cannot grow without end
 		r.total /= 2
 		for i := range r.weights {
 			r.weights[i] /= 2

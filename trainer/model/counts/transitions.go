@@ -85,21 +85,21 @@ func (c *Counts) Similar(item int32, s *Sparse) {
 	from := c.row(item)
 	if from != nil {
 		for i, other := range from.items {
-			c.pair(item, other, from.weights[i], from.total, s)
+			c.both(item, other, from.weights[i], from.total, s)
 		}
 	}
 	if item < 1 || from != nil && len(from.items) >= few {
 		return
 	}
-	for other := int32(1); int(other) < len(c.rows); other++ {
+	for other := int32(1); int(other) < c.Len(); other++ {
 		if from.weight(other) == 0 {
-			c.pair(item, other, 0, from.totalWeight(), s)
+			c.both(item, other, 0, from.totalWeight(), s)
 		}
 	}
 }
 
-// pair scores one pair of Similar, of which the way forward is known.
-func (c *Counts) pair(item, other int32, forward, total float32, s *Sparse) {
+// both scores one pair of Similar, of which the way forward is known.
+func (c *Counts) both(item, other int32, forward, total float32, s *Sparse) {
 	if item == other {
 		return
 	}
@@ -113,9 +113,4 @@ func (c *Counts) pair(item, other int32, forward, total float32, s *Sparse) {
 }
 
 // row returns what followed item, nil when nothing is known.
-func (c *Counts) row(item int32) *row {
-	if item < 1 || int(item) >= len(c.rows) {
-		return nil
-	}
-	return c.rows[item]
-}
+func (c *Counts) row(item int32) *row { return c.tables[tabFollows].at(item) }

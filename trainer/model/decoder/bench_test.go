@@ -7,6 +7,7 @@ import (
 
 	"github.com/softrec/softrec/trainer/model/hf"
 	"github.com/softrec/softrec/trainer/model/lm"
+	"github.com/softrec/softrec/trainer/model/lm/lmtest"
 	"github.com/softrec/softrec/trainer/model/titles"
 )
 
@@ -58,8 +59,8 @@ func BenchmarkGenerate(b *testing.B) {
 		"small": func() string { return sized(b, 4, 256, 4, 688, 8192) },
 	} {
 		dir := make()
-		for name, plugin := range plugins() {
-			g := openModel(b, openBackend(b, plugin), dir, lm.Options{}, DefaultConfig())
+		for _, name := range lmtest.Names() {
+			g := openModel(b, lmtest.Open(b, name), dir, lm.Options{}, DefaultConfig())
 			for _, c := range []struct {
 				name           string
 				prompts, beams int

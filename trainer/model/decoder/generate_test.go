@@ -17,13 +17,14 @@ import (
 
 	"github.com/softrec/softrec/trainer/model/hf"
 	"github.com/softrec/softrec/trainer/model/lm"
+	"github.com/softrec/softrec/trainer/model/lm/lmtest"
 	"github.com/softrec/softrec/trainer/model/lora"
 	"github.com/softrec/softrec/trainer/model/titles"
 )
 
 // one runs a test with one fixture on every backend.
 func one(t *testing.T, test func(t *testing.T, g *Generator, f fixture)) {
-	eachBackend(t, func(t *testing.T, be compute.Backend) {
+	lmtest.Each(t, func(t *testing.T, be compute.Backend) {
 		test(t, openModel(t, be, folder("qwen2"), lm.Options{}, DefaultConfig()), readFixture(t, "qwen2"))
 	})
 }
@@ -103,18 +104,17 @@ func best(logits []float32) (token int32, logp float64) {
 }
 
 func TestGenerate_halfPrecision(t *testing.T) {
-	plugin, ok := plugins()["xla"]
-	if !ok {
+	if !slices.Contains(lmtest.Names(), lmtest.XLA) {
 		t.Skip("bfloat16 needs XLA: name a plugin in SOFTREC_PJRT_PLUGIN")
 	}
 	f := readFixture(t, "qwen2")
-	g := openModel(t, openBackend(t, plugin), folder("qwen2"), lm.Options{BF16: true}, DefaultConfig())
+	g := openModel(t, lmtest.Open(t, lmtest.XLA), folder("qwen2"), lm.Options{BF16: true}, DefaultConfig())
 	agree(t, g, nil, f.prompts(), generate(t, g, f.prompts(), Options{Beams: 4, Return: 4, Trie: f.catalogue(t)}), 0.2)
 }
 
 // TestGenerate_batches checks that neither the batch nor its padding changes a prompt's answers.
 func TestGenerate_batches(t *testing.T) {
-	eachBackend(t, func(t *testing.T, be compute.Backend) {
+	lmtest.Each(t, func(t *testing.T, be compute.Backend) {
 		f := readFixture(t, "qwen2")
 		o := Options{Beams: 3, Return: 3, MaxNew: 9, LengthPenalty: 1}
 		small := openModel(t, be, folder("qwen2"), lm.Options{}, Config{Batch: 1, Rows: 1, LogitMiB: 1})

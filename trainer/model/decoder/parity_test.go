@@ -14,6 +14,7 @@ import (
 
 	"github.com/softrec/softrec/trainer/model/hf"
 	"github.com/softrec/softrec/trainer/model/lm"
+	"github.com/softrec/softrec/trainer/model/lm/lmtest"
 	"github.com/softrec/softrec/trainer/model/titles"
 )
 
@@ -22,7 +23,7 @@ var background = context.Background()
 // eachModel runs a test with every fixture on the Go backend and with one on XLA, which compiles for seconds per shape; the
 // graphs of all of them are compared there in package lm.
 func eachModel(t *testing.T, test func(t *testing.T, g *Generator, f fixture, name string)) {
-	eachBackend(t, func(t *testing.T, be compute.Backend) {
+	lmtest.Each(t, func(t *testing.T, be compute.Backend) {
 		for _, name := range models() {
 			if name != "qwen2" && be.Name() != "go" {
 				continue

@@ -8,7 +8,6 @@ import (
 
 	"github.com/gomlx/compute"
 
-	"github.com/softrec/softrec/trainer/model/backend"
 	"github.com/softrec/softrec/trainer/model/hf"
 	"github.com/softrec/softrec/trainer/model/lm"
 	"github.com/softrec/softrec/trainer/model/lora"
@@ -88,39 +87,6 @@ func (plain) Encode(text string) []int32 {
 
 func (plain) Special() tokens.Special {
 	return tokens.Special{BOS: 1, EOS: 2, PAD: -1, CLS: -1, SEP: -1, UNK: -1}
-}
-
-// eachBackend runs a test on the pure-Go backend and, where a plugin is named, on XLA.
-func eachBackend(t *testing.T, test func(t *testing.T, be compute.Backend)) {
-	t.Helper()
-	for name, plugin := range plugins() {
-		t.Run(name, func(t *testing.T) {
-			if raceEnabled && name == "go" {
-				t.Skip("gomlx's matrix product trips checkptr, which -race switches on")
-			}
-			test(t, openBackend(t, plugin))
-		})
-	}
-}
-
-func plugins() map[string]string {
-	out := map[string]string{"go": backend.None}
-	if p := os.Getenv(backend.EnvPlugin); p != "" && p != backend.None {
-		out["xla"] = p
-	}
-	return out
-}
-
-func openBackend(t testing.TB, plugin string) compute.Backend {
-	t.Helper()
-	cfg := backend.DefaultConfig()
-	cfg.Plugin = plugin
-	be, _, err := backend.Open(cfg, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(be.Finalize)
-	return be
 }
 
 func openModel(t testing.TB, be compute.Backend, dir string, o lm.Options, cfg Config) *Generator {

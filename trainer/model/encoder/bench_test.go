@@ -7,6 +7,7 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 
 	"github.com/softrec/softrec/trainer/model/lm"
+	"github.com/softrec/softrec/trainer/model/lm/lmtest"
 	"github.com/softrec/softrec/trainer/model/lora"
 )
 
@@ -25,9 +26,9 @@ func longTexts(n, length, vocab int) [][]int32 {
 // BenchmarkEncode is MiniLM's vectors by padded length and batch size.
 func BenchmarkEncode(b *testing.B) {
 	dir := miniLM(b)
-	for _, name := range backends() {
+	for _, name := range lmtest.Names() {
 		for _, bf16 := range []bool{false, true} {
-			w := load(b, open(b, name), dir, lm.Options{BF16: bf16}, Config{})
+			w := load(b, lmtest.Open(b, name), dir, lm.Options{BF16: bf16}, Config{})
 			for _, length := range []int{16, 32, 64, 96} {
 				for _, n := range []int{1, 32, 128} {
 					b.Run(fmt.Sprintf("%s/bf16=%v/tokens=%d/batch=%d", name, bf16, length, n), func(b *testing.B) {
@@ -56,9 +57,9 @@ func encode(b *testing.B, w world, texts [][]int32) {
 // BenchmarkStep is forward and backward of 128 prompts against 4,000 items, adapters of rank 8 on every query and value.
 func BenchmarkStep(b *testing.B) {
 	dir := miniLM(b)
-	for _, name := range backends() {
+	for _, name := range lmtest.Names() {
 		for _, bf16 := range []bool{false, true} {
-			w := load(b, open(b, name), dir, lm.Options{BF16: bf16}, Config{})
+			w := load(b, lmtest.Open(b, name), dir, lm.Options{BF16: bf16}, Config{})
 			for _, length := range []int{48, 96} {
 				b.Run(fmt.Sprintf("%s/bf16=%v/tokens=%d", name, bf16, length), func(b *testing.B) { trainStep(b, w, length) })
 			}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/softrec/softrec/trainer/model/hf"
 	"github.com/softrec/softrec/trainer/model/lm"
+	"github.com/softrec/softrec/trainer/model/lm/lmtest"
 )
 
 func TestEncode_equalsSentenceTransformers(t *testing.T) {
@@ -16,9 +17,9 @@ func TestEncode_equalsSentenceTransformers(t *testing.T) {
 	var want struct{ Texts []string }
 	readJSON(t, fixture("minilm", "expected.json"), &want)
 	vectors := readTensors(t, fixture("minilm", "expected.safetensors"))("vectors")
-	for _, name := range backends() {
+	for _, name := range lmtest.Names() {
 		t.Run(name, func(t *testing.T) {
-			be := open(t, name)
+			be := lmtest.Open(t, name)
 			for _, bf16 := range []bool{false, true} {
 				w := load(t, be, dir, lm.Options{BF16: bf16}, Config{})
 				var texts [][]int32
@@ -38,9 +39,9 @@ func TestEncode_equalsSentenceTransformers(t *testing.T) {
 func TestEncode_equalsPEFT(t *testing.T) {
 	var in struct{ Texts []string }
 	readJSON(t, fixture("bert", "expected.json"), &in)
-	for _, name := range backends() {
+	for _, name := range lmtest.Names() {
 		t.Run(name, func(t *testing.T) {
-			w := load(t, open(t, name), fixture("bert"), lm.Options{}, Config{})
+			w := load(t, lmtest.Open(t, name), fixture("bert"), lm.Options{}, Config{})
 			var texts [][]int32
 			for _, s := range in.Texts {
 				texts = append(texts, w.tok.Encode(s))
@@ -74,7 +75,7 @@ func randomTexts(n, longest, vocab int) [][]int32 {
 
 // The vector of a text does not depend on what it runs with, and comes back at its place, from several goroutines too.
 func TestEncode_order(t *testing.T) {
-	w := load(t, open(t, "go"), fixture("bert"), lm.Options{}, Config{BatchSize: 8})
+	w := load(t, lmtest.Open(t, lmtest.Go), fixture("bert"), lm.Options{}, Config{BatchSize: 8})
 	texts := randomTexts(40, 140, w.base.Config().Vocab) // some longer than the model
 	all, err := w.enc.Encode(background, nil, texts)
 	if err != nil {
@@ -100,7 +101,7 @@ func TestEncode_order(t *testing.T) {
 }
 
 func TestEncode_faults(t *testing.T) {
-	w := load(t, open(t, "go"), fixture("bert"), lm.Options{}, Config{})
+	w := load(t, lmtest.Open(t, lmtest.Go), fixture("bert"), lm.Options{}, Config{})
 	if _, err := w.enc.Encode(background, nil, [][]int32{{7}, {1 << 20}}); err == nil || !strings.Contains(err.Error(), "text 1: token 1048576") {
 		t.Errorf("error %v: want one that names the text and the token", err)
 	}
@@ -118,7 +119,7 @@ func TestEncode_faults(t *testing.T) {
 }
 
 func TestPlan_coversAll(t *testing.T) {
-	w := load(t, open(t, "go"), fixture("bert"), lm.Options{}, Config{})
+	w := load(t, lmtest.Open(t, lmtest.Go), fixture("bert"), lm.Options{}, Config{})
 	for n := range 300 {
 		texts := randomTexts(n, 60, 100)
 		var seen []int

@@ -9,6 +9,7 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 
 	"github.com/softrec/softrec/trainer/model/lm"
+	"github.com/softrec/softrec/trainer/model/lm/lmtest"
 	"github.com/softrec/softrec/trainer/model/lora"
 )
 
@@ -45,10 +46,10 @@ func step(t testing.TB, p *lm.Program, a *lora.Adapter, data []*tensors.Tensor) 
 }
 
 func TestTraining_equalsTorch(t *testing.T) {
-	for _, name := range backends() {
+	for _, name := range lmtest.Names() {
 		for _, checkpoint := range []bool{false, true} {
 			t.Run(name+map[bool]string{true: "/checkpoint"}[checkpoint], func(t *testing.T) {
-				trainLikeTorch(t, load(t, open(t, name), fixture("bert"), lm.Options{Checkpoint: checkpoint}, Config{}))
+				trainLikeTorch(t, load(t, lmtest.Open(t, name), fixture("bert"), lm.Options{Checkpoint: checkpoint}, Config{}))
 			})
 		}
 	}
@@ -108,7 +109,7 @@ func name(a *lora.Adapter, k int) string {
 func TestPool_modes(t *testing.T) {
 	for mode, want := range map[string][]float32{"mean": {2, 3}, "cls": {1, 2}, "last": {3, 4}, "max": {3, 4}} {
 		hidden := [][][]float32{{{1, 2}, {3, 4}, {9, 9}}}
-		out, err := graph.CallOnce(open(t, "go"), func(h, m *graph.Node) *graph.Node { return pool(mode, h, m) }, hidden, [][]float32{{1, 1, 0}})
+		out, err := graph.CallOnce(lmtest.Open(t, lmtest.Go), func(h, m *graph.Node) *graph.Node { return pool(mode, h, m) }, hidden, [][]float32{{1, 1, 0}})
 		if err != nil {
 			t.Fatal(err)
 		}

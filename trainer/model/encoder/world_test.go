@@ -11,7 +11,6 @@ import (
 
 	"github.com/gomlx/compute"
 
-	"github.com/softrec/softrec/trainer/model/backend"
 	"github.com/softrec/softrec/trainer/model/hf"
 	"github.com/softrec/softrec/trainer/model/lm"
 	"github.com/softrec/softrec/trainer/model/lora"
@@ -19,31 +18,6 @@ import (
 )
 
 var background = context.Background()
-
-// backends are those that this machine offers: pure Go always, XLA where a plugin is named.
-func backends() []string {
-	if plugin := os.Getenv(backend.EnvPlugin); plugin != "" && plugin != backend.None {
-		return []string{"go", "xla"}
-	}
-	return []string{"go"}
-}
-
-func open(t testing.TB, name string) compute.Backend {
-	t.Helper()
-	if raceEnabled && name == "go" {
-		t.Skip("gomlx's matrix product trips checkptr, which -race switches on")
-	}
-	cfg := backend.DefaultConfig()
-	if name == "go" {
-		cfg.Plugin = backend.None
-	}
-	be, _, err := backend.Open(cfg, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(be.Finalize)
-	return be
-}
 
 // world is a loaded sentence encoder.
 type world struct {

@@ -20,8 +20,8 @@ type answer struct {
 
 func (a answer) given() bool { return len(a.tokens) > 0 }
 
-// answers writes the best answer to each prompt. With Config.FilterHistory items of the history are no answer.
-func (e *Engine) answers(ctx context.Context, a *lora.Adapter, t *Table, prompts [][]int32, histories [][]int32) ([]answer, error) {
+// answers writes the best answer to each prompt. With Config.FilterHistory items of its past are no answer.
+func (e *Engine) answers(ctx context.Context, a *lora.Adapter, t *Table, prompts, pasts [][]int32) ([]answer, error) {
 	o := decoder.Options{Beams: e.cfg.Beams, LengthPenalty: e.cfg.penalty()}
 	if e.cfg.Answer == AnswerFree {
 		o.Return, o.MaxNew = e.cfg.Beams, e.cfg.Prompt.Pieces+1
@@ -29,11 +29,11 @@ func (e *Engine) answers(ctx context.Context, a *lora.Adapter, t *Table, prompts
 		if err != nil {
 			return nil, err
 		}
-		return e.free(ctx, t, beams, histories)
+		return e.free(ctx, t, beams, pasts)
 	}
 	o.Trie, o.Renormalise = t.trie, e.cfg.MSL
 	if e.cfg.FilterHistory {
-		o.Exclude = func(i int) []string { return t.namesOf(histories[i], -1) }
+		o.Exclude = func(i int) []string { return t.namesOf(pasts[i], -1) }
 	}
 	beams, err := e.gen.Generate(ctx, a, prompts, o)
 	if err != nil {
@@ -51,7 +51,7 @@ func (e *Engine) answers(ctx context.Context, a *lora.Adapter, t *Table, prompts
 }
 
 // free picks each prompt's best raw text whose item, by title or else by the nearest title in E, may be given.
-func (e *Engine) free(ctx context.Context, t *Table, beams [][]decoder.Beam, histories [][]int32) ([]answer, error) {
+func (e *Engine) free(ctx context.Context, t *Table, beams [][]decoder.Beam, pasts [][]int32) ([]answer, error) {
 	items, err := e.items(ctx, t, beams)
 	if err != nil {
 		return nil, err
@@ -67,7 +67,7 @@ func (e *Engine) free(ctx context.Context, t *Table, beams [][]decoder.Beam, his
 				continue
 			}
 			item := items[key(b.Tokens)]
-			if e.cfg.FilterHistory && slices.Contains(histories[i], item) {
+			if e.cfg.FilterHistory && slices.Contains(pasts[i], item) {
 				continue
 			}
 			out[i].tokens, out[i].item, out[i].confidence = b.Tokens, item, math.Exp(b.LogP)

@@ -1,19 +1,16 @@
 package generative
 
-import "errors"
+import (
+	"errors"
 
-// Prompt is one training or validation example. Items are rows of a Table.
-type Prompt struct {
-	History []int32 // oldest first; items without a title write nothing
-	Target  int32   // the item that came next
-}
+	"github.com/softrec/softrec/trainer/model/titles"
+)
 
-// Question asks for the ranks of several items that followed one history, such as those of a basket.
-type Question struct {
-	History []int32 // oldest first
-	Targets []int32
-	Filter  bool // leave the items of the history out of the ranking
-}
+// Prompt is one training or validation example. Items are rows of a Table; those without a title write nothing.
+type Prompt = titles.Prompt
+
+// Question asks for the ranks of several items that followed one history.
+type Question = titles.Question
 
 // Data is what one Learner learns from and is judged on. The Table stays the caller's.
 type Data struct {
@@ -29,7 +26,7 @@ func (d Data) usable() ([]Prompt, error) {
 	}
 	var out []Prompt
 	for _, p := range d.Train {
-		if err := d.Table.check(p.History); err != nil {
+		if err := d.Table.check(p.Past()); err != nil {
 			return nil, err
 		}
 		if d.Table.titled(p.Target) && len(d.Table.texts(p.History)) > 0 {

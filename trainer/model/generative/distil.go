@@ -9,13 +9,13 @@ import (
 )
 
 // Distil answers every prompt by beam search with the present weights and keeps the answers' texts as D'. A prompt
-// whose every beam lies in its history gets no easy target.
+// whose every beam lies in its past gets no easy target.
 func (l *Learner) Distil(ctx context.Context) (soft.Distilled, error) {
-	histories := make([][]int32, len(l.train))
+	pasts := make([][]int32, len(l.train))
 	for i, p := range l.train {
-		histories[i] = p.History
+		pasts[i] = p.Past()
 	}
-	easy, err := l.engine.answers(ctx, l.adapter, l.table, l.prompts, histories)
+	easy, err := l.engine.answers(ctx, l.adapter, l.table, l.prompts, pasts)
 	if err != nil {
 		return soft.Distilled{}, fmt.Errorf("distil: %w", err)
 	}
@@ -53,14 +53,14 @@ func (l *Learner) describe() soft.Distilled {
 
 // Distances is the distance in E between the present best answer and the real title of each prompt of probe.
 func (l *Learner) Distances(ctx context.Context, probe []int) ([]float64, error) {
-	prompts, histories := make([][]int32, len(probe)), make([][]int32, len(probe))
+	prompts, pasts := make([][]int32, len(probe)), make([][]int32, len(probe))
 	for k, n := range probe {
 		if n < 0 || n >= len(l.prompts) {
 			return nil, fmt.Errorf("measure distances: prompt %d: want 0 to %d", n, len(l.prompts)-1)
 		}
-		prompts[k], histories[k] = l.prompts[n], l.train[n].History
+		prompts[k], pasts[k] = l.prompts[n], l.train[n].Past()
 	}
-	answers, err := l.engine.answers(ctx, l.adapter, l.table, prompts, histories)
+	answers, err := l.engine.answers(ctx, l.adapter, l.table, prompts, pasts)
 	if err != nil {
 		return nil, fmt.Errorf("measure distances: %w", err)
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/softrec/softrec/trainer/model/lm"
 	"github.com/softrec/softrec/trainer/model/lora"
+	"github.com/softrec/softrec/trainer/model/titles"
 	"github.com/softrec/softrec/trainer/soft"
 )
 
@@ -74,8 +75,8 @@ func (e *Engine) learner(start *lora.Adapter, data Data, seed uint64) (*Learner,
 		if err := data.Table.check(p.History); err != nil {
 			return nil, fmt.Errorf("validation prompt %d: %w", i, err)
 		}
-		l.validation = append(l.validation, Question{p.History, []int32{p.Target}, e.cfg.FilterHistory})
 	}
+	l.validation = titles.Questions(data.Validation, e.cfg.FilterHistory)
 	return l, nil
 }
 

@@ -6,12 +6,13 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/softrec/softrec/trainer/model/lm/lmtest"
 	"github.com/softrec/softrec/trainer/model/lora"
 	"github.com/softrec/softrec/trainer/soft"
 )
 
 func TestLearner_isRepeatable(t *testing.T) {
-	w := newWorld(t, goBackend(t), 0, func(c *Config) {
+	w := newWorld(t, lmtest.Open(t, lmtest.Go), 0, func(c *Config) {
 		c.LoRA = lora.Config{Rank: 2, Alpha: 4, Dropout: 0.2}
 	})
 	run := func(seed uint64, stop bool) string {
@@ -46,7 +47,7 @@ func TestLearner_isRepeatable(t *testing.T) {
 }
 
 func TestLearner_statesAreCopies(t *testing.T) {
-	w := newWorld(t, goBackend(t), 0, nil)
+	w := newWorld(t, lmtest.Open(t, lmtest.Go), 0, nil)
 	l := w.learner(t, 32)
 	s, err := l.Save(background)
 	must(t, err)
@@ -82,7 +83,7 @@ func TestLearner_statesAreCopies(t *testing.T) {
 
 // TestTrain_lambdaEnds: at the ends of lambda the other target must not move a single bit.
 func TestTrain_lambdaEnds(t *testing.T) {
-	w := newWorld(t, goBackend(t), 0, nil)
+	w := newWorld(t, lmtest.Open(t, lmtest.Go), 0, nil)
 	run := func(lambda float64, mix soft.Mix, shiftReal, shiftEasy int32) string {
 		l := w.learner(t, 24)
 		n := int32(w.table.Len())
@@ -116,7 +117,7 @@ func TestTrain_lambdaEnds(t *testing.T) {
 }
 
 func TestTrain_needsDistilledTargetsAboveZero(t *testing.T) {
-	l := newWorld(t, goBackend(t), 0, nil).learner(t, 20)
+	l := newWorld(t, lmtest.Open(t, lmtest.Go), 0, nil).learner(t, 20)
 	seen := 0
 	losses := train(t, l, soft.Pass{Seed: 1, Observe: func(real, easy float64) {
 		seen++
@@ -135,7 +136,7 @@ func TestTrain_needsDistilledTargetsAboveZero(t *testing.T) {
 }
 
 func TestTrain_confidenceWeighs(t *testing.T) {
-	w := newWorld(t, goBackend(t), 0, nil)
+	w := newWorld(t, lmtest.Open(t, lmtest.Go), 0, nil)
 	run := func(confidence bool) string {
 		l := w.learner(t, 16)
 		for i := range l.train {
@@ -161,20 +162,20 @@ func TestTrain_confidenceWeighs(t *testing.T) {
 
 // TestLearner_dropsWhatCannotBeLearnt: prompts without a title to read or to learn.
 func TestLearner_dropsWhatCannotBeLearnt(t *testing.T) {
-	w := newWorld(t, goBackend(t), 0, nil)
+	w := newWorld(t, lmtest.Open(t, lmtest.Go), 0, nil)
 	list := make([][]int32, 4)
 	for i := range 3 {
 		list[i] = w.table.Title(i)
 	}
 	table, err := w.engine.Table(background, list)
 	must(t, err)
-	data := Data{Table: table, Train: []Prompt{{[]int32{0}, 1}, {[]int32{3}, 1}, {[]int32{0, 3}, 2}, {[]int32{0}, 3}}}
+	data := Data{Table: table, Train: []Prompt{{History: []int32{0}, Target: 1}, {History: []int32{3}, Target: 1}, {History: []int32{0, 3}, Target: 2}, {History: []int32{0}, Target: 3}}}
 	l, err := w.engine.Learner(nil, data, 1)
 	must(t, err)
 	if l.Prompts() != 2 {
 		t.Errorf("%d prompts: want 2", l.Prompts())
 	}
-	ranks, err := w.engine.Ranks(background, nil, table, []Prompt{{[]int32{0}, 3}, {[]int32{0}, 0}, {[]int32{0}, 1}})
+	ranks, err := w.engine.Ranks(background, nil, table, []Prompt{{History: []int32{0}, Target: 3}, {History: []int32{0}, Target: 0}, {History: []int32{0}, Target: 1}})
 	must(t, err)
 	if !math.IsInf(ranks[0], 1) || !math.IsInf(ranks[1], 1) || ranks[2] < 1 || ranks[2] > 2 {
 		t.Errorf("ranks %v: want no rank for an item without a title or in the history, and 1 or 2 for the third", ranks)
@@ -182,9 +183,87 @@ func TestLearner_dropsWhatCannotBeLearnt(t *testing.T) {
 	if _, err := l.Validate(background); err == nil {
 		t.Error("validated on nothing")
 	}
-	for _, bad := range []Data{{}, {Table: table}, {Table: table, Train: []Prompt{{[]int32{9}, 1}}}} {
+	for _, bad := range []Data{{}, {Table: table}, {Table: table, Train: []Prompt{{History: []int32{9}, Target: 1}}}} {
 		if _, err := w.engine.Learner(nil, bad, 1); err == nil || !strings.Contains(err.Error(), "generative learner") {
 			t.Errorf("%+v: error %v", bad, err)
 		}
 	}
+}
+
+// TestTableFrom_embedsWhatIsNewAlone: a catalogue that changed in places keeps the vectors of the titles that stayed, wherever
+// their rows are, and equals one that was embedded anew.
+func TestTableFrom_embedsWhatIsNewAlone(t *testing.T) {
+	w := newWorld(t, lmtest.Open(t, lmtest.Go), 0, nil)
+	n := w.table.Len()
+	list := make([][]int32, 0, n+2)
+	for i := n - 1; i >= 0; i-- { // all rows move
+		list = append(list, w.table.Title(i))
+	}
+	list[3] = slices.Concat(w.table.Title(0), w.table.Title(5)) // changed
+	list = append(list, nil, slices.Concat(w.table.Title(7), w.table.Title(2)), list[3])
+	got, err := w.engine.TableFrom(background, w.table, list)
+	must(t, err)
+	fresh, err := w.engine.Table(background, list)
+	must(t, err)
+	for row, title := range list {
+		v := got.Vector(row)
+		if len(title) == 0 {
+			if v != nil {
+				t.Errorf("row %d has no title, but a vector", row)
+			}
+			continue
+		}
+		old := n - 1 - row
+		stayed := old >= 0 && row != 3
+		if stayed && &v[0] != &w.table.Vector(old)[0] {
+			t.Errorf("row %d was embedded again", row)
+		}
+		for k, x := range fresh.Vector(row) {
+			if math.Abs(float64(x-v[k])) > 1e-5 {
+				t.Fatalf("row %d, value %d: %v, embedded anew %v", row, k, v[k], x)
+			}
+		}
+	}
+	if &got.Vector(3)[0] != &got.Vector(n + 2)[0] {
+		t.Error("equal titles were embedded twice")
+	}
+	if got.exact(list[n+1]) != int32(n+1) || got.exact(list[0]) != 0 {
+		t.Error("the trie names other rows")
+	}
+}
+
+// TestDistil_leavesOutTheWholePast: what the user had before the shown history is no answer either, where answers are filtered.
+func TestDistil_leavesOutTheWholePast(t *testing.T) {
+	for _, answer := range []string{AnswerHeld, AnswerFree} {
+		w := newWorld(t, lmtest.Open(t, lmtest.Go), 60, func(c *Config) { c.Answer, c.Beams = answer, 16 })
+		prompts := []Prompt{{History: []int32{0}, Target: 3}, {History: []int32{4}, Target: 7}, {History: []int32{9}, Target: 12}}
+		distil := func() []answer1 {
+			l, err := w.engine.Learner(nil, Data{Table: w.table, Train: prompts}, 1)
+			must(t, err)
+			_, err = l.Distil(background)
+			must(t, err)
+			out := make([]answer1, len(l.easy))
+			for i, a := range l.easy {
+				out[i] = answer1{a.given(), a.item}
+			}
+			return out
+		}
+		first := distil()
+		for i := range prompts {
+			if first[i].given {
+				prompts[i].Before = []int32{first[i].item}
+			}
+		}
+		for i, a := range distil() {
+			if first[i].given && a == first[i] {
+				t.Errorf("%s: prompt %d is answered with item %d, which the user had", answer, i, a.item)
+			}
+		}
+	}
+}
+
+// answer1 is what an answer names.
+type answer1 struct {
+	given bool
+	item  int32
 }

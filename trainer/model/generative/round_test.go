@@ -12,13 +12,14 @@ import (
 
 	"github.com/softrec/softrec/trainer/model/hf"
 	"github.com/softrec/softrec/trainer/model/lm"
+	"github.com/softrec/softrec/trainer/model/lm/lmtest"
 	"github.com/softrec/softrec/trainer/model/lora"
 	"github.com/softrec/softrec/trainer/soft"
 )
 
 // TestRound_learns: a whole round of SOFT on the planted shop, whose untuned model knows titles but no order.
 func TestRound_learns(t *testing.T) {
-	w := newWorld(t, goBackend(t), 20, func(c *Config) { c.MSL, c.RankBeams, c.Prompt.Items, c.Batch = true, 16, 1, 8 })
+	w := newWorld(t, lmtest.Open(t, lmtest.Go), 20, func(c *Config) { c.MSL, c.RankBeams, c.Prompt.Items, c.Batch = true, 16, 1, 8 })
 	w.shop.noise = 0
 	data := w.shop.data(w.table, 160, 40, 1)
 	l, err := w.engine.Learner(nil, data, 3)
@@ -53,7 +54,7 @@ func firsts(ranks []float64, k float64) (n int) {
 }
 
 func TestDistil_leavesTheHistoryOut(t *testing.T) {
-	be := goBackend(t)
+	be := lmtest.Open(t, lmtest.Go)
 	w := newWorld(t, be, 40, nil)
 	for _, kind := range []string{AnswerHeld, AnswerFree} {
 		cfg := tinyConfig()
@@ -82,7 +83,7 @@ func TestDistil_leavesTheHistoryOut(t *testing.T) {
 }
 
 func TestDistances(t *testing.T) {
-	w := newWorld(t, goBackend(t), 20, func(c *Config) { c.Answer, c.FilterHistory = AnswerFree, false })
+	w := newWorld(t, lmtest.Open(t, lmtest.Go), 20, func(c *Config) { c.Answer, c.FilterHistory = AnswerFree, false })
 	l := w.learner(t, 20)
 	must(t, l.FixSpace(background))
 	got, err := l.Distances(background, []int{3, 0, 3})
@@ -104,12 +105,14 @@ func TestDistances(t *testing.T) {
 
 // TestRanks_agree: as many beams as titles rank as the exact scores do; grounding is an order of its own.
 func TestRanks_agree(t *testing.T) {
-	w := newWorld(t, goBackend(t), 30, nil)
+	w := newWorld(t, lmtest.Open(t, lmtest.Go), 30, nil)
 	ranks := func(change func(*Config)) [][]float64 {
 		cfg := tinyConfig()
 		change(&cfg)
 		w.use(t, cfg)
-		r, err := w.engine.RanksOf(background, nil, w.table, []Question{{[]int32{1, 2}, []int32{0, 5, 9, 1}, false}, {[]int32{7}, []int32{3}, true}, {nil, []int32{4}, true}})
+		r, err := w.engine.RanksOf(background, nil, w.table, []Question{
+			{History: []int32{1, 2}, Targets: []int32{0, 5, 9, 1}}, {History: []int32{7}, Targets: []int32{3}, Filter: true}, {Targets: []int32{4}, Filter: true},
+		})
 		must(t, err)
 		return r
 	}
@@ -136,7 +139,7 @@ func TestRanks_agree(t *testing.T) {
 
 // TestPretrain: the same bytes from the same seed, titles become likely, and what is written computes as what was trained.
 func TestPretrain(t *testing.T) {
-	be := goBackend(t)
+	be := lmtest.Open(t, lmtest.Go)
 	cfg := tinyPretrain()
 	corpus := Corpus{Titles: shop{20, 0}.titles(), Texts: []string{"blue mug; red lamp", ""}}
 	build := func(change func(*PretrainConfig)) (string, []float64) {

@@ -24,16 +24,21 @@ type Table struct {
 // Table encodes titles (token ids as Prompter.Title gives them, by item row; empty = no title) with the frozen base. Items
 // without a title keep their row, but are never an answer and rank at infinity.
 func (e *Engine) Table(ctx context.Context, list [][]int32) (*Table, error) {
+	return e.TableFrom(ctx, nil, list)
+}
+
+// TableFrom is Table that takes the vectors of titles that old has, nil or one of this engine's, from there: a catalogue that
+// changes a little costs little. Rows may have moved; old stays as it is.
+func (e *Engine) TableFrom(ctx context.Context, old *Table, list [][]int32) (*Table, error) {
 	t := &Table{titles: make([][]int32, len(list)), names: make([]string, len(list)), vectors: make([][]float32, len(list)), trie: titles.NewTrie()}
 	var entries []titles.Entry
-	var texts [][]int32
 	for i, title := range list {
 		t.titles[i], t.names[i] = e.prompter.cut(title), strconv.Itoa(i)
 		if len(title) == 0 {
 			continue
 		}
 		entries = append(entries, titles.Entry{Item: t.names[i], Tokens: t.titles[i]})
-		texts, t.rows = append(texts, e.ground(t.titles[i])), append(t.rows, int32(i))
+		t.rows = append(t.rows, int32(i))
 	}
 	if t.known = len(t.rows); t.known == 0 {
 		return nil, fmt.Errorf("item table: none of %d items has a title", len(list))
@@ -41,20 +46,48 @@ func (e *Engine) Table(ctx context.Context, list [][]int32) (*Table, error) {
 	if err := t.trie.InsertAll(entries); err != nil {
 		return nil, fmt.Errorf("item table: %w", err)
 	}
-	vectors, err := e.gen.Embed(ctx, texts)
-	if err != nil {
+	if err := e.place(ctx, old, t); err != nil {
 		return nil, fmt.Errorf("item table: %w", err)
 	}
-	if t.index, err = titles.NewIndex(len(vectors[0]), titles.L2); err != nil {
+	var err error
+	if t.index, err = titles.NewIndex(len(t.vectors[t.rows[0]]), titles.L2); err != nil {
 		return nil, fmt.Errorf("item table: %w", err)
 	}
-	for k, row := range t.rows {
-		t.vectors[row] = vectors[k]
-		if err := t.index.Set(t.names[row], vectors[k]); err != nil {
+	for _, row := range t.rows {
+		if err := t.index.Set(t.names[row], t.vectors[row]); err != nil {
 			return nil, fmt.Errorf("item table: %w", err)
 		}
 	}
 	return t, nil
+}
+
+// place gives every title of t its vector: of old where it is there, else embedded, equal titles once.
+func (e *Engine) place(ctx context.Context, old, t *Table) error {
+	known := map[string][]float32{}
+	if old != nil {
+		for _, row := range old.rows {
+			known[key(old.titles[row])] = old.vectors[row]
+		}
+	}
+	var texts [][]int32
+	for _, row := range t.rows {
+		k := key(t.titles[row])
+		if _, ok := known[k]; !ok {
+			known[k] = nil
+			texts = append(texts, t.titles[row])
+		}
+	}
+	vectors, err := e.embed(ctx, texts)
+	if err != nil {
+		return err
+	}
+	for i, text := range texts {
+		known[key(text)] = vectors[i]
+	}
+	for _, row := range t.rows {
+		t.vectors[row] = known[key(t.titles[row])]
+	}
+	return nil
 }
 
 // Len is the number of items.

@@ -3,14 +3,10 @@ package generative
 import (
 	"context"
 	"math/rand/v2"
-	"runtime/debug"
-	"slices"
-	"strings"
 	"testing"
 
 	"github.com/gomlx/compute"
 
-	"github.com/softrec/softrec/trainer/model/backend"
 	"github.com/softrec/softrec/trainer/model/decoder"
 	"github.com/softrec/softrec/trainer/model/hf"
 	"github.com/softrec/softrec/trainer/model/lm"
@@ -20,27 +16,6 @@ import (
 )
 
 var background = context.Background()
-
-// goBackend opens the pure-Go backend; see package seqtrain for why it cannot run under a plain -race.
-func goBackend(t testing.TB) compute.Backend {
-	t.Helper()
-	if info, ok := debug.ReadBuildInfo(); raceEnabled && ok {
-		unchecked := slices.ContainsFunc(info.Settings, func(s debug.BuildSetting) bool {
-			return s.Key == "-gcflags" && strings.Contains(s.Value, "checkptr=0")
-		})
-		if !unchecked {
-			t.Skip("gomlx's Go backend cannot run under -race without -gcflags='github.com/gomlx/compute/...=-d=checkptr=0'")
-		}
-	}
-	cfg := backend.DefaultConfig()
-	cfg.Plugin = backend.None
-	be, _, err := backend.Open(cfg, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(be.Finalize)
-	return be
-}
 
 // shop is a catalogue in which item i is followed by item i+3, but every noise-th time by any item (0 = never). Titles share words, and one is the beginning of another.
 type shop struct{ items, noise int }
@@ -69,7 +44,7 @@ func (s shop) data(t *Table, train, valid int, seed uint64) Data {
 				}
 				walk = append(walk, next)
 			}
-			out = append(out, Prompt{walk[:len(walk)-1], walk[len(walk)-1]})
+			out = append(out, Prompt{History: walk[:len(walk)-1], Target: walk[len(walk)-1]})
 		}
 		return out
 	}

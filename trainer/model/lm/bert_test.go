@@ -5,11 +5,12 @@ import (
 
 	"github.com/gomlx/compute"
 
+	"github.com/softrec/softrec/trainer/model/lm/lmtest"
 	"github.com/softrec/softrec/trainer/model/lora"
 )
 
 func TestBERT_equalsTransformers(t *testing.T) {
-	eachBackend(t, func(t *testing.T, be compute.Backend) {
+	lmtest.Each(t, func(t *testing.T, be compute.Backend) {
 		for _, name := range []string{"bert", "bert-mlm-f16"} {
 			b := load(t, be, fixture(name), Options{})
 			got := hidden(t, b, nil, readInputs(t, fixture(name, "expected.json")))
@@ -19,7 +20,7 @@ func TestBERT_equalsTransformers(t *testing.T) {
 }
 
 func TestBERT_adapterEqualsPEFT(t *testing.T) {
-	eachBackend(t, func(t *testing.T, be compute.Backend) {
+	lmtest.Each(t, func(t *testing.T, be compute.Backend) {
 		b := load(t, be, fixture("bert"), Options{})
 		mods, err := b.Modules(nil)
 		if err != nil {
@@ -35,7 +36,7 @@ func TestBERT_adapterEqualsPEFT(t *testing.T) {
 }
 
 func TestBERT_bf16(t *testing.T) {
-	eachBackend(t, func(t *testing.T, be compute.Backend) {
+	lmtest.Each(t, func(t *testing.T, be compute.Backend) {
 		b := load(t, be, fixture("bert"), Options{BF16: true})
 		got := hidden(t, b, nil, readInputs(t, fixture("bert", "expected.json")))
 		near(t, "bfloat16", got, expectedTensor(t, expected(t, fixture("bert", "expected.safetensors")), "hidden"), 0.15)

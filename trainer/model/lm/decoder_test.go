@@ -10,6 +10,7 @@ import (
 	"github.com/gomlx/compute"
 	"github.com/gomlx/gomlx/core/graph"
 
+	"github.com/softrec/softrec/trainer/model/lm/lmtest"
 	"github.com/softrec/softrec/trainer/model/lora"
 )
 
@@ -20,7 +21,7 @@ func decoders() []string {
 
 // eachDecoder runs a test with every fixture on every backend.
 func eachDecoder(t *testing.T, o Options, test func(t *testing.T, name string, b *Base)) {
-	eachBackend(t, func(t *testing.T, be compute.Backend) {
+	lmtest.Each(t, func(t *testing.T, be compute.Backend) {
 		for _, name := range decoders() {
 			t.Run(name, func(t *testing.T) { test(t, name, load(t, be, fixture(name), o)) })
 		}

@@ -14,6 +14,7 @@ import (
 	"github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 
+	"github.com/softrec/softrec/trainer/model/lm/lmtest"
 	"github.com/softrec/softrec/trainer/model/lora"
 )
 
@@ -63,7 +64,7 @@ func newAdapter(t testing.TB, b *Base, cfg lora.Config) *lora.Adapter {
 func equalBits(a, b [][]float32) bool { return slices.EqualFunc(a, b, slices.Equal[[]float32]) }
 
 func TestDropout_bits(t *testing.T) {
-	eachBackend(t, func(t *testing.T, be compute.Backend) {
+	lmtest.Each(t, func(t *testing.T, be compute.Backend) {
 		b := load(t, be, fixture("bert"), Options{})
 		cfg := lora.DefaultConfig()
 		cfg.Dropout = 0.3
@@ -86,7 +87,7 @@ func TestDropout_bits(t *testing.T) {
 }
 
 func TestDropout_share(t *testing.T) {
-	eachBackend(t, func(t *testing.T, be compute.Backend) {
+	lmtest.Each(t, func(t *testing.T, be compute.Backend) {
 		x := make([]float32, 1<<17)
 		for i := range x {
 			x[i] = 1
@@ -123,7 +124,7 @@ func TestDropout_share(t *testing.T) {
 
 // A nil and a fresh adapter are the base model, low-rank or whole.
 func TestAdapter_zeroIsBase(t *testing.T) {
-	eachBackend(t, func(t *testing.T, be compute.Backend) {
+	lmtest.Each(t, func(t *testing.T, be compute.Backend) {
 		b := load(t, be, fixture("bert"), Options{})
 		in := readInputs(t, fixture("bert", "expected.json"))
 		want := hidden(t, b, nil, in)
@@ -135,7 +136,7 @@ func TestAdapter_zeroIsBase(t *testing.T) {
 
 // The gradient of a whole weight is the slope of the loss, for a matrix, a table and a vector.
 func TestFull_gradient(t *testing.T) {
-	eachBackend(t, func(t *testing.T, be compute.Backend) {
+	lmtest.Each(t, func(t *testing.T, be compute.Backend) {
 		b := load(t, be, fixture("bert"), Options{})
 		a := newAdapter(t, b, lora.Config{Full: true})
 		p := squares(t, b, a.Config, a.Modules)
@@ -164,7 +165,7 @@ func TestFull_gradient(t *testing.T) {
 }
 
 func TestCheckpoint_sameGradients(t *testing.T) {
-	eachBackend(t, func(t *testing.T, be compute.Backend) {
+	lmtest.Each(t, func(t *testing.T, be compute.Backend) {
 		var grads [2][][]float32
 		for i, o := range []Options{{}, {Checkpoint: true}} {
 			b := load(t, be, fixture("bert"), o)
@@ -179,7 +180,7 @@ func TestCheckpoint_sameGradients(t *testing.T) {
 
 // Several programs of one base run at once and give what they give alone.
 func TestRun_concurrent(t *testing.T) {
-	eachBackend(t, func(t *testing.T, be compute.Backend) {
+	lmtest.Each(t, func(t *testing.T, be compute.Backend) {
 		b := load(t, be, fixture("bert"), Options{})
 		a := newAdapter(t, b, lora.DefaultConfig())
 		p := squares(t, b, a.Config, a.Modules)
@@ -204,7 +205,7 @@ func TestRun_concurrent(t *testing.T) {
 
 // The weights are on the device already: a program that uses none of them costs no copy of them.
 func TestCall_keepsOnDevice(t *testing.T) {
-	eachBackend(t, func(t *testing.T, be compute.Backend) {
+	lmtest.Each(t, func(t *testing.T, be compute.Backend) {
 		b := load(t, be, fixture("bert"), Options{})
 		for i, w := range b.weights {
 			if !w.IsOnDevice(0) {
@@ -235,7 +236,7 @@ func TestCall_keepsOnDevice(t *testing.T) {
 }
 
 func TestRun_faults(t *testing.T) {
-	eachBackend(t, func(t *testing.T, be compute.Backend) {
+	lmtest.Each(t, func(t *testing.T, be compute.Backend) {
 		b := load(t, be, fixture("bert"), Options{})
 		broken, err := b.Program("broken", nil, nil, func(m *Model, data []*graph.Node) []*graph.Node {
 			return []*graph.Node{m.weight("nowhere")}
@@ -263,7 +264,7 @@ func TestRun_faults(t *testing.T) {
 
 // A run that hangs makes the base unusable and says so; nothing waits for it.
 func TestRun_stuck(t *testing.T) {
-	eachBackend(t, func(t *testing.T, be compute.Backend) {
+	lmtest.Each(t, func(t *testing.T, be compute.Backend) {
 		b := load(t, be, fixture("bert"), Options{StepTimeout: time.Second})
 		p := squares(t, b, lora.DefaultConfig(), newAdapter(t, b, lora.DefaultConfig()).Modules)
 		release := make(chan struct{})

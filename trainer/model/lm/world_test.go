@@ -13,36 +13,11 @@ import (
 	"github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 
-	"github.com/softrec/softrec/trainer/model/backend"
 	"github.com/softrec/softrec/trainer/model/hf"
 	"github.com/softrec/softrec/trainer/model/lora"
 )
 
 var background = context.Background()
-
-// eachBackend runs a test on the pure-Go backend and, where a plugin is named, on XLA.
-func eachBackend(t *testing.T, test func(t *testing.T, be compute.Backend)) {
-	t.Helper()
-	plugins := map[string]string{"go": backend.None, "xla": os.Getenv(backend.EnvPlugin)}
-	for _, name := range []string{"go", "xla"} {
-		if name == "xla" && (plugins[name] == "" || plugins[name] == backend.None) {
-			continue
-		}
-		cfg := backend.DefaultConfig()
-		cfg.Plugin = plugins[name]
-		t.Run(name, func(t *testing.T) {
-			if raceEnabled && name == "go" {
-				t.Skip("gomlx's matrix product trips checkptr, which -race switches on")
-			}
-			be, _, err := backend.Open(cfg, nil)
-			if err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(be.Finalize)
-			test(t, be)
-		})
-	}
-}
 
 // load opens a folder of testdata.
 func load(t testing.TB, be compute.Backend, dir string, o Options) *Base {

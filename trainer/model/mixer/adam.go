@@ -5,8 +5,8 @@ import "math"
 // adam is the optimiser of Kingma and Ba (arXiv 1412.6980) with its usual constants.
 type adam struct {
 	rate         float64
-	first        []float64 // running mean of the gradient
-	second       []float64 // running mean of its square
+	first        []float32 // running mean of the gradient
+	second       []float32 // running mean of its square
 	bias1, bias2 float64   // beta^steps
 }
 
@@ -17,15 +17,18 @@ const (
 )
 
 func newAdam(n int, rate float64) *adam {
-	return &adam{rate: rate, first: make([]float64, n), second: make([]float64, n), bias1: 1, bias2: 1}
+	return &adam{rate: rate, first: make([]float32, n), second: make([]float32, n), bias1: 1, bias2: 1}
 }
 
-func (a *adam) step(w, grad []float64) {
+func (a *adam) step(w, grad []float32) {
 	a.bias1 *= beta1
 	a.bias2 *= beta2
+	rate, scale := float32(a.rate/(1-a.bias1)), float32(1/(1-a.bias2))
+	first, second := a.first[:len(grad)], a.second[:len(grad)]
+	w = w[:len(grad)]
 	for i, g := range grad {
-		a.first[i] = beta1*a.first[i] + (1-beta1)*g
-		a.second[i] = beta2*a.second[i] + (1-beta2)*g*g
-		w[i] -= a.rate * (a.first[i] / (1 - a.bias1)) / (math.Sqrt(a.second[i]/(1-a.bias2)) + epsilon)
+		first[i] = beta1*first[i] + (1-beta1)*g
+		second[i] = beta2*second[i] + (1-beta2)*g*g
+		w[i] -= rate * first[i] / (float32(math.Sqrt(float64(second[i]*scale))) + epsilon)
 	}
 }

@@ -2,6 +2,7 @@ package mixer
 
 import (
 	"encoding/json"
+	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -38,7 +39,7 @@ func TestDecode_refuses(t *testing.T) {
 		t.Fatal(err)
 	}
 	for old, replacement := range map[string]string{
-		`"version":1`:        `"version":2`,
+		`"version":2`:        `"version":3`,
 		`"linear":[1,2,3]`:   `"linear":[1,2]`,
 		`"hidden":0`:         `"hidden":1000000000`,
 		`"deviation":[1,`:    `"deviation":[-1,`,
@@ -58,7 +59,7 @@ func TestDecode_refuses(t *testing.T) {
 }
 
 func FuzzDecode(f *testing.F) {
-	m, _, err := Fit(task(1, 10), Config{Hidden: 2, Epochs: 1, Batch: 4, Rate: 0.01}, mustLinear(f), 1)
+	m, _, err := Fit(task(1, 10), Config{Hidden: 3, Hidden2: 2, Epochs: 1, Batch: 4, Rate: 0.01}, mustLinear(f), 1)
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -84,4 +85,23 @@ func FuzzDecode(f *testing.F) {
 			t.Errorf("what was written cannot be read: %v", err)
 		}
 	})
+}
+
+// TestDecode_readsVersion1: what an earlier build wrote, with one hidden layer in double precision.
+func TestDecode_readsVersion1(t *testing.T) {
+	old := `{"version":1,"item":["a","b"],"context":["u"],"hidden":2,"mean":[0,1,0],"deviation":[1,2,1],"linear":[0.1,0.2],` +
+		`"input":[1,0,0,2,-1,0.123456789012],"bias":[0,0.5],"output":[3,-1]}`
+	m, err := Decode([]byte(old))
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := make([]float64, 1)
+	m.Scores([]float32{1}, []float32{2, 5}, out)
+	// hidden: 2*1 + 0*2 - 1 = 1 and 0 + 2*2 + 0.123456789012 + 0.5
+	if want := 0.2 + 0.4 + 3 - 4.623456789012; math.Abs(out[0]-want) > 1e-6 {
+		t.Errorf("score %v, want %v", out[0], want)
+	}
+	if _, err := Decode([]byte(strings.Replace(old, `"hidden":2`, `"hidden":2,"hidden2":0,"inner":[1]`, 1))); err == nil {
+		t.Error("an inner layer of no size was accepted")
+	}
 }

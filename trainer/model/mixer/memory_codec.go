@@ -18,11 +18,7 @@ func (m *Memory) MarshalBinary() ([]byte, error) {
 	b = binary.AppendUvarint(b, uint64(m.limit))
 	b = binary.AppendUvarint(b, uint64(len(m.cases)))
 	for _, c := range m.cases {
-		b = binary.LittleEndian.AppendUint32(b, math.Float32bits(c.Missed))
-		b = appendFloats(b, c.Context)
-		b = appendFloats(b, c.Items)
-		b = appendFloats(b, c.Targets)
-		b = appendFloats(b, c.Stands)
+		b = appendCase(b, c)
 	}
 	return binary.LittleEndian.AppendUint32(b, crc32.Checksum(b, castagnoli)), nil
 }
@@ -60,9 +56,7 @@ func (m *Memory) UnmarshalBinary(b []byte) error {
 	limit, n := r.uint(math.MaxInt32), r.uint(uint64(len(b)))
 	var cases []Case
 	for i := uint64(0); i < n && r.err == nil; i++ {
-		c := Case{Missed: r.float()}
-		c.Context, c.Items, c.Targets, c.Stands = r.floats(), r.floats(), r.floats(), r.floats()
-		cases = append(cases, c)
+		cases = append(cases, r.caseOf())
 	}
 	if r.err == nil && len(r.b) > 0 {
 		r.fail("%d bytes too many", len(r.b))
@@ -95,6 +89,13 @@ func (r *memoryReader) uint(limit uint64) uint64 {
 	}
 	r.b = r.b[n:]
 	return v
+}
+
+// caseOf reads one case.
+func (r *memoryReader) caseOf() Case {
+	c := Case{Missed: r.float()}
+	c.Context, c.Items, c.Targets, c.Stands = r.floats(), r.floats(), r.floats(), r.floats()
+	return c
 }
 
 func (r *memoryReader) float() float32 {

@@ -24,8 +24,9 @@ func wide(n int) []Case {
 
 func TestThin_keepsTargetsAndTheExpectedLoss(t *testing.T) {
 	c := wide(1)[0]
-	tr := newTrainer([]Case{c}, Config{Hidden: 0}, linear(t, 1, 0.3, -1), nil)
-	whole, mean := tr.loss(c, false), 0.0
+	m := begin(linear(t, 1, 0.3, -1), Config{}, 1, func(int) Case { return c }, nil)
+	l := newLane(m.w.shape)
+	whole, mean := l.loss(&m, c, 1, false), 0.0
 	const draws = 200
 	for seed := range uint64(draws) {
 		thin := Thin(c, 30, seed)
@@ -36,7 +37,7 @@ func TestThin_keepsTargetsAndTheExpectedLoss(t *testing.T) {
 		if thin.lines() != c.lines() || math.Abs(float64(stands)-float64(len(c.Targets))) > 1e-2 || len(thin.Targets) != 31 {
 			t.Fatalf("thinned to %d candidates that stand for %v of %d", len(thin.Targets), stands, len(c.Targets))
 		}
-		mean += tr.loss(thin, false) / draws
+		mean += l.loss(&m, thin, 1, false) / draws
 	}
 	if math.Abs(mean-whole) > 0.02*whole {
 		t.Errorf("mean loss of thinned cases %v, of the whole one %v", mean, whole)

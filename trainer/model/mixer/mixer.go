@@ -1,14 +1,11 @@
 package mixer
 
-import (
-	"fmt"
-	"math"
-)
+import "fmt"
 
 // Bounds of a mixer's shape; they let the scoring loops work on the stack.
 const (
-	MaxColumns = 64 // item columns, and context columns
-	MaxHidden  = 64 // hidden units
+	MaxColumns = 128 // item columns, and context columns
+	MaxHidden  = 64  // units of a hidden layer
 )
 
 // Layout names the columns a mixer reads, in order.
@@ -31,42 +28,9 @@ func (l Layout) validate() error {
 type Mixer struct {
 	layout Layout
 	scale  scale
+	stand  standard
 	weight weights // of standardised columns
-	raw    weights // the same function of raw columns, which is what Scores uses
 }
-
-// weights are the parameters in one flat slice, with names for its parts.
-type weights struct {
-	flat   []float64
-	linear []float64 // by item column
-	input  []float64 // hidden layer: column-major, item columns then context columns, each hidden wide
-	bias   []float64 // by hidden unit
-	output []float64 // by hidden unit
-	hidden int
-}
-
-func newWeights(l Layout, hidden int) weights {
-	columns := len(l.Item) + len(l.Context)
-	return weightsOn(make([]float64, len(l.Item)+(columns+2)*hidden), l, hidden)
-}
-
-// weightsOn gives the parts of flat their names.
-func weightsOn(flat []float64, l Layout, hidden int) weights {
-	w := weights{flat: flat, hidden: hidden}
-	take := func(n int) []float64 {
-		part := flat[:n:n]
-		flat = flat[n:]
-		return part
-	}
-	w.linear = take(len(l.Item))
-	w.input = take((len(l.Item) + len(l.Context)) * hidden)
-	w.bias = take(hidden)
-	w.output = take(hidden)
-	return w
-}
-
-// row returns the weights from column f into the hidden layer.
-func (w weights) row(f int) []float64 { return w.input[f*w.hidden : (f+1)*w.hidden] }
 
 // Linear returns a mixer without a hidden layer: the weighted sum of the raw item columns. It is how a mixer starts
 // before any fit.
@@ -74,23 +38,25 @@ func Linear(l Layout, byItem []float64) (*Mixer, error) {
 	if len(byItem) != len(l.Item) {
 		return nil, fmt.Errorf("linear mixer: %d weights for %d item columns", len(byItem), len(l.Item))
 	}
-	w := newWeights(l, 0)
-	copy(w.linear, byItem)
+	w := newWeights(newShape(l, 0, 0))
+	for f, v := range byItem {
+		w.linear[f] = float32(v)
+	}
 	return build(l, unitScale(l), w)
 }
 
-// build checks the parts and precomputes the raw weights.
+// build checks the parts.
 func build(l Layout, s scale, w weights) (*Mixer, error) {
 	if err := l.validate(); err != nil {
 		return nil, fmt.Errorf("mixer: %w", err)
 	}
-	if w.hidden > MaxHidden {
-		return nil, fmt.Errorf("mixer: %d hidden units, want at most %d", w.hidden, MaxHidden)
+	if w.hidden > MaxHidden || w.hidden2 > MaxHidden {
+		return nil, fmt.Errorf("mixer: %d and %d hidden units, want at most %d", w.hidden, w.hidden2, MaxHidden)
 	}
-	m := &Mixer{layout: l, scale: s, weight: w, raw: s.fold(l, w)}
-	for _, part := range [][]float64{s.mean, s.dev, w.flat, m.raw.flat} {
+	m := &Mixer{layout: l, scale: s, stand: s.standard(), weight: w}
+	for _, part := range [][]float32{m.stand.mean, m.stand.inverse, w.flat} {
 		for _, v := range part {
-			if math.IsNaN(v) || math.IsInf(v, 0) {
+			if v-v != 0 { // NaN and the infinities
 				return nil, fmt.Errorf("mixer: a weight is %v", v)
 			}
 		}
@@ -104,61 +70,101 @@ func (m *Mixer) Layout() Layout { return m.layout }
 // Scores writes the score of every candidate to out: context holds the context columns, items the item columns row by
 // row (len(out) rows). Scores of one request compare with each other only.
 func (m *Mixer) Scores(context, items []float32, out []float64) {
-	var base [MaxHidden]float64
-	m.raw.contextSum(context, len(m.layout.Item), &base)
+	var s scoring
+	s.start(m, context)
 	f := len(m.layout.Item)
 	for i := range out {
-		out[i] = m.raw.score(items[i*f:(i+1)*f], &base)
+		n := m.stand.list(items[i*f:(i+1)*f], m.weight.wide(), s.columns[:], s.offsets[:], s.values[:])
+		out[i] = s.score(m, n)
 	}
 }
 
 // Effects writes to out, for each group of item columns, how much the group moves the score of one candidate: its score
 // less the score it would have with those columns at their mean.
 func (m *Mixer) Effects(context, item []float32, groups [][]int, out []float64) {
-	var base [MaxHidden]float64
-	m.raw.contextSum(context, len(m.layout.Item), &base)
-	whole := m.raw.score(item, &base)
+	var s scoring
+	s.start(m, context)
 	var changed [MaxColumns]float32
 	row := changed[:len(item)]
+	score := func() float64 {
+		return s.score(m, m.stand.list(row, m.weight.wide(), s.columns[:], s.offsets[:], s.values[:]))
+	}
+	copy(row, item)
+	whole := score()
 	for g, columns := range groups {
 		copy(row, item)
 		for _, f := range columns {
-			row[f] = float32(m.scale.mean[f])
+			row[f] = m.stand.mean[f]
 		}
-		out[g] = whole - m.raw.score(row, &base)
+		out[g] = whole - score()
 	}
 }
 
-// contextSum is what the hidden layer gets from the bias and the context columns.
-func (w weights) contextSum(context []float32, items int, sum *[MaxHidden]float64) {
-	copy(sum[:], w.bias)
+// scoring is the memory that scoring a request needs; it lives on the stack.
+type scoring struct {
+	base          [MaxHidden]float32 // what the first layer gets from its bias and the context columns
+	first, second [MaxHidden]float32 // the layers of one candidate
+	columns       [MaxColumns]uint8  // its columns that are not zero,
+	offsets       [MaxColumns]int32  // their rows
+	values        [MaxColumns]float32
+	heard         [MaxHidden]int32 // rows of the units of the first layer that are not silent,
+	loud          [MaxHidden]float32
+}
+
+func (s *scoring) start(m *Mixer, context []float32) {
+	w := m.weight
+	if w.hidden == 0 {
+		return // it would hear nothing
+	}
+	copy(s.base[:], w.bias)
 	for c, x := range context {
-		for j, v := range w.row(items + c) {
-			sum[j] += float64(x) * v
-		}
+		f := w.items + c
+		axpy(m.stand.of(f, x), w.row(f), s.base[:])
 	}
 }
 
-// score is the linear part plus the hidden layer. Most columns of most candidates are zero, so zeros are skipped.
-func (w weights) score(item []float32, base *[MaxHidden]float64) float64 {
-	sum := 0.0
-	hidden := *base
-	h := hidden[:w.hidden]
-	for f, v := range item {
-		if v == 0 {
-			continue
-		}
-		x := float64(v)
-		sum += x * w.linear[f]
-		row := w.row(f)[:len(h)]
-		for j := range h {
-			h[j] += x * row[j]
+// score is the score of the candidate whose n columns are listed.
+func (s *scoring) score(m *Mixer, n int) float64 {
+	w := &m.weight
+	sum := w.say(s.columns[:n], s.values[:n])
+	if w.hidden == 0 {
+		return sum
+	}
+	last := s.first[:w.wide()]
+	layer(s.offsets[:n], s.values[:n], w.input, s.base[:], last)
+	if w.hidden2 > 0 {
+		k := active(last, w.wide2(), s.heard[:], s.loud[:])
+		last = s.second[:w.wide2()]
+		layer(s.heard[:k], s.loud[:k], w.inner, w.bias2, last)
+	}
+	return sum + float64(dot(last, w.output))
+}
+
+// say is the linear part for the listed columns. It adds in double precision: a hand-set weight may exceed another a
+// million times, to put first what both speak for.
+func (w *weights) say(columns []uint8, values []float32) float64 {
+	values = values[:len(columns)]
+	a, b := 0.0, 0.0
+	for i, f := range columns {
+		if p := float64(values[i]) * float64(w.linear[f]); i&1 == 0 {
+			a += p
+		} else {
+			b += p
 		}
 	}
-	for j, v := range h {
-		if v > 0 {
-			sum += v * w.output[j]
-		}
+	return a + b
+}
+
+// dot is the scalar product of x and y, whose length is a multiple of lanes.
+func dot(x, y []float32) float32 {
+	var a, b, c, d float32
+	for len(x) >= lanes && len(y) >= lanes {
+		p, q := (*[lanes]float32)(x), (*[lanes]float32)(y)
+		a += p[0]*q[0] + p[4]*q[4]
+		b += p[1]*q[1] + p[5]*q[5]
+		c += p[2]*q[2] + p[6]*q[6]
+		d += p[3]*q[3] + p[7]*q[7]
+		x, y = x[lanes:], y[lanes:]
 	}
-	return sum
+	return (a + b) + (c + d)
 }

@@ -12,8 +12,13 @@ func (m *Mixer) Onto(l Layout) (*Mixer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("widen mixer: %w", err)
 	}
-	s, w := unitScale(l), newWeights(l, m.weight.hidden)
+	if err := l.validate(); err != nil {
+		return nil, fmt.Errorf("widen mixer: %w", err)
+	}
+	s, w := unitScale(l), newWeights(newShape(l, m.weight.hidden, m.weight.hidden2))
 	copy(w.bias, m.weight.bias)
+	copy(w.inner, m.weight.inner)
+	copy(w.bias2, m.weight.bias2)
 	copy(w.output, m.weight.output)
 	for from, to := range places {
 		s.mean[to], s.dev[to] = m.scale.mean[from], m.scale.dev[from]

@@ -1,7 +1,6 @@
 package mixer
 
 import (
-	"math"
 	"slices"
 )
 
@@ -16,98 +15,66 @@ func unitScale(l Layout) scale {
 	return scale{mean: make([]float64, n), dev: slices.Repeat([]float64{1}, n)}
 }
 
-// measure returns the scale of the columns in cases: item columns weigh by candidate, context columns by case.
-func measure(l Layout, cases []Case) scale {
-	n := len(l.Item) + len(l.Context)
-	m := moments{n: make([]float64, n), zeros: make([]float64, n), sum: make([]float64, n), squares: make([]float64, n)}
-	for _, c := range cases {
-		for i, v := range c.Items {
-			m.add(i%len(l.Item), float64(v))
-		}
-		for i, v := range c.Context {
-			m.add(len(l.Item)+i, float64(v))
-		}
-	}
-	s := scale{mean: make([]float64, n), dev: make([]float64, n)}
-	for f := range n {
-		s.mean[f], s.dev[f] = m.scale(f)
-	}
-	return s
-}
+func (s scale) clone() scale { return scale{mean: slices.Clone(s.mean), dev: slices.Clone(s.dev)} }
 
-// moments are running sums by column.
-type moments struct{ n, zeros, sum, squares []float64 }
-
-func (m moments) add(f int, v float64) {
-	m.n[f]++
-	if v == 0 {
-		m.zeros[f]++
-	}
-	m.sum[f] += v
-	m.squares[f] += v * v
-}
-
-func (m moments) scale(f int) (mean, dev float64) {
-	const flat = 1e-6 // a column that varies less than this beside its size is constant but for rounding
-	if used := m.n[f] - m.zeros[f]; used == 0 {
-		return 0, 0
-	} else if m.zeros[f] > used {
-		return 0, math.Sqrt(m.squares[f] / used)
-	}
-	mean = m.sum[f] / m.n[f]
-	dev = math.Sqrt(max(m.squares[f]/m.n[f]-mean*mean, 0))
-	if dev <= flat*max(math.Abs(mean), 1) {
-		return mean, 0
-	}
-	return mean, dev
-}
-
-// fold returns weights that give from raw columns the score that w gives from standardised ones, up to one constant
-// that is equal for all candidates.
-func (s scale) fold(l Layout, w weights) weights {
-	raw := newWeights(l, w.hidden)
-	copy(raw.bias, w.bias)
-	copy(raw.output, w.output)
-	for f := range s.mean {
-		inv := s.inverse(f)
-		if f < len(l.Item) {
-			raw.linear[f] = w.linear[f] * inv
-		}
-		for j, v := range w.row(f) {
-			raw.row(f)[j] = v * inv
-			raw.bias[j] -= v * inv * s.mean[f]
-		}
-	}
-	return raw
-}
-
-// restate returns weights of columns standardised by next that give the score w gives from columns standardised by s,
-// up to one constant.
-func (s scale) restate(l Layout, w weights, next scale) weights {
-	out := s.fold(l, w)
-	for f := range next.mean {
-		if f < len(l.Item) {
-			out.linear[f] *= next.dev[f]
-		}
-		row := out.row(f)
-		for j, v := range row {
-			out.bias[j] += v * next.mean[f]
-			row[j] = v * next.dev[f]
-		}
-	}
-	return out
-}
-
-// standardise writes the standardised values of raw to out; the first of them is column f.
-func (s scale) standardise(f int, raw []float32, out []float64) {
-	for i, v := range raw {
-		out[i] = (float64(v) - s.mean[f+i]) * s.inverse(f+i)
-	}
-}
-
+// inverse is what column f is multiplied with.
 func (s scale) inverse(f int) float64 {
 	if s.dev[f] == 0 {
 		return 0
 	}
 	return 1 / s.dev[f]
+}
+
+// restate returns weights of columns standardised by next that give the score w gives from columns standardised by s,
+// up to one constant that is equal for all candidates and to rounding.
+func (s scale) restate(w weights, next scale) weights {
+	out := w.clone()
+	bias := make([]float64, w.wide())
+	for f := range next.mean {
+		stretch, shift := next.dev[f]*s.inverse(f), (next.mean[f]-s.mean[f])*s.inverse(f)
+		if f < w.items {
+			out.linear[f] = float32(float64(w.linear[f]) * stretch)
+		}
+		for j, v := range w.row(f) {
+			bias[j] += float64(v) * shift
+			out.row(f)[j] = float32(float64(v) * stretch)
+		}
+	}
+	for j, v := range bias {
+		out.bias[j] = float32(float64(w.bias[j]) + v)
+	}
+	return out
+}
+
+// standard is a scale as the loops use it.
+type standard struct {
+	mean, inverse []float32
+}
+
+func (s scale) standard() standard {
+	out := standard{mean: make([]float32, len(s.mean)), inverse: make([]float32, len(s.mean))}
+	for f := range s.mean {
+		out.mean[f], out.inverse[f] = float32(s.mean[f]), float32(s.inverse(f))
+	}
+	return out
+}
+
+// of is the standardised value of x in column f.
+func (s standard) of(f int, x float32) float32 { return (x - s.mean[f]) * s.inverse[f] }
+
+// list writes the item columns of one candidate that are not zero once standardised: which they are, where their rows
+// lie in a matrix of the given stride, and their values. It returns how many they are. The lists are as long as raw.
+func (s standard) list(raw []float32, stride int, columns []uint8, offsets []int32, values []float32) int {
+	mean, inverse := s.mean[:len(raw)], s.inverse[:len(raw)]
+	columns, offsets, values = columns[:len(raw)], offsets[:len(raw)], values[:len(raw)]
+	n, o := 0, int32(0)
+	for f, x := range raw {
+		v := (x - mean[f]) * inverse[f]
+		columns[n], offsets[n], values[n] = uint8(f), o, v
+		if v != 0 {
+			n++
+		}
+		o += int32(stride)
+	}
+	return n
 }

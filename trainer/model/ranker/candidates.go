@@ -33,6 +33,15 @@ func (b *Bundle) gather(s *scratch, sel selection) {
 	}
 	b.Counts.TransitionsSparse(s.items, &s.follows)
 	b.Counts.BasketTransitions(s.last, &s.basket)
+	b.Counts.Next(s.last, s.now, &s.next)
+	b.Counts.First(s.last, s.now, &s.first)
+	b.Counts.First(s.prior, s.now, &s.before)
+	b.goTogether(s)
+	s.distinct = s.distinct[:0]
+	for _, r := range s.repeats {
+		s.distinct = append(s.distinct, r.Item)
+	}
+	b.Counts.Neighbours(s.distinct, s.now, &s.neighbours, &s.like)
 	s.has = b.Sequence != nil && b.scoreNetwork(s)
 	if s.has {
 		best(b, s, sel, perSource, s.network, n)
@@ -40,9 +49,49 @@ func (b *Bundle) gather(s *scratch, sel selection) {
 	b.proposeText(s, sel)
 	b.bestOf(s, sel, perSource, &s.follows)
 	b.bestOf(s, sel, perSource, &s.basket)
+	b.bestOf(s, sel, perSource, &s.next)
+	b.bestOf(s, sel, perSource, &s.first)
+	b.bestOf(s, sel, perSource, &s.together)
+	b.bestOf(s, sel, perSource, &s.neighbours)
 	best(b, s, sel, perSource/2, b.Counts.TrendOrder(), n)
 	best(b, s, sel, perSource/2, b.Counts.FirstOrder(), n)
 	best(b, s, sel, max(perSource, sel.n), b.Counts.PopularityOrder(), n)
+}
+
+// maxMates bounds the items of the last baskets whose company is looked up, mateLags the baskets; each basket back counts
+// 0.85 of the one after it.
+const (
+	maxMates = 160
+	mateLags = 20
+	mateFade = 0.85
+)
+
+// goTogether fills s.together and s.mate.
+func (b *Bundle) goTogether(s *scratch) {
+	n := b.Counts.Len()
+	s.together.Reset(n)
+	s.mate.Reset(n)
+	var size [mateLags]int
+	for _, r := range s.repeats {
+		if r.Lag < mateLags {
+			size[r.Lag]++
+		}
+	}
+	for _, r := range s.repeats[:min(len(s.repeats), maxMates)] { // newest first
+		if r.Lag >= mateLags {
+			break
+		}
+		s.one.Reset(n)
+		b.Counts.Together(r.Item, 1, s.now, &s.one)
+		w := float32(math.Pow(mateFade, float64(r.Lag))) / float32(size[r.Lag])
+		for _, i := range s.one.Touched {
+			v := s.one.Values[i]
+			s.together.Touch(i, w*v)
+			if r.Lag == 0 && v > s.mate.Values[i] {
+				s.mate.Touch(i, v-s.mate.Values[i])
+			}
+		}
+	}
 }
 
 // allowed asks the filter at most once per item and request.

@@ -9,25 +9,43 @@ import (
 
 // The columns of one candidate. Zero always means "nothing known", and most columns of most candidates are zero.
 const (
-	colSequence   = iota // log of the network's probability over the uniform one, 0 without a network
-	colFollows           // log(1 + 1000 x windowed transition score)
-	colFollowsAll        // log(1 + 1000 x mean transition share from the last basket)
-	colPopular           // log(1 + popularity, 1 = the mean item)
-	colMonth             // the same with a quarter of the half-life
-	colDay               // the same with a thirtieth of it
-	colFirst             // the same over interactions with items new to their user
-	colAge               // log(1 + days since the item was first seen)
-	colIdle              // log(1 + hours since it was last seen, by anybody)
-	colReturn            // share of its interactions by users who had it in their window
-	colOwned             // 1 when it is in the user's window; the rest are 0 otherwise
-	colTimes             // log(1 + times in the window)
-	colBaskets           // log(1 + baskets in the window)
-	colBasketPart        // its share of the window's baskets
-	colRecent            // sum over its baskets of 0.8^(baskets since)
-	colLast              // 1 when it is in the last basket
-	colLag               // log(1 + baskets since)
-	colRank              // log(1 + distinct items newer in the window)
-	colSince             // log(1 + hours since the user's last interaction with it)
+	colSequence     = iota // log of the network's probability over the uniform one, 0 without a network
+	colFollows             // log(1 + 1000 x windowed transition score)
+	colFollowsAll          // log(1 + 1000 x mean transition share from the last basket)
+	colNext                // log(1 + 1000 x mean share of the last basket's items in the basket that followed)
+	colNextFirst           // the same over what was new to its user
+	colNextBefore          // colNextFirst for the basket before the last
+	colTogether            // log(1 + 10 x sum over the last baskets of 0.8^lag x mean cosine of going together)
+	colTogetherBest        // log(1 + 10 x cosine with the last basket's best match)
+	colLift                // log(1 + 100 x windowed transition score over the root of the item's popularity)
+	colTogetherLift        // the same for colTogether
+	colNeighbours          // log(1 + 10 x share of the nearest users\' profiles that hold it)
+	colPopular             // log(1 + popularity, 1 = the mean item)
+	colMonth               // the same with a quarter of the half-life
+	colDay                 // the same with a thirtieth of it
+	colFirst               // the same over interactions with items new to their user
+	colAge                 // log(1 + days since the item was first seen)
+	colIdle                // log(1 + hours since it was last seen, by anybody)
+	colThree               // log(1 + popularity) with a tenth of the half-life
+	colHours               // the same with a hundred-and-twentieth of it
+	colLong                // the same with twice of it
+	colEver                // the same without any
+	colNew                 // the same over interactions of users without a history
+	colReturn              // share of its interactions by users who had it in their window
+	colOwned               // 1 when it is in the user's window; the rest are 0 otherwise
+	colTimes               // log(1 + times in the window)
+	colBaskets             // log(1 + baskets in the window)
+	colBasketPart          // its share of the window's baskets
+	colRecent              // sum over its baskets of 0.8^(baskets since)
+	colLast                // 1 when it is in the last basket
+	colLag                 // log(1 + baskets since)
+	colRank                // log(1 + distinct items newer in the window)
+	colSince               // log(1 + hours since the user's last interaction with it)
+	colTwoWeeks            // log(1 + its interactions in the window, fading with a half-life of 14 days)
+	colTwoMonths           // the same with 60 days
+	colHalfYear            // the same with 180 days
+	colGap                 // log(1 + days between the user's interactions with it on average), 0 with fewer than two baskets
+	colDue                 // days since the last one over that gap, at most 4
 	itemColumns
 
 	// A bundle that reads a language model's text has these besides.
@@ -44,6 +62,9 @@ const (
 	ctxBaskets         // log(1 + baskets in the window)
 	ctxBasket          // log(1 + distinct items of the last basket)
 	ctxSince           // log(1 + hours since the newest interaction)
+	ctxMean            // log(1 + mean lines of a basket)
+	ctxGap             // log(1 + mean days between baskets)
+	ctxDue             // days since the newest basket over that mean, at most 4
 	ctxNetwork         // 1 when the network had something to say
 	contextColumns
 
@@ -52,12 +73,12 @@ const (
 )
 
 var itemNames = [textItemColumns]string{
-	"sequence", "follows", "follows_basket", "popular", "popular_month", "popular_day", "popular_first", "item_age", "item_idle", "item_return",
-	"owned", "times", "baskets", "basket_share", "recent", "last_basket", "basket_lag", "newer_items", "since",
+	"sequence", "follows", "follows_basket", "next", "next_first", "next_before", "together", "together_best", "follows_lift", "together_lift", "neighbours", "popular", "popular_month", "popular_day", "popular_first", "item_age", "item_idle", "popular_three", "popular_hours", "popular_long", "popular_ever", "popular_new", "item_return",
+	"owned", "times", "baskets", "basket_share", "recent", "last_basket", "basket_lag", "newer_items", "since", "two_weeks", "two_months", "half_year", "gap", "due",
 	"text", "text_place", "titled",
 }
 
-var contextNames = [textContextColumns]string{"length", "distinct", "baskets", "last_basket_size", "since_newest", "network", "text"}
+var contextNames = [textContextColumns]string{"length", "distinct", "baskets", "last_basket_size", "since_newest", "mean_basket", "basket_gap", "basket_due", "network", "text"}
 
 // Layout names the columns of a bundle without a language model, for a mixer.
 func Layout() mixer.Layout {
@@ -94,10 +115,11 @@ var partSource = [numTextParts]schema.Source{
 // partColumns lists each part's columns, in the form mixer.Effects takes.
 func partColumns(text bool) [][]int {
 	groups := [][]int{
-		partRepeat:  {colReturn, colOwned, colTimes, colBaskets, colBasketPart, colRecent, colLast, colLag, colRank, colSince},
+		partRepeat: {colReturn, colOwned, colTimes, colBaskets, colBasketPart, colRecent, colLast, colLag, colRank, colSince,
+			colTwoWeeks, colTwoMonths, colHalfYear, colGap, colDue},
 		partModel:   {colSequence},
-		partSimilar: {colFollows, colFollowsAll},
-		partPopular: {colPopular, colMonth, colDay, colFirst, colAge, colIdle},
+		partSimilar: {colFollows, colFollowsAll, colNext, colNextFirst, colNextBefore, colTogether, colTogetherBest, colLift, colTogetherLift, colNeighbours},
+		partPopular: {colPopular, colMonth, colDay, colFirst, colAge, colIdle, colThree, colHours, colLong, colEver, colNew},
 	}
 	if text {
 		groups = append(groups, []int{colText, colTextPlace, colTitled})

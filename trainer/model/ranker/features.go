@@ -43,6 +43,12 @@ func (s *scratch) describeContext() {
 	s.context[ctxDistinct] = float32(len(s.repeats)) / float32(len(s.items))
 	s.context[ctxBaskets] = log1p(float64(s.baskets))
 	s.context[ctxBasket] = log1p(float64(len(s.last)))
+	s.context[ctxMean] = log1p(float64(len(s.items)) / float64(s.baskets))
+	if s.baskets > 1 {
+		gap := hours(s.times[len(s.times)-1]-s.times[0]) / 24 / float64(s.baskets-1)
+		s.context[ctxGap] = log1p(gap)
+		s.context[ctxDue] = due(s.now-s.times[len(s.times)-1], gap)
+	}
 	s.context[ctxSince] = log1p(hours(s.now - s.times[len(s.times)-1]))
 }
 
@@ -54,16 +60,30 @@ func (b *Bundle) describeItem(s *scratch, item int32, x []float32) {
 	}
 	x[colFollows] = share(&s.follows, item)
 	x[colFollowsAll] = share(&s.basket, item)
+	x[colNext] = share(&s.next, item)
+	x[colNextFirst] = share(&s.first, item)
+	x[colNextBefore] = share(&s.before, item)
+	x[colTogether] = log1p(10 * value(&s.together, item))
+	x[colNeighbours] = log1p(10 * value(&s.neighbours, item))
+	x[colTogetherBest] = log1p(10 * value(&s.mate, item))
 	f := b.Counts.Figures(item, time.UnixMilli(s.now))
 	if f.Seen == 0 {
 		return
 	}
+	rare := 1 / math.Sqrt(f.Ever+0.1)
+	x[colLift] = log1p(100 * rare * value(&s.follows, item))
+	x[colTogetherLift] = log1p(10 * rare * value(&s.together, item))
 	x[colPopular] = log1p(f.Popularity)
 	x[colMonth] = log1p(f.Month)
 	x[colDay] = log1p(f.Day)
 	x[colFirst] = log1p(f.First)
 	x[colAge] = log1p(f.Age.Hours() / 24)
 	x[colIdle] = log1p(f.Idle.Hours())
+	x[colThree] = log1p(f.Three)
+	x[colHours] = log1p(f.Hours)
+	x[colLong] = log1p(f.Long)
+	x[colEver] = log1p(f.Ever)
+	x[colNew] = log1p(f.New)
 	x[colReturn] = float32(f.Repeats)
 }
 
@@ -80,13 +100,30 @@ func (s *scratch) describeOwned(r counts.Repeat, x []float32) {
 	x[colLag] = log1p(float64(r.Lag))
 	x[colRank] = log1p(float64(r.Rank))
 	x[colSince] = log1p(hours(s.now - r.Last))
+	x[colTwoWeeks] = log1p(float64(r.Faded[0]))
+	x[colTwoMonths] = log1p(float64(r.Faded[1]))
+	x[colHalfYear] = log1p(float64(r.Faded[2]))
+	if r.Baskets > 1 {
+		gap := hours(r.Last-r.Begun) / 24 / float64(r.Baskets-1)
+		x[colGap] = log1p(gap)
+		x[colDue] = due(s.now-r.Last, gap)
+	}
 }
 
-func share(s *counts.Sparse, item int32) float32 {
+// due is how far a repetition is overdue: ms since the last one over the usual gap in days, at most 4.
+func due(ms int64, gap float64) float32 {
+	return float32(min(hours(ms)/24/max(gap, 1./24), 4))
+}
+
+func value(s *counts.Sparse, item int32) float64 {
 	if int(item) >= len(s.Values) {
 		return 0
 	}
-	return log1p(1000 * float64(s.Values[item]))
+	return float64(s.Values[item])
+}
+
+func share(s *counts.Sparse, item int32) float32 {
+	return log1p(1000 * value(s, item))
 }
 
 func hours(ms int64) float64 { return float64(max(ms, 0)) / (60 * 60 * 1000) }

@@ -92,7 +92,7 @@ func TestRank_orderOfCandidatesChangesNothing(t *testing.T) {
 		score := func() map[int32]float64 {
 			b.describe(s)
 			out := make([]float64, len(s.cands))
-			b.Mixer.Scores(s.context[:], s.columns, out)
+			b.Mixer.Scores(s.contextOf(b), s.columns, out)
 			m := map[int32]float64{}
 			for i, item := range s.cands {
 				m[item] = out[i]

@@ -14,16 +14,28 @@ type scratch struct {
 	times []int64 // Unix ms, in parallel
 	now   int64   // Unix ms
 	last  []int32 // distinct items of the last basket
+	prior []int32 // of the basket before it
 
 	repeats []counts.Repeat
 	baskets int // in the window
 	index   counts.Sparse
 	follows counts.Sparse // transitions from the window
 	basket  counts.Sparse // transitions from the last basket
+	next    counts.Sparse // what came after baskets like the last one
+	first   counts.Sparse // what came after them and was new to its user
+	before  counts.Sparse // the same for the basket before the last
 	network []float32     // by item; valid when hasNetwork
 	logSum  float64       // of the network's scores
 	has     bool          // the network had something to say
 	text    textPart
+
+	together counts.Sparse // what went together with the last baskets
+	mate     counts.Sparse // the best match of the last basket
+	one      counts.Sparse // of one item
+
+	neighbours counts.Sparse // what users like this one took
+	like       counts.Sparse
+	distinct   []int32
 
 	marks []uint32 // by item: round<<2 | one of the marks below; another round's mark means nothing
 	round uint32
@@ -55,8 +67,8 @@ func (s *scratch) window(b *Bundle, history []schema.Interaction, now time.Time)
 	default:
 		s.now = b.Counts.Newest().UnixMilli()
 	}
-	s.repeats = counts.Repeats(s.items, s.times, s.repeats, &s.index)
-	s.last = s.last[:0]
+	s.repeats = counts.Repeats(s.items, s.times, s.now, s.repeats, &s.index)
+	s.last, s.prior = s.last[:0], s.prior[:0]
 	s.baskets = 0
 	for i := range s.times {
 		if i == 0 || s.times[i] != s.times[i-1] {
@@ -66,6 +78,9 @@ func (s *scratch) window(b *Bundle, history []schema.Interaction, now time.Time)
 	for _, r := range s.repeats {
 		if r.Lag == 0 && len(s.last) < maxBasket {
 			s.last = append(s.last, r.Item)
+		}
+		if r.Lag == 1 && len(s.prior) < maxBasket {
+			s.prior = append(s.prior, r.Item)
 		}
 	}
 }

@@ -1,19 +1,16 @@
 package retrieval
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/softrec/softrec/trainer/model/titles"
+)
 
 // Prompt is one training or validation example. Items are rows of a Table.
-type Prompt struct {
-	History []int32 // oldest first
-	Target  int32   // the item that came next
-}
+type Prompt = titles.Prompt
 
-// Question asks for the ranks of several items that followed one history, such as those of a basket.
-type Question struct {
-	History []int32 // oldest first
-	Targets []int32
-	Filter  bool // leave the items of the history out of the ranking
-}
+// Question asks for the ranks of several items that followed one history.
+type Question = titles.Question
 
 // Data is what one Learner learns from and is judged on. The Table stays the caller's and must outlive the Learner.
 type Data struct {

@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"testing"
 
+	"github.com/softrec/softrec/trainer/model/lm/lmtest"
 	"github.com/softrec/softrec/trainer/soft"
 )
 
@@ -39,7 +40,7 @@ func moved(t testing.TB, e *Engine, table *Table) *Learner {
 
 // TestGradients_equalFiniteDifferences of the loss, for a few values of every tensor.
 func TestGradients_equalFiniteDifferences(t *testing.T) {
-	be := goBackend(t)
+	be := lmtest.Open(t, lmtest.Go)
 	for name, change := range variants() {
 		cfg := smallConfig()
 		cfg.LoRA.Dropout, cfg.LoRA.Targets = 0, nil
@@ -121,7 +122,7 @@ func weighted(t testing.TB, l *Learner, pt part, pass *passState) float64 {
 
 // TestLoss_isTheSoftmaxOverWhatIsAllowed computes the cross-entropies again in plain Go.
 func TestLoss_isTheSoftmaxOverWhatIsAllowed(t *testing.T) {
-	be := goBackend(t)
+	be := lmtest.Open(t, lmtest.Go)
 	for _, mask := range []bool{true, false} {
 		for _, item := range []bool{true, false} {
 			cfg := smallConfig()
@@ -177,7 +178,7 @@ func crossEntropy(l *Learner, q []float32, p Prompt, mask bool) float64 {
 func TestSampledLoss_estimatesTheWhole(t *testing.T) {
 	cfg := smallConfig()
 	cfg.LoRA.Dropout, cfg.Negatives = 0, 25
-	e, _ := newEngine(t, goBackend(t), tiny, cfg)
+	e, _ := newEngine(t, lmtest.Open(t, lmtest.Go), tiny, cfg)
 	l := moved(t, e, newTable(t, e))
 	pt := part{prompts: []int{0, 1, 2, 3, 4, 5}, length: 16}
 	mean := 0.0

@@ -67,7 +67,7 @@ func (l *Learner) take(data Data) error {
 	longest := 0
 	l.counts = make([]int, l.table.items)
 	for i, p := range data.Train {
-		if err := l.table.checkHistory(p.History); err != nil {
+		if err := l.table.checkHistory(p.Past()); err != nil {
 			return fmt.Errorf("training prompt %d: %w", i, err)
 		}
 		if !l.table.usable(p) {

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/softrec/softrec/trainer/model/lm/lmtest"
 	"github.com/softrec/softrec/trainer/soft"
 )
 
@@ -36,7 +37,7 @@ func encoded(t testing.TB, l *Learner) []byte {
 
 // TestSFT_beatsTheUntunedModel on a world where an item is followed by another of unrelated title.
 func TestSFT_beatsTheUntunedModel(t *testing.T) {
-	e, _ := newEngine(t, goBackend(t), tiny, smallConfig())
+	e, _ := newEngine(t, lmtest.Open(t, lmtest.Go), tiny, smallConfig())
 	table := newTable(t, e)
 	l := newLearner(t, e, table, 256)
 	rec, err := soft.SFT(background, l, sftConfig(), nil, 1)
@@ -66,7 +67,7 @@ func TestSFT_beatsTheUntunedModel(t *testing.T) {
 }
 
 func TestRound_runsAndRepeats(t *testing.T) {
-	e, _ := newEngine(t, goBackend(t), tiny, smallConfig())
+	e, _ := newEngine(t, lmtest.Open(t, lmtest.Go), tiny, smallConfig())
 	table := newTable(t, e)
 	var first []byte
 	for range 2 {
@@ -92,7 +93,7 @@ func TestRound_runsAndRepeats(t *testing.T) {
 }
 
 func TestTrain_seedAndState(t *testing.T) {
-	e, _ := newEngine(t, goBackend(t), tiny, smallConfig())
+	e, _ := newEngine(t, lmtest.Open(t, lmtest.Go), tiny, smallConfig())
 	table := newTable(t, e)
 	l, other := newLearner(t, e, table, 96), newLearner(t, e, table, 96)
 	train(t, l, soft.Pass{Seed: 1})
@@ -129,7 +130,7 @@ func TestTrain_seedAndState(t *testing.T) {
 }
 
 func TestTrain_lambdaAndLosses(t *testing.T) {
-	e, _ := newEngine(t, goBackend(t), tiny, smallConfig())
+	e, _ := newEngine(t, lmtest.Open(t, lmtest.Go), tiny, smallConfig())
 	l := newLearner(t, e, newTable(t, e), 96)
 	if losses := train(t, l, soft.Pass{Seed: 1}); losses.Real <= 0 || losses.Easy != 0 || losses.Updates != 3 {
 		t.Errorf("%+v: want a real loss alone and 3 updates", losses)
@@ -164,7 +165,7 @@ func TestTrain_lambdaAndLosses(t *testing.T) {
 func TestDistil_answersAreAllowedAndWeighted(t *testing.T) {
 	cfg := smallConfig()
 	cfg.Answers = 3
-	e, _ := newEngine(t, goBackend(t), tiny, cfg)
+	e, _ := newEngine(t, lmtest.Open(t, lmtest.Go), tiny, cfg)
 	l := newLearner(t, e, newTable(t, e), 64)
 	if _, err := l.Distil(background); err != nil {
 		t.Fatal(err)
@@ -199,7 +200,7 @@ func TestDistil_answersAreAllowedAndWeighted(t *testing.T) {
 }
 
 func TestLearner_refuses(t *testing.T) {
-	e, _ := newEngine(t, goBackend(t), tiny, smallConfig())
+	e, _ := newEngine(t, lmtest.Open(t, lmtest.Go), tiny, smallConfig())
 	table := newTable(t, e)
 	untitled := []Prompt{{History: []int32{items - 1}, Target: 1}, {History: []int32{1}, Target: items - 1}, {Target: 1}}
 	for name, data := range map[string]Data{
@@ -223,5 +224,44 @@ func TestLearner_refuses(t *testing.T) {
 	}
 	if _, err := l.Distances(background, []int{3}); err == nil {
 		t.Error("a prompt that is not there was probed")
+	}
+}
+
+// What the user had before the shown history is no answer either, where answers are filtered, and does not change what is read.
+func TestDistil_leavesOutTheWholePast(t *testing.T) {
+	for _, filter := range []bool{true, false} {
+		cfg := smallConfig()
+		cfg.FilterHistory = filter
+		e, _ := newEngine(t, lmtest.Open(t, lmtest.Go), tiny, cfg)
+		table, prompts := newTable(t, e), walks(20, 1)
+		answers := func() (out []int32, far []float64) {
+			l, err := e.Learner(nil, Data{Table: table, Train: prompts}, 3)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := l.Distil(background); err != nil {
+				t.Fatal(err)
+			}
+			for _, own := range l.easy.items {
+				out = append(out, own[0])
+			}
+			if far, err = l.Distances(background, []int{0, 1, 2, 3, 4}); err != nil {
+				t.Fatal(err)
+			}
+			return out, far
+		}
+		first, before := answers()
+		for i := range prompts {
+			prompts[i].Before = []int32{first[i], first[i]}
+		}
+		second, after := answers()
+		for i := range first {
+			if (first[i] == second[i]) == filter {
+				t.Errorf("filter %v: prompt %d is answered with %d, and with %d once the user had that", filter, i, first[i], second[i])
+			}
+		}
+		if slices.Equal(before, after) == filter {
+			t.Errorf("filter %v: distances %v, then %v", filter, before, after)
+		}
 	}
 }

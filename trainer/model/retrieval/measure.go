@@ -7,6 +7,7 @@ import (
 	"math"
 
 	"github.com/softrec/softrec/trainer/eval"
+	"github.com/softrec/softrec/trainer/model/titles"
 )
 
 // farthest is the largest distance of two unit vectors: what a prompt without an answer counts as.
@@ -27,7 +28,7 @@ func (l *Learner) Distances(ctx context.Context, probe []int) ([]float64, error)
 	out := make([]float64, len(probe))
 	err := l.engine.rankAll(ctx, l.adapter, l.table, texts, func(k int, scores []float32) {
 		p := l.prompts[probe[k]]
-		l.filter(scores, p.History)
+		l.filter(scores, p)
 		out[k] = farthest
 		if items := top(scores, 1); len(items) > 0 {
 			out[k] = l.distance(items[0], p.Target)
@@ -56,11 +57,7 @@ func (l *Learner) Validate(ctx context.Context) (float64, error) {
 	if len(l.validation) == 0 {
 		return 0, errors.New("validate: there are no prompts")
 	}
-	questions := make([]Question, len(l.validation))
-	for i, p := range l.validation {
-		questions[i] = Question{History: p.History, Targets: []int32{p.Target}, Filter: l.engine.cfg.FilterHistory}
-	}
-	ranks, err := l.engine.RanksOf(ctx, l.adapter, l.table, questions)
+	ranks, err := l.engine.RanksOf(ctx, l.adapter, l.table, titles.Questions(l.validation, l.engine.cfg.FilterHistory))
 	if err != nil {
 		return 0, fmt.Errorf("validate: %w", err)
 	}

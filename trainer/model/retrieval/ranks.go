@@ -7,24 +7,14 @@ import (
 
 	"github.com/softrec/softrec/trainer/eval"
 	"github.com/softrec/softrec/trainer/model/lora"
+	"github.com/softrec/softrec/trainer/model/titles"
 )
 
 // Ranks returns the mid-rank of each prompt's target among the whole catalogue, the history left out: 1 is best. Targets that
 // have no title, or that the history already holds, rank at infinity. A nil adapter is the base model.
 func (e *Engine) Ranks(ctx context.Context, a *lora.Adapter, t *Table, prompts []Prompt) ([]float64, error) {
-	questions := make([]Question, len(prompts))
-	for i, p := range prompts {
-		questions[i] = Question{History: p.History, Targets: []int32{p.Target}, Filter: true}
-	}
-	all, err := e.RanksOf(ctx, a, t, questions)
-	if err != nil {
-		return nil, err
-	}
-	out := make([]float64, len(all))
-	for i, r := range all {
-		out[i] = r[0]
-	}
-	return out, nil
+	all, err := e.RanksOf(ctx, a, t, titles.Questions(prompts, true))
+	return titles.First(all), err
 }
 
 // RanksOf is Ranks for questions with several targets, whose history is encoded once.

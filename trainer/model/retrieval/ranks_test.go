@@ -4,13 +4,15 @@ import (
 	"math"
 	"slices"
 	"testing"
+
+	"github.com/softrec/softrec/trainer/model/lm/lmtest"
 )
 
 // TestRanks_matchAScanOfTheTable with and without the history, for several targets and for the base model.
 func TestRanks_matchAScanOfTheTable(t *testing.T) {
 	cfg := smallConfig()
 	cfg.ItemAdapter = true
-	e, _ := newEngine(t, goBackend(t), tiny, cfg)
+	e, _ := newEngine(t, lmtest.Open(t, lmtest.Go), tiny, cfg)
 	table := newTable(t, e)
 	l := moved(t, e, table)
 	enc, head := Split(l.adapter)
@@ -72,7 +74,7 @@ func near(table *Table, q []float32, target int32) bool {
 }
 
 func TestRanks_freshAdapterIsTheBaseModel(t *testing.T) {
-	e, _ := newEngine(t, goBackend(t), tiny, smallConfig())
+	e, _ := newEngine(t, lmtest.Open(t, lmtest.Go), tiny, smallConfig())
 	table := newTable(t, e)
 	a, err := e.Adapter(1)
 	if err != nil {
@@ -102,7 +104,7 @@ func TestRanks_freshAdapterIsTheBaseModel(t *testing.T) {
 }
 
 func TestTable_refuses(t *testing.T) {
-	e, _ := newEngine(t, goBackend(t), tiny, smallConfig())
+	e, _ := newEngine(t, lmtest.Open(t, lmtest.Go), tiny, smallConfig())
 	if _, err := e.Table(background, [][]int32{nil, nil}); err == nil {
 		t.Error("a catalogue without titles was taken")
 	}

@@ -3,14 +3,10 @@ package retrieval
 import (
 	"context"
 	"math/rand/v2"
-	"runtime/debug"
-	"slices"
-	"strings"
 	"testing"
 
 	"github.com/gomlx/compute"
 
-	"github.com/softrec/softrec/trainer/model/backend"
 	"github.com/softrec/softrec/trainer/model/encoder"
 	"github.com/softrec/softrec/trainer/model/hf"
 	"github.com/softrec/softrec/trainer/model/lm"
@@ -21,27 +17,6 @@ var background = context.Background()
 
 // tiny is a BERT of two layers of width 32 with random weights.
 const tiny = "../lm/testdata/bert"
-
-// goBackend opens the pure-Go backend; see package seqtrain for why -race needs its pointer checks off.
-func goBackend(t testing.TB) compute.Backend {
-	t.Helper()
-	if info, ok := debug.ReadBuildInfo(); raceEnabled && ok {
-		unchecked := slices.ContainsFunc(info.Settings, func(s debug.BuildSetting) bool {
-			return s.Key == "-gcflags" && strings.Contains(s.Value, "checkptr=0")
-		})
-		if !unchecked {
-			t.Skip("gomlx's Go backend cannot run under -race without -gcflags='github.com/gomlx/compute/...=-d=checkptr=0'")
-		}
-	}
-	cfg := backend.DefaultConfig()
-	cfg.Plugin = backend.None
-	be, _, err := backend.Open(cfg, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(be.Finalize)
-	return be
-}
 
 // newEngine loads the model of a folder.
 func newEngine(t testing.TB, be compute.Backend, dir string, cfg Config) (*Engine, *tokens.Tokenizer) {

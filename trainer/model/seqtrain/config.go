@@ -13,6 +13,7 @@ type Config struct {
 	Negatives      int           `koanf:"negatives" help:"items sampled per step for the softmax of a large catalogue (default 256)"`
 	FullSoftmax    int           `koanf:"full_softmax" help:"catalogues up to this many items use the exact softmax (default 512)"`
 	Smoothing      float64       `koanf:"smoothing" help:"share of the negatives drawn uniformly, the rest by popularity, above 0 to 1 (default 0.5)"`
+	Average        float64       `koanf:"average" help:"share that the average of the weights over the steps keeps of itself at each step; 0 keeps no average (default 0)"`
 	ExcludeHistory bool          `koanf:"exclude_history" help:"the teacher's answers and the validation leave out items of the history (default false)"`
 	Workers        int           `koanf:"workers" help:"goroutines for distilling and validating; 0 = half of the CPUs, so that answers do not wait (default 0)"`
 	StepTimeout    time.Duration `koanf:"step_timeout" help:"longest time for one training step, compiling included, before the backend counts as stuck (default 2m)"`
@@ -36,6 +37,7 @@ func (c Config) Validate() error {
 	check(c.Negatives >= 1 && c.Negatives <= 1<<20, "negatives", c.Negatives, "1 to 1048576")
 	check(c.FullSoftmax >= 0, "full_softmax", c.FullSoftmax, "at least 0")
 	check(c.Smoothing > 0 && c.Smoothing <= 1, "smoothing", c.Smoothing, "above 0, at most 1")
+	check(c.Average >= 0 && c.Average < 1, "average", c.Average, "0 to below 1")
 	check(c.Workers >= 0, "workers", c.Workers, "at least 0")
 	check(c.StepTimeout >= time.Second, "step_timeout", c.StepTimeout, "at least 1s")
 	return errors.Join(faults...)

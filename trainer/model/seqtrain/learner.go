@@ -19,6 +19,7 @@ type Learner struct {
 	cfg     Config
 	weights *sequence.Weights
 	adam    moments
+	average average
 	seed    uint64
 
 	seqs       []sequenceOf
@@ -84,6 +85,7 @@ func (e *Engine) Learner(start *sequence.Weights, data Data, seed uint64) (*Lear
 	l.gradItems = make([]float32, len(start.Items()))
 	l.gradPos = make([]float32, len(start.Positions()))
 	l.adam = freshMoments(start)
+	l.average = newAverage(e.cfg.Average, start)
 	return l, nil
 }
 
@@ -99,6 +101,15 @@ func freshMoments(w *sequence.Weights) moments {
 // Weights returns a copy of the present weights.
 func (l *Learner) Weights() *sequence.Weights { return l.weights.Clone() }
 
+// Averaged returns the average of the weights over the steps so far, a copy of the present weights where the configuration keeps
+// none. It moves less from step to step than the weights do, so it needs no falling learning rate (Polyak and Juditsky 1992).
+func (l *Learner) Averaged() *sequence.Weights {
+	if l.average.weights == nil {
+		return l.Weights()
+	}
+	return l.average.weights.Clone()
+}
+
 // Prompts is the number of positions with a target.
 func (l *Learner) Prompts() int { return len(l.prompts) }
 
@@ -106,11 +117,12 @@ func (l *Learner) Prompts() int { return len(l.prompts) }
 type state struct {
 	weights *sequence.Weights
 	adam    moments
+	average average
 }
 
-// Save returns a deep copy of the weights and of Adam's moments.
+// Save returns a deep copy of the weights, of their average and of Adam's moments.
 func (l *Learner) Save(context.Context) (soft.State, error) {
-	return &state{weights: l.weights.Clone(), adam: l.adam.clone()}, nil
+	return &state{weights: l.weights.Clone(), adam: l.adam.clone(), average: l.average.clone()}, nil
 }
 
 // Load makes a deep copy of s the present state. D' and E stay.
@@ -123,7 +135,7 @@ func (l *Learner) Load(_ context.Context, s soft.State) error {
 		return fmt.Errorf("load sequence state: %+v with %d items does not fit %+v with %d",
 			st.weights.Config(), st.weights.Vocab(), l.weights.Config(), l.weights.Vocab())
 	}
-	l.weights, l.adam = st.weights.Clone(), st.adam.clone()
+	l.weights, l.adam, l.average = st.weights.Clone(), st.adam.clone(), st.average.clone()
 	return nil
 }
 

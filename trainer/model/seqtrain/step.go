@@ -21,6 +21,7 @@ func (l *Learner) step(ctx context.Context, b *batch) (sums, error) {
 	for i, t := range l.weights.Tensors() {
 		l.adam.update(i, t.Data, grads[i], l.cfg.LearningRate)
 	}
+	l.average.add(l.weights)
 	return s, nil
 }
 

@@ -68,7 +68,7 @@ func (m *decoderModel) close() { m.free() }
 // Adapter makes a fresh adapter.
 func (m *decoderModel) Adapter(seed uint64) (*lora.Adapter, error) { return m.engine.Adapter(seed) }
 
-// Course embeds the titles, less those of a catalogue that is still that of the last course.
+// Course embeds the titles, less those that the last course had.
 func (m *decoderModel) Course(ctx context.Context, l Lessons) (Course, error) {
 	table, err := m.table(ctx, l.Titles)
 	if err != nil {
@@ -76,22 +76,23 @@ func (m *decoderModel) Course(ctx context.Context, l Lessons) (Course, error) {
 	}
 	c := &decoderCourse{engine: m.engine, data: generative.Data{Table: table}}
 	for _, p := range l.Train {
-		c.data.Train = append(c.data.Train, generative.Prompt(p))
+		c.data.Train = append(c.data.Train, generative.Prompt{History: p.History, Target: p.Target})
 	}
 	for _, p := range l.Validation {
-		c.data.Validation = append(c.data.Validation, generative.Prompt(p))
+		c.data.Validation = append(c.data.Validation, generative.Prompt{History: p.History, Target: p.Target})
 	}
 	return c, nil
 }
 
-// table keeps the last one, which is immutable: rounds come more often than new titles, and embedding takes long.
+// table keeps the last one, which is immutable: rounds come more often than new titles, and embedding takes long. What is new
+// or changed is all that is embedded.
 func (m *decoderModel) table(ctx context.Context, titles [][]int32) (*generative.Table, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.last != nil && slices.EqualFunc(m.shown, titles, slices.Equal[[]int32]) {
 		return m.last, nil
 	}
-	t, err := m.engine.Table(ctx, titles)
+	t, err := m.engine.TableFrom(ctx, m.last, titles)
 	if err != nil {
 		return nil, err
 	}

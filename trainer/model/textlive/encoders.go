@@ -64,10 +64,10 @@ func (m *encoderModel) Course(_ context.Context, l Lessons) (Course, error) {
 	}
 	c := &encoderCourse{engine: m.engine, data: retrieval.Data{Table: table}}
 	for _, p := range l.Train {
-		c.data.Train = append(c.data.Train, retrieval.Prompt(p))
+		c.data.Train = append(c.data.Train, retrieval.Prompt{History: p.History, Target: p.Target})
 	}
 	for _, p := range l.Validation {
-		c.data.Validation = append(c.data.Validation, retrieval.Prompt(p))
+		c.data.Validation = append(c.data.Validation, retrieval.Prompt{History: p.History, Target: p.Target})
 	}
 	return c, nil
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/softrec/softrec/trainer/model/backend"
 	"github.com/softrec/softrec/trainer/model/decoder"
 	"github.com/softrec/softrec/trainer/model/lm"
+	"github.com/softrec/softrec/trainer/model/lm/lmtest"
 	"github.com/softrec/softrec/trainer/model/lora"
 )
 
@@ -56,9 +57,7 @@ func (b *backends) open() (compute.Backend, error) {
 
 func newBackends(t testing.TB) *backends {
 	t.Helper()
-	if raceEnabled {
-		t.Skip("gomlx's Go backend cannot run under -race; see package seqtrain")
-	}
+	lmtest.SkipChecked(t)
 	b := &backends{}
 	t.Cleanup(func() {
 		for _, be := range b.opened {

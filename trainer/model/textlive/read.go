@@ -2,7 +2,9 @@ package textlive
 
 import (
 	"context"
+	"encoding/binary"
 	"fmt"
+	"hash/fnv"
 	"slices"
 
 	"github.com/softrec/softrec/schema"
@@ -37,13 +39,7 @@ func (r *Runtime) Read(ctx context.Context, adapter *lora.Adapter, histories [][
 // question is the text of a history: the titles of its newest items that have one. It fails where none has.
 func (r *Runtime) question(history []schema.Interaction) (question, bool) {
 	var tokens [][]int32
-	r.mu.RLock()
-	for i := len(history) - 1; i >= 0 && len(tokens) < r.deps.Reader.shown(); i-- {
-		if e := r.entries[history[i].ItemID]; e != nil && len(e.tokens) > 0 {
-			tokens = append(tokens, e.tokens)
-		}
-	}
-	r.mu.RUnlock()
+	r.eachShown(history, func(e *entry) { tokens = append(tokens, e.tokens) })
 	if len(tokens) == 0 {
 		return question{}, false
 	}
@@ -54,6 +50,47 @@ func (r *Runtime) question(history []schema.Interaction) (question, bool) {
 	}
 	q.prompt = r.deps.Reader.prompt(tokens)
 	return q, len(q.prompt) > 0
+}
+
+// eachShown visits the newest items of a history whose titles are read, newest first.
+func (r *Runtime) eachShown(history []schema.Interaction, visit func(*entry)) {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	left := r.deps.Reader.shown()
+	for i := len(history) - 1; i >= 0 && left > 0; i-- {
+		if e := r.entries[history[i].ItemID]; e != nil && len(e.tokens) > 0 {
+			visit(e)
+			left--
+		}
+	}
+}
+
+// Shown names what Read would read of a history now: a digest of the titles that are shown. A title that comes, goes or
+// changes among them changes it; it is 0 where there is none. A reading kept beyond the moment must be kept under it.
+func (r *Runtime) Shown(history []schema.Interaction) uint64 {
+	sum := fnv.New64a()
+	any := false
+	var b [8]byte
+	r.eachShown(history, func(e *entry) {
+		binary.LittleEndian.PutUint64(b[:], e.sum)
+		_, _ = sum.Write(b[:]) // a hash takes everything
+		any = true
+	})
+	if !any {
+		return 0
+	}
+	return max(sum.Sum64(), 1)
+}
+
+// digestOf names tokens.
+func digestOf(tokens []int32) uint64 {
+	sum := fnv.New64a()
+	var b [4]byte
+	for _, id := range tokens {
+		binary.LittleEndian.PutUint32(b[:], uint32(id))
+		_, _ = sum.Write(b[:])
+	}
+	return sum.Sum64()
 }
 
 // Score is what a Reading of this Runtime means for the items that can be recommended now: an encoder's is the softmax of

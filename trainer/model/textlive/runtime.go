@@ -51,6 +51,7 @@ type entry struct {
 	tokens []int32   // empty: the title says nothing to the model
 	vec    []float32 // nil until it is encoded, and where the model needs none
 	ready  bool      // the item can be recommended
+	sum    uint64    // digest of tokens
 }
 
 // New checks its arguments and, for a model whose titles need vectors, opens their file. The titles are read by Run or Sync.

@@ -13,6 +13,7 @@ import (
 	"github.com/softrec/softrec/schema"
 	"github.com/softrec/softrec/trainer/model/counts"
 	"github.com/softrec/softrec/trainer/model/ranker"
+	"github.com/softrec/softrec/trainer/model/titles"
 	"github.com/softrec/softrec/trainer/model/vocab"
 )
 
@@ -88,6 +89,91 @@ func TestScore_isADistributionThatFollowsTheCatalogue(t *testing.T) {
 	}
 	if n := enc.count(); n != 50+2+1 {
 		t.Errorf("%d texts encoded, want 50 titles, 2 new ones and 1 history", n)
+	}
+}
+
+// A title that comes, goes or changes gives what the model would read another name, where it would be shown, and only there.
+func TestShown_namesTheTitlesThatAreRead(t *testing.T) {
+	shop := &shelf{}
+	r := newRuntime(t, &bag{}, shop, "")
+	shop.put("a", "red lamp")
+	shop.put("b", "blue mug")
+	sync1(t, r)
+	h := history("a", "x", "b")
+	if r.Shown(history("x")) != 0 || r.Shown(nil) != 0 {
+		t.Error("a history without titles has a name")
+	}
+	seen := map[uint64]string{}
+	for _, step := range []struct{ what, id, title string }{
+		{"at first", "", ""}, {"a title comes", "x", "green clock"}, {"another changes", "a", "dark lamp"}, {"one goes", "b", ""},
+	} {
+		if step.id != "" {
+			shop.put(step.id, step.title)
+			sync1(t, r)
+		}
+		name := r.Shown(h)
+		if before, twice := seen[name]; twice || name == 0 {
+			t.Errorf("%s: named %x, as %q", step.what, name, before)
+		}
+		seen[name] = step.what
+		shop.put("elsewhere", step.what)
+		sync1(t, r)
+		if r.Shown(h) != name {
+			t.Errorf("%s: a title outside the history changes the name", step.what)
+		}
+	}
+	if r.Shown(history("a", "x")) == r.Shown(history("x", "a")) {
+		t.Error("the order of the titles does not count")
+	}
+	long := make([]string, titles.DefaultRender().Items)
+	for i := range long {
+		long[i] = "a"
+	}
+	if r.Shown(history(append([]string{"x"}, long...)...)) != r.Shown(history(long...)) {
+		t.Error("titles that the prompt has no room for count")
+	}
+}
+
+// Items of one title have one score: which of them comes first must not depend on which arrived first.
+func TestScore_itemsOfOneTitleStandByID(t *testing.T) {
+	twins := []string{"d", "b", "e", "a", "c"}
+	for range 3 {
+		shop := &shelf{}
+		r := newRuntime(t, &bag{}, shop, "")
+		for i, id := range twins {
+			shop.put(id, "red lamp")
+			shop.put(fmt.Sprint("other", i), fmt.Sprint("thing", i))
+			sync1(t, r)
+		}
+		check := func(want ...string) {
+			t.Helper()
+			text := ask(t, r, history("other1"))
+			var got []string
+			for _, id := range text.IDs {
+				if title, _ := r.Title(id); title == "red lamp" {
+					got = append(got, id)
+				}
+			}
+			if !slices.Equal(got, want) {
+				t.Errorf("arrived as %v: rows in the order %v, want %v", twins, got, want)
+			}
+			for row, id := range text.IDs {
+				if id != "" && r.rows[id] != row {
+					t.Errorf("%s is in row %d, not %d", id, row, r.rows[id])
+				}
+			}
+		}
+		before := ask(t, r, history("other1"))
+		ids := slices.Clone(before.IDs)
+		check("a", "b", "c", "d", "e")
+		shop.put("b", "")
+		shop.put("other0", "red lamp") // its row is the second one
+		sync1(t, r)
+		check("a", "c", "d", "e", "other0")
+		if !slices.Equal(before.IDs, ids) {
+			t.Error("the rows of a text that was handed out have changed")
+		}
+		twins = append(twins[1:], twins[0])
 	}
 }
 

@@ -8,7 +8,8 @@ import (
 	"github.com/softrec/softrec/trainer/model/titles"
 )
 
-// table is what can be recommended at one moment. Rows are only added in place; any other change makes new slices.
+// table is what can be recommended at one moment. Rows are only added in place; any other change makes new slices. Items
+// with one title stand in the order of their ids, whichever came first: rows decide between equal scores.
 type table struct {
 	ids  []string // by row, "" for one that is empty
 	rows []*entry // by row, nil for one that is empty
@@ -35,7 +36,7 @@ func (r *Runtime) install(ids []string) error {
 	var came []titles.Entry
 	change := func(row int, id string, e *entry) {
 		if !own {
-			next.ids, next.rows, own = slices.Clone(old.ids), slices.Clone(old.rows), true
+			next.ids, next.rows, own = slices.Clone(next.ids), slices.Clone(next.rows), true
 		}
 		next.ids[row], next.rows[row] = id, e
 	}
@@ -62,6 +63,7 @@ func (r *Runtime) install(ids []string) error {
 		next.ids, next.rows = append(next.ids, id), append(next.rows, e)
 		came = append(came, titles.Entry{Item: id, Tokens: e.tokens})
 	}
+	r.order(next, came, change)
 	next.live = len(r.rows)
 	if holes := len(next.ids) - next.live; holes > 1000+next.live {
 		next = r.compact(next)
@@ -69,6 +71,36 @@ func (r *Runtime) install(ids []string) error {
 	next.version = old.version + 1
 	r.table.Store(next)
 	return r.deps.Reader.follow(gone, came) // after the table: what is found from now on has a row
+}
+
+// order brings the items that share a title with one that came into the order of their ids, in the rows they have.
+func (r *Runtime) order(t *table, came []titles.Entry, change func(row int, id string, e *entry)) {
+	rows := make(map[uint64][]int, len(came))
+	for _, c := range came {
+		rows[r.entries[c.Item].sum] = nil
+	}
+	for row, e := range t.rows {
+		if e == nil {
+			continue
+		}
+		if own, ok := rows[e.sum]; ok {
+			rows[e.sum] = append(own, row)
+		}
+	}
+	for _, own := range rows { // the groups share no row: any order gives the same table
+		ids := make([]string, len(own))
+		for k, row := range own {
+			ids[k] = t.ids[row]
+		}
+		if slices.IsSorted(ids) {
+			continue
+		}
+		slices.Sort(ids)
+		for k, row := range own {
+			change(row, ids[k], r.entries[ids[k]])
+			r.rows[ids[k]] = row
+		}
+	}
 }
 
 // compact drops the empty rows.

@@ -158,7 +158,33 @@ func TestNearest_allowAndTies(t *testing.T) {
 	x := newIndex(t, 2, Cosine, [][]float32{{1, 0}, {2, 0}, {3, 0}, {0, 1}})
 	hits, err := x.Nearest([]float32{1, 0}, 2, func(id string) bool { return id != "i0" })
 	if err != nil || !slices.Equal(names(hits), []string{"i1", "i2"}) {
-		t.Errorf("%v, %v: want ties by row and i0 left out", names(hits), err)
+		t.Errorf("%v, %v: want ties by id and i0 left out", names(hits), err)
+	}
+}
+
+// Equal titles have equal vectors: which of them is found must not depend on which came first.
+func TestNearest_tiesAreByIDWhateverTheOrderOfArrival(t *testing.T) {
+	ids := []string{"d", "b", "e", "a", "c"}
+	for range ids {
+		x, err := NewIndex(2, L2)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, id := range append(ids, "far") {
+			v := []float32{1, 0}
+			if id == "far" {
+				v[0] = 9
+			}
+			if err := x.Set(id, v); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for k, want := range map[int][]string{1: {"a"}, 3: {"a", "b", "c"}, 6: {"a", "b", "c", "d", "e", "far"}} {
+			if hits, err := x.Nearest([]float32{1, 0}, k, nil); err != nil || !slices.Equal(names(hits), want) {
+				t.Errorf("arrived as %v: %v, %v, want %v", ids, names(hits), err, want)
+			}
+		}
+		ids = append(ids[1:], ids[0])
 	}
 }
 

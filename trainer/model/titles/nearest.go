@@ -74,7 +74,7 @@ func squared(a, b []float32) float32 {
 }
 
 // Nearest returns the k items with the highest scores against q among those that allow lets through (nil: all), best
-// first, ties by row. Fewer come back where there are fewer.
+// first, ties by id, so that the order in which equal titles came decides nothing. Fewer come back where there are fewer.
 func (x *Index) Nearest(q []float32, k int, allow func(id string) bool) ([]Hit, error) {
 	query, err := x.prepare(q)
 	if err != nil {
@@ -89,29 +89,32 @@ func (x *Index) Nearest(q []float32, k int, allow func(id string) bool) ([]Hit, 
 	x.scores(query, scores)
 	best := make(hits, 0, min(k, len(scores)))
 	for row, s := range scores {
-		id := x.ids[row]
-		if id == "" || len(best) == k && s <= best[0].Score || allow != nil && !allow(id) {
+		hit := Hit{x.ids[row], row, s}
+		if hit.ID == "" || len(best) == k && hit.order(best[0]) >= 0 || allow != nil && !allow(hit.ID) {
 			continue
 		}
 		if len(best) < k {
-			heap.Push(&best, Hit{id, row, s})
+			heap.Push(&best, hit)
 			continue
 		}
-		best[0] = Hit{id, row, s}
+		best[0] = hit
 		heap.Fix(&best, 0)
 	}
-	slices.SortFunc(best, func(a, b Hit) int { return cmp.Or(cmp.Compare(b.Score, a.Score), cmp.Compare(a.Row, b.Row)) })
+	slices.SortFunc(best, Hit.order)
 	return best, nil
+}
+
+// order is below 0 where h comes before other.
+func (h Hit) order(other Hit) int {
+	return cmp.Or(cmp.Compare(other.Score, h.Score), cmp.Compare(h.ID, other.ID))
 }
 
 // hits is a heap with the worst answer on top.
 type hits []Hit
 
-func (h hits) Len() int { return len(h) }
-func (h hits) Less(i, j int) bool {
-	return h[i].Score < h[j].Score || h[i].Score == h[j].Score && h[i].Row > h[j].Row
-}
-func (h hits) Swap(i, j int) { h[i], h[j] = h[j], h[i] }
+func (h hits) Len() int           { return len(h) }
+func (h hits) Less(i, j int) bool { return h[i].order(h[j]) > 0 }
+func (h hits) Swap(i, j int)      { h[i], h[j] = h[j], h[i] }
 
 // Push adds a Hit, for container/heap.
 func (h *hits) Push(v any) { *h = append(*h, v.(Hit)) }

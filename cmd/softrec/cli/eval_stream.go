@@ -1,0 +1,65 @@
+package cli
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/softrec/softrec/cmd/softrec/evaluation"
+	"github.com/softrec/softrec/cmd/softrec/evaluation/stream"
+)
+
+func newEvalStream(env Env) (*cobra.Command, error) {
+	o := stream.DefaultOptions()
+	cmd := &cobra.Command{
+		Use:   "stream",
+		Short: "Ask every model before each basket of a log, and score what it answered",
+		Long: "Plays a log in the order of its time: every basket is first asked about, then learnt, by all models. Writes result.json, models.csv,\n" +
+			"windows.csv, report.md and report.html to --out; results of other settings there are refused, those of the same ones written over.\n\n" +
+			"Models: " + strings.Join(evaluation.Names(), ", ") + ".",
+		Example: "  softrec eval stream --interactions log.tsv.zst --items items.tsv.zst --out ./stream\n" +
+			"  softrec eval stream --interactions log.tsv.zst --items items.tsv.zst --filter-seen --models popularity,transitions,ranker --seeds 3 --out ./first-time",
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := o.Validate(); err != nil {
+				return err
+			}
+			loaded, log, err := start(cmd, env, rehearsed())
+			if err != nil {
+				return err
+			}
+			settings, err := loaded.YAML()
+			if err != nil {
+				return err
+			}
+			res, err := stream.Execute(cmd.Context(), o, stream.Kit{
+				Open: openRehearsal(loaded.Config, o.FilterSeen, log), Settings: settings, Log: log, Watch: stream.Bars(env.Err),
+			})
+			if err != nil {
+				return err
+			}
+			_, err = fmt.Fprint(env.Out, res.Summary())
+			return err
+		},
+	}
+	evalStreamFlags(cmd, &o)
+	return cmd, settings(cmd, "log", "window", "trainer", "backend")
+}
+
+func evalStreamFlags(cmd *cobra.Command, o *stream.Options) {
+	fs := cmd.Flags()
+	fs.StringVar(&o.Interactions, "interactions", "", "log: tab-separated text with the columns user, item and timestamp (or pos), plain or packed by gzip or Zstandard")
+	fs.StringVar(&o.Items, "items", "", "catalogue with the columns item and title; empty for none")
+	fs.BoolVar(&o.FilterSeen, "filter-seen", o.FilterSeen, "leave what a user had out of rankings and questions")
+	fs.StringVar(&o.Basket, "basket", "", "column whose value the lines of one basket share; empty: user and time")
+	fs.Float64Var(&o.Warmup, "warmup", o.Warmup, "share of the log that is learnt and not scored")
+	fs.StringSliceVar(&o.Models, "models", nil, "models to run, separated by commas; empty for all")
+	fs.StringVar(&o.Mode, "mode", o.Mode, "synchronous: everything is learnt before the next question; delayed is not there yet")
+	fs.IntVar(&o.Seeds, "seeds", o.Seeds, "runs of the models that depend on a seed")
+	fs.IntVar(&o.Limit, "limit", o.Limit, "first lines of the log to take, in the order of time; 0 for all")
+	fs.StringVar(&o.Out, "out", "", "folder of the results")
+	fs.StringVar(&o.Model, "model", "", "folder of a language model, for the model text; empty leaves it out")
+	fs.IntVar(&o.Draws, "bootstrap", o.Draws, "draws of the bootstrap over users")
+	fs.IntVar(&o.Audit, "audit", o.Audit, "lines of the log on which every model is first checked for leaks; 0 for no check")
+}

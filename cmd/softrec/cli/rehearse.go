@@ -1,0 +1,65 @@
+package cli
+
+import (
+	"context"
+	"log/slog"
+
+	"github.com/softrec/softrec/cmd/softrec/app"
+	"github.com/softrec/softrec/cmd/softrec/config"
+	"github.com/softrec/softrec/cmd/softrec/evaluation/rival"
+	"github.com/softrec/softrec/schema"
+	"github.com/softrec/softrec/trainer"
+	"github.com/softrec/softrec/trainer/model/ranker"
+)
+
+// openRehearsal makes the rehearsals that the learned models of an evaluation come from.
+func openRehearsal(cfg config.Config, filterSeen bool, log *slog.Logger) rival.Open {
+	return func(_ context.Context, c rival.RunConfig) (rival.Rehearser, error) {
+		cfg := cfg
+		cfg.Trainer.Seed = c.Seed
+		r, err := app.NewRehearsal(cfg, trainer.RehearsalOptions{Plain: c.Refresh == rival.RefreshSFT, FilterSeen: filterSeen}, log)
+		if err != nil {
+			return nil, err
+		}
+		return &rehearser{r: r}, nil
+	}
+}
+
+// rehearsed are the defaults of an evaluation: windows as long as a user's history mostly is.
+func rehearsed() map[string]string { return map[string]string{"window.len": "500", "trainer.round_events": "20000"} }
+
+// rehearser speaks for a rehearsal.
+type rehearser struct {
+	r   *app.Rehearsal
+	err error // of an answer; the next Learn returns it
+}
+
+// Ask implements rival.Rehearser.
+func (r *rehearser) Ask(a rival.Ask) []ranker.Scored {
+	list, err := r.r.Rank(trainer.Ask{User: a.User, At: a.At, N: a.N, NetworkOnly: a.NetworkOnly})
+	if err != nil && r.err == nil {
+		r.err = err
+	}
+	return list
+}
+
+// Learn implements rival.Rehearser.
+func (r *rehearser) Learn(ctx context.Context, basket []schema.Event) error {
+	if r.err != nil {
+		return r.err
+	}
+	return r.r.Learn(ctx, basket)
+}
+
+// Freeze implements rival.Rehearser.
+func (r *rehearser) Freeze() {
+	if err := r.r.Freeze(); err != nil && r.err == nil {
+		r.err = err
+	}
+}
+
+// AgeEvents implements rival.Aged.
+func (r *rehearser) AgeEvents() int { return r.r.Age() }
+
+// Close implements io.Closer.
+func (r *rehearser) Close() error { return r.r.Close() }

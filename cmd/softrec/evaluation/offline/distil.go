@@ -1,0 +1,71 @@
+package offline
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/softrec/softrec/cmd/softrec/evaluation"
+	"github.com/softrec/softrec/schema"
+	"github.com/softrec/softrec/trainer/model/seqtrain"
+	"github.com/softrec/softrec/trainer/model/sequence"
+	"github.com/softrec/softrec/trainer/soft"
+)
+
+// distilled makes the runs of SOFT, as self-distillation of the network, and of plain fine-tuning that spends the same compute:
+// teacher, distillation and student together.
+func (l *lab) distilled(ctx context.Context, engine *seqtrain.Engine, seed int64) error {
+	cfg := soft.DefaultConfig()
+	cfg.Epochs, cfg.TeacherEpochs, cfg.Patience = l.o.SoftEpochs, l.o.SoftEpochs, l.o.SoftEpochs
+	student, err := l.learner(engine, seed)
+	if err != nil {
+		return err
+	}
+	start := time.Now()
+	rec, err := soft.Round(ctx, student, cfg, nil, uint64(seed), l.watch(evaluation.SOFT, seed))
+	if err != nil {
+		return fmt.Errorf("SOFT of seed %d: %w", seed, err)
+	}
+	l.keepTrained(evaluation.SOFT, seed, student, start)
+	l.notes = append(l.notes, fmt.Sprintf("seed %d: SOFT ran schedule %s at a cost of %.1f passes, lambda %s", seed, rec.Schedule, rec.Cost(), lambdas(rec)))
+	plain, err := l.learner(engine, seed)
+	if err != nil {
+		return err
+	}
+	start = time.Now()
+	if _, err := soft.SFT(ctx, plain, cfg.SameCompute(rec), nil, uint64(seed), l.watch(evaluation.SFT, seed)); err != nil {
+		return fmt.Errorf("SFT of seed %d: %w", seed, err)
+	}
+	l.keepTrained(evaluation.SFT, seed, plain, start)
+	return nil
+}
+
+func (l *lab) learner(engine *seqtrain.Engine, seed int64) (*seqtrain.Learner, error) {
+	fresh, err := sequence.NewWeights(l.o.Network.Shape, l.items, uint64(seed))
+	if err != nil {
+		return nil, err
+	}
+	return engine.Learner(fresh, l.trainData(uint64(seed)), uint64(seed))
+}
+
+// keepTrained ranks by what a learner holds, where the options ask for it.
+func (l *lab) keepTrained(name string, seed int64, learner *seqtrain.Learner, start time.Time) {
+	if !l.o.wants(name) {
+		return
+	}
+	l.runs[name] = append(l.runs[name], &run{seed: seed, answers: l.alone(learner.Weights()), seconds: time.Since(start).Seconds()})
+}
+
+func (l *lab) watch(name string, seed int64) soft.Option {
+	return soft.WithOnEpoch(func(stage soft.Stage, e *schema.Epoch) {
+		l.log.Info("epoch", "model", name, "stage", stage, "seed", seed, "epoch", e.Epoch, "lambda", e.Lambda, "loss", e.LossReal, "hr10", e.Validation)
+	})
+}
+
+func lambdas(rec soft.Record) string {
+	text := ""
+	for _, e := range rec.Student.Epochs {
+		text += fmt.Sprintf(" %.2f", e.Lambda)
+	}
+	return text[min(1, len(text)):]
+}

@@ -1,0 +1,233 @@
+package offline
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"math"
+	"runtime"
+	"time"
+
+	"github.com/softrec/softrec/cmd/softrec/evaluation"
+	"github.com/softrec/softrec/trainer/model/mixer"
+	"github.com/softrec/softrec/trainer/model/seqtrain"
+	"github.com/softrec/softrec/trainer/model/sequence"
+)
+
+// run is what one model said to all test questions, with one seed.
+type run struct {
+	seed    int64
+	answers []listed
+	seconds float64
+}
+
+// lab makes the runs.
+type lab struct {
+	o     Options
+	log   *slog.Logger
+	split *Split
+	items int      // numbers, 0 included
+	names []string // titles by number
+	kit   *Kit
+
+	counts *sources // of the training part
+	both   *sources // of the training and the validation part
+	titles *titles
+	runs   map[string][]*run
+	notes  []string
+}
+
+// fixed makes the runs that no seed changes.
+func (l *lab) fixed(ctx context.Context) error {
+	l.counts = newSources(l.split.Train, l.items)
+	l.both = newSources(l.split.withValid(), l.items)
+	if l.kit != nil && l.kit.Encode != nil {
+		if err := l.encode(ctx); err != nil {
+			return err
+		}
+	}
+	for _, c := range []struct {
+		name   string
+		column int
+		counts *sources
+		of     string
+	}{
+		{evaluation.Popularity, colPopular, l.counts, evaluation.Popularity}, {evaluation.Transitions, colFollows, l.counts, evaluation.Transitions},
+		{TransitionsValid, colFollows, l.both, evaluation.Transitions}, {evaluation.Text, colTitleBest, l.counts, evaluation.Text},
+	} {
+		if l.o.wants(c.of) {
+			l.keep(c.name, 0, func() []listed { return l.plain(c.counts, c.column) })
+		}
+	}
+	return ctx.Err()
+}
+
+// keep times a run and remembers it.
+func (l *lab) keep(name string, seed int64, make func() []listed) {
+	start := time.Now()
+	l.runs[name] = append(l.runs[name], &run{seed: seed, answers: make(), seconds: time.Since(start).Seconds()})
+}
+
+// popularTie is the weight of popularity beside other counts: it decides between equal scores alone.
+const popularTie = 1e-9
+
+// plain ranks by one column of the counts or of the titles, popularity deciding between equal ones.
+func (l *lab) plain(counts *sources, column int) []listed {
+	s := speakersOf(counts, nil, l.titles)
+	out := make([]listed, len(l.split.Test))
+	parallel(len(out), func() func(int) {
+		e, scores := newEvidence(l.items), make([]float32, l.items)
+		return func(i int) {
+			q := l.split.Test[i]
+			counts.fill(q.History, e)
+			if column == colTitleBest {
+				s.fillShared(q, e)
+			}
+			for k, v := range e.columns[column] {
+				scores[k] = v + popularTie*counts.popular[k]
+			}
+			out[i].ranks = rankAll(scores, q, &out[i].top)
+		}
+	})
+	return out
+}
+
+// encode makes the vectors of the titles.
+func (l *lab) encode(ctx context.Context) error {
+	var texts []string
+	var rows []int
+	for i, t := range l.names {
+		if t != "" {
+			texts, rows = append(texts, t), append(rows, i)
+		}
+	}
+	if len(texts) == 0 {
+		return fmt.Errorf("no item has a title for model %s to read", l.o.Model)
+	}
+	start := time.Now()
+	vectors, err := l.kit.Encode(ctx, texts)
+	if err != nil {
+		return fmt.Errorf("vectors of %d titles: %w", len(texts), err)
+	}
+	dim := len(vectors[0])
+	flat := make([]float32, l.items*dim)
+	for i, v := range vectors {
+		copy(flat[rows[i]*dim:], v)
+	}
+	l.titles = newTitles(flat, l.items, dim)
+	l.log.Info("titles compared", "titles", len(texts), "seconds", math.Round(time.Since(start).Seconds()))
+	return nil
+}
+
+// seeded makes the runs of one seed.
+func (l *lab) seeded(ctx context.Context, seed int64) error {
+	engine, err := l.kit.Engine(l.o.Network.Train)
+	if err != nil {
+		return err
+	}
+	defer engine.Close()
+	if l.o.wants(evaluation.Sequence) || l.o.wants(evaluation.Ranker) {
+		t, err := fit(ctx, engine, l.o.Network, l.split, l.items, sample(l.split.Valid, l.o.Watch), l.o, uint64(seed), l.log)
+		if err != nil {
+			return fmt.Errorf("network of seed %d: %w", seed, err)
+		}
+		l.note(t, seed)
+		if l.o.wants(evaluation.Sequence) {
+			l.keep(evaluation.Sequence, seed, func() []listed { return l.alone(t.weights) })
+			l.last(evaluation.Sequence).seconds += t.seconds
+		}
+		if l.o.wants(evaluation.Ranker) {
+			if err := l.blended(t, seed); err != nil {
+				return fmt.Errorf("ranker of seed %d: %w", seed, err)
+			}
+		}
+	}
+	if l.o.wants(evaluation.SFT) || l.o.wants(evaluation.SOFT) {
+		return l.distilled(ctx, engine, seed)
+	}
+	return ctx.Err()
+}
+
+func (l *lab) last(name string) *run { return l.runs[name][len(l.runs[name])-1] }
+
+func (l *lab) note(t *trained, seed int64) {
+	text := fmt.Sprintf("seed %d: the network made %d epochs in %.0f s, epoch %d is kept (NDCG@10 %.4f on the watched validation questions)", seed, t.epochs, t.seconds, t.best, t.ndcg)
+	if t.cut {
+		text += "; its time was up before it stopped getting better"
+	}
+	l.notes = append(l.notes, text)
+}
+
+// alone ranks by a network.
+func (l *lab) alone(w *sequence.Weights) []listed {
+	out := make([]listed, len(l.split.Test))
+	w.ScoresBatch(histories(l.split.Test), runtime.GOMAXPROCS(0), func(i int, scores []float32, _ bool) {
+		out[i].ranks = rankAll(scores, l.split.Test[i], &out[i].top)
+	})
+	return out
+}
+
+// blended fits the mixture on the validation questions and ranks by it, with the counts it was fitted with and with those that
+// hold the validation items too.
+func (l *lab) blended(t *trained, seed int64) error {
+	start := time.Now()
+	s := speakersOf(l.counts, t.weights, l.titles)
+	m, attempts, err := fitBlend(s, sample(l.split.Valid, fitQuestions), uint64(seed))
+	if err != nil {
+		return err
+	}
+	for _, a := range attempts {
+		l.log.Info("mixture", "seed", seed, "mixture", a.name, "hr10", a.hr, "ndcg10", a.ndcg)
+	}
+	before, after := l.mixed(s, m)
+	seconds := t.seconds + time.Since(start).Seconds()
+	l.runs[evaluation.Ranker] = append(l.runs[evaluation.Ranker], &run{seed: seed, answers: before, seconds: seconds})
+	l.runs[RankerValid] = append(l.runs[RankerValid], &run{seed: seed, answers: after, seconds: seconds})
+	return nil
+}
+
+// fitQuestions bounds the validation questions a mixture is fitted on, and so its memory.
+const fitQuestions = 10000
+
+// mixed ranks the test questions by a mixture over both counts; network and titles speak once for both.
+func (l *lab) mixed(s speakers, m *mixer.Mixer) (before, after []listed) {
+	n := len(l.split.Test)
+	before, after = make([]listed, n), make([]listed, n)
+	parallel(n, func() func(int) {
+		e, skip, c := newEvidence(l.items), make([]bool, l.items), &candidates{}
+		with := s
+		with.counts = l.both
+		return func(i int) {
+			q := l.split.Test[i]
+			s.fillShared(q, e)
+			s.counts.fill(q.History, e)
+			s.slate(q, e, skip, c)
+			before[i] = c.rank(m, q)
+			with.counts.fill(q.History, e)
+			with.slate(q, e, skip, c)
+			after[i] = c.rank(m, q)
+		}
+	})
+	return before, after
+}
+
+// sample takes n questions spread evenly, all where there are no more or n is 0.
+func sample(qs []Question, n int) []Question {
+	if n == 0 || len(qs) <= n {
+		return qs
+	}
+	out := make([]Question, n)
+	for i := range out {
+		out[i] = qs[i*len(qs)/n]
+	}
+	return out
+}
+
+// trainData is the training part with the validation questions, as package soft judges on them.
+func (l *lab) trainData(seed uint64) seqtrain.Data {
+	d := seqtrain.Data{Train: examples(l.split.Train, l.o.Network.Shape.MaxLen, seed)}
+	for _, q := range sample(l.split.Valid, l.o.Watch) {
+		d.Validation = append(d.Validation, seqtrain.Case{History: q.History, Targets: q.Targets})
+	}
+	return d
+}

@@ -1,0 +1,185 @@
+package offline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math"
+	"math/rand/v2"
+	"runtime"
+	"slices"
+	"time"
+
+	"github.com/softrec/softrec/trainer/eval"
+	"github.com/softrec/softrec/trainer/model/seqtrain"
+	"github.com/softrec/softrec/trainer/model/sequence"
+	"github.com/softrec/softrec/trainer/soft"
+)
+
+// Network is the shape of the sequence network and how it is trained.
+type Network struct {
+	Shape    sequence.Config
+	Train    seqtrain.Config
+	Patience int // epochs without a better validation after which training stops
+}
+
+// LargeNetwork is for a backend with a tensor compiler.
+func LargeNetwork() Network {
+	train := seqtrain.DefaultConfig()
+	train.LearningRate, train.Average, train.FullSoftmax, train.Negatives, train.ExcludeHistory = 0.003, 0.998, 4096, 512, true
+	return Network{Shape: sequence.Config{Dim: 64, Layers: 2, Heads: 2, MaxLen: 200, FF: 64, Dropout: 0.2}, Train: train, Patience: 5}
+}
+
+// SmallNetwork is what the pure-Go backend trains in the same time: about a fifth of the arithmetic.
+func SmallNetwork() Network {
+	n := LargeNetwork()
+	n.Shape = sequence.Config{Dim: 48, Layers: 1, Heads: 1, MaxLen: 50, FF: 48, Dropout: 0.2}
+	n.Train.FullSoftmax, n.Train.Negatives, n.Train.Batch = 512, 256, 32
+	return n
+}
+
+// suited returns n cut to a log: it reads no more items than nine tenths of the training sequences have (50, 100 or as many as
+// n would), and drops more where there are few targets per item, as there it would learn them by heart. Both were
+// chosen on the validation part of two logs, one with 290 targets per item, one with 11.
+func (n Network) suited(train []Sequence, items int) Network {
+	lengths := make([]int, len(train))
+	all := 0
+	for i, s := range train {
+		lengths[i] = len(s.Items)
+		all += len(s.Items)
+	}
+	slices.Sort(lengths)
+	for _, l := range []int{50, 100} {
+		if l < n.Shape.MaxLen && lengths[len(lengths)*9/10] <= l {
+			n.Train.Batch = n.Train.Batch * n.Shape.MaxLen / l // as many slots per step
+			n.Shape.MaxLen = l
+		}
+	}
+	if all < fewTargets*items {
+		n.Shape.Dropout = 0.5
+	}
+	return n
+}
+
+// fewTargets is the number of targets per item below which a log is sparse.
+const fewTargets = 100
+
+// Validate reports every fault at once.
+func (n Network) Validate() error {
+	var err error
+	if n.Patience < 1 {
+		err = fmt.Errorf("network.patience %d: want at least 1", n.Patience)
+	}
+	return errors.Join(n.Shape.Validate(), n.Train.Validate(), err)
+}
+
+// trained is a network with the story of its training.
+type trained struct {
+	weights *sequence.Weights
+	epochs  int // made
+	best    int // the one kept, from 1
+	ndcg    float64
+	seconds float64
+	cut     bool // the time was up before the epochs or the patience were
+}
+
+// fit trains one network on the training part and keeps the epoch with the best NDCG@10 on the watched validation questions.
+func fit(ctx context.Context, engine *seqtrain.Engine, n Network, s *Split, items int, watch []Question, o Options, seed uint64, log *slog.Logger) (*trained, error) {
+	fresh, err := sequence.NewWeights(n.Shape, items, seed)
+	if err != nil {
+		return nil, err
+	}
+	learner, err := engine.Learner(fresh, seqtrain.Data{Train: examples(s.Train, n.Shape.MaxLen, seed)}, seed)
+	if err != nil {
+		return nil, err
+	}
+	out := &trained{weights: fresh, ndcg: -1}
+	start := time.Now()
+	limit := time.Duration(o.Minutes * float64(time.Minute))
+	for e := 1; e <= o.Epochs; e++ {
+		losses, err := learner.Train(ctx, soft.Pass{Seed: seed, Epoch: e})
+		if err != nil {
+			return nil, fmt.Errorf("epoch %d: %w", e, err)
+		}
+		w := learner.Averaged()
+		hr, ndcg := judge(w, watch)
+		out.epochs, out.seconds = e, time.Since(start).Seconds()
+		log.Info("epoch", "seed", seed, "epoch", e, "loss", losses.Real, "hr10", hr, "ndcg10", ndcg, "seconds", math.Round(out.seconds))
+		if ndcg > out.ndcg {
+			out.weights, out.best, out.ndcg = w, e, ndcg
+		}
+		if e-out.best >= n.Patience {
+			break
+		}
+		if left := limit - time.Since(start); left < time.Since(start)/time.Duration(e) { // no time for another epoch
+			out.cut = e < o.Epochs
+			break
+		}
+	}
+	return out, nil
+}
+
+// judge returns mean HR@10 and NDCG@10 of a network over the targets of some questions.
+func judge(w *sequence.Weights, asked []Question) (hr, ndcg float64) {
+	ranks := make([][]float64, len(asked))
+	w.ScoresBatch(histories(asked), runtime.GOMAXPROCS(0), func(i int, scores []float32, _ bool) {
+		ranks[i] = rankAll(scores, asked[i], nil)
+	})
+	n := 0
+	for _, own := range ranks {
+		for _, r := range own {
+			hr, ndcg, n = hr+eval.HR(r, 10), ndcg+eval.NDCG(r, 10), n+1
+		}
+	}
+	return hr / float64(max(n, 1)), ndcg / float64(max(n, 1))
+}
+
+func histories(qs []Question) [][]int32 {
+	out := make([][]int32, len(qs))
+	for i, q := range qs {
+		out[i] = q.History
+	}
+	return out
+}
+
+// examples makes training sequences: the positions before a basket carry its items as targets, the newest position first, in
+// an order drawn anew for every basket; no position sees an item of its own target's basket.
+func examples(train []Sequence, maxLen int, seed uint64) []seqtrain.Example {
+	rng := rand.New(rand.NewPCG(seed, 0x0ff11e))
+	var out []seqtrain.Example
+	for _, s := range train {
+		targets := make([]int32, len(s.Items))
+		before, begin := 0, 0 // where the last basket and the present one begin
+		for i := 1; i <= len(s.Items); i++ {
+			if i < len(s.Items) && s.Baskets[i] == s.Baskets[i-1] {
+				continue
+			}
+			for k, pick := range rng.Perm(i - begin) {
+				if at := begin - 1 - k; at >= before {
+					targets[at] = s.Items[begin+pick]
+				}
+			}
+			before, begin = begin, i
+		}
+		if before > 0 {
+			out = append(out, pieces(s.Items[:before], targets[:before], maxLen)...)
+		}
+	}
+	return out
+}
+
+// pieces cuts a long sequence so that each target but the first ones sees at least maxLen/4 items before it.
+func pieces(items, targets []int32, maxLen int) []seqtrain.Example {
+	var out []seqtrain.Example
+	covered := 0
+	for end := min(maxLen, len(items)); ; end = min(end+maxLen-maxLen/4, len(items)) {
+		start := max(0, end-maxLen)
+		ex := seqtrain.Example{Items: items[start:end], Targets: make([]int32, end-start)}
+		copy(ex.Targets[covered-start:], targets[covered:end])
+		out = append(out, ex)
+		if covered = end; end == len(items) {
+			return out
+		}
+	}
+}

@@ -1,0 +1,93 @@
+package offline
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/softrec/softrec/cmd/softrec/evaluation"
+)
+
+// What is reported beside the models of their names: the same with the validation items counted too.
+const (
+	TransitionsValid = "transitions-with-valid"
+	RankerValid      = "ranker-with-valid"
+)
+
+// ModelNames lists the models in the order they are shown.
+func ModelNames() []string {
+	return []string{
+		evaluation.Popularity, evaluation.Transitions, evaluation.Sequence, evaluation.Text, evaluation.SFT, evaluation.SOFT, evaluation.Ranker,
+	}
+}
+
+// Options says what to evaluate on what. Start from DefaultOptions.
+type Options struct {
+	Interactions string   // log
+	Items        string   // catalogue
+	Model        string   // Hugging Face folder of an encoder for titles; empty: no model reads them
+	Out          string   // folder of the results
+	Models       []string // names; empty: all that the options allow
+	Seeds        int      // networks trained, each with a mixture of its own
+	Minutes      float64  // longest training of one network
+	Epochs       int      // most epochs of one network
+	SoftEpochs   int      // epochs of SOFT's teacher and of its student
+	Watch        int      // validation users that decide when a network stops, 0 for all
+	Draws        int      // of the bootstrap
+	Network      Network  // shape and training of the network; zero: what suits the backend
+}
+
+// DefaultOptions is three seeds of everything within a quarter of an hour each.
+func DefaultOptions() Options {
+	return Options{Seeds: 3, Minutes: 15, Epochs: 100, SoftEpochs: 6, Watch: 2000, Draws: 2000}
+}
+
+// Filled returns o with its models named.
+func (o Options) Filled() Options {
+	if len(o.Models) > 0 {
+		return o
+	}
+	for _, name := range ModelNames() {
+		if o.Model != "" || name != evaluation.Text {
+			o.Models = append(o.Models, name)
+		}
+	}
+	return o
+}
+
+// Validate reports every fault at once, each naming its option.
+func (o Options) Validate() error {
+	var errs []error
+	fault := func(ok bool, option string, value any, want string) {
+		if !ok {
+			errs = append(errs, fmt.Errorf("%s %v: want %s", option, value, want))
+		}
+	}
+	fault(o.Interactions != "", "--interactions", `""`, "a path")
+	fault(o.Items != "", "--items", `""`, "a path")
+	fault(o.Out != "", "--out", `""`, "a path")
+	for i, name := range o.Models {
+		fault(slices.Contains(ModelNames(), name), "--models", name, "some of "+strings.Join(ModelNames(), ", "))
+		fault(!slices.Contains(o.Models[:i], name), "--models", name, "each model once")
+	}
+	fault(o.Model != "" || !slices.Contains(o.Models, evaluation.Text), "--models", evaluation.Text, "an encoder with --model, to read titles")
+	fault(o.Seeds >= 1 && o.Seeds <= 100, "--seeds", o.Seeds, "1 to 100")
+	fault(o.Minutes > 0, "--minutes", o.Minutes, "above 0")
+	fault(o.Epochs >= 1, "--epochs", o.Epochs, "at least 1")
+	fault(o.SoftEpochs >= 1, "--soft-epochs", o.SoftEpochs, "at least 1")
+	fault(o.Watch >= 0, "--watch", o.Watch, "at least 0")
+	fault(o.Draws >= 100, "--bootstrap", o.Draws, "at least 100")
+	if o.Network != (Network{}) {
+		errs = append(errs, o.Network.Validate())
+	}
+	return errors.Join(errs...)
+}
+
+// wants reports whether a model is asked for.
+func (o Options) wants(name string) bool { return slices.Contains(o.Models, name) }
+
+// needsNetwork reports whether any model trains one.
+func (o Options) needsNetwork() bool {
+	return o.wants(evaluation.Sequence) || o.wants(evaluation.SFT) || o.wants(evaluation.SOFT) || o.wants(evaluation.Ranker)
+}

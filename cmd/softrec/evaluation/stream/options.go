@@ -1,0 +1,74 @@
+package stream
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/softrec/softrec/cmd/softrec/evaluation"
+)
+
+// Modes of the protocol.
+const (
+	Synchronous = "synchronous" // everything is learnt before the next question: the upper bound
+	Delayed     = "delayed"     // the real application answers with the model that is live then; Execute refuses it so far
+)
+
+// Options say what is evaluated on what.
+type Options struct {
+	Interactions string   // log
+	Items        string   // catalogue; empty for none
+	FilterSeen   bool     // leave what a user had out of rankings and questions
+	Basket       string   // column whose value the lines of a basket share; empty: user and time
+	Warmup       float64  // share of the lines that are learnt and not scored
+	Models       []string // names; empty for all that can be had
+	Mode         string   // Synchronous or Delayed
+	Seeds        int      // runs of the models that depend on a seed
+	Limit        int      // first lines of the log, in the order of time; 0 for all
+	Out          string   // folder of the results
+	Model        string   // folder of a language model; empty for none
+	Draws        int      // of the bootstrap over users
+	Audit        int      // lines of the log on which every model is first checked for leaks; 0 for no check
+}
+
+// DefaultOptions scores four fifths of a log, with one seed.
+func DefaultOptions() Options {
+	return Options{Warmup: 0.2, Mode: Synchronous, Seeds: 1, Draws: 1000, Audit: 5000}
+}
+
+// Validate reports every fault of o.
+func (o Options) Validate() error {
+	var errs []error
+	fault := func(good bool, field string, value any, want string) {
+		if !good {
+			errs = append(errs, fmt.Errorf("%s %v: want %s", field, value, want))
+		}
+	}
+	fault(o.Interactions != "", "--interactions", `""`, "a log")
+	fault(o.Out != "", "--out", `""`, "a folder")
+	fault(o.Warmup >= 0 && o.Warmup < 1, "--warmup", o.Warmup, "at least 0 and less than 1")
+	fault(o.Mode == Synchronous || o.Mode == Delayed, "--mode", o.Mode, Synchronous+" or "+Delayed)
+	fault(o.Seeds >= 1, "--seeds", o.Seeds, "at least 1")
+	fault(o.Limit >= 0, "--limit", o.Limit, "at least 0")
+	fault(o.Draws >= 100, "--bootstrap", o.Draws, "at least 100")
+	fault(o.Audit >= 0, "--audit", o.Audit, "at least 0")
+	for i, m := range o.Models {
+		fault(slices.Contains(evaluation.Names(), m), "--models", m, "names out of "+fmt.Sprint(evaluation.Names()))
+		fault(!slices.Contains(o.Models[:i], m), "--models", m, "every name once")
+	}
+	if slices.Contains(o.Models, evaluation.Text) {
+		fault(o.Model != "", "--models", evaluation.Text, "a language model in --model")
+	}
+	return errors.Join(errs...)
+}
+
+// wanted is the models to run, in the order of evaluation.Names.
+func (o Options) wanted() []string {
+	var out []string
+	for _, n := range evaluation.Names() {
+		if len(o.Models) > 0 && slices.Contains(o.Models, n) || len(o.Models) == 0 && (n != evaluation.Text || o.Model != "") {
+			out = append(out, n)
+		}
+	}
+	return out
+}

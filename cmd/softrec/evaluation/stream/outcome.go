@@ -1,0 +1,138 @@
+package stream
+
+import (
+	"fmt"
+	"path/filepath"
+	"slices"
+
+	"github.com/softrec/softrec/cmd/softrec/evaluation"
+	"github.com/softrec/softrec/cmd/softrec/evaluation/rival"
+)
+
+// result puts all passes together.
+func (e *evaluator) result(settings string) (*evaluation.Result, error) {
+	r := &evaluation.Result{
+		Protocol: "stream", Mode: e.o.Mode, Settings: settings, Models: map[string]*evaluation.Model{}, Events: len(e.cases),
+		Data: evaluation.Data{
+			Interactions: filepath.Base(e.o.Interactions), Lines: e.log.Lines, Users: e.log.Users, Items: e.log.Items, Baskets: len(e.log.Baskets),
+			Questions: e.sums.questions, Warmup: e.o.Warmup, FilterSeen: e.o.FilterSeen, Synthetic: e.log.Synthetic,
+			UnseenShare: share(float64(e.sums.unseen), len(e.cases)), Oracle: share(e.sums.reach, len(e.cases)),
+		},
+	}
+	for name, runs := range e.runs {
+		r.Models[name] = runs[0]
+		if !slices.Contains(rival.SimpleNames(), name) {
+			seeds := make([]int64, len(runs))
+			for i := range runs {
+				seeds[i] = int64(i + 1)
+			}
+			r.Models[name] = evaluation.Mean(runs, seeds)
+		}
+	}
+	var err error
+	r.Comparisons, err = e.comparisons(r.Order())
+	r.Notes = append(e.remarks(), e.notes...)
+	return r, err
+}
+
+// comparisons are the ranker against every other model, SOFT against plain fine-tuning, and learning against standing still,
+// over all cases and over first-time pairs. Without a ranker the best of what is there takes its place.
+func (e *evaluator) comparisons(names []string) ([]evaluation.Comparison, error) {
+	var out []evaluation.Comparison
+	for _, pair := range e.pairs(names) {
+		for _, g := range []evaluation.Group{evaluation.All, evaluation.FirstTime} {
+			if e.users(g) < 2 {
+				continue
+			}
+			c, err := evaluation.Compare(e.side(pair[0]), e.side(pair[1]), e.cases, g, e.o.Draws, 1)
+			if err != nil {
+				return nil, err
+			}
+			out = append(out, c)
+		}
+	}
+	return out, nil
+}
+
+func (e *evaluator) pairs(names []string) [][2]string {
+	lead := evaluation.Ranker
+	if !slices.Contains(names, lead) {
+		lead = names[0]
+		for _, n := range names {
+			if e.runs[n][0].HR10 > e.runs[lead][0].HR10 {
+				lead = n
+			}
+		}
+	}
+	var out [][2]string
+	for _, n := range names {
+		if n != lead && !(lead == evaluation.Ranker && n == evaluation.SOFT) { // one run under two names
+			out = append(out, [2]string{lead, n})
+		}
+	}
+	if slices.Contains(names, evaluation.SOFT) && slices.Contains(names, evaluation.SFT) {
+		out = append(out, [2]string{evaluation.SOFT, evaluation.SFT})
+	}
+	return out
+}
+
+func (e *evaluator) side(name string) evaluation.Side {
+	return evaluation.Side{Name: name, Ranks: e.ranks[name]}
+}
+
+// users counts the users of a group's cases.
+func (e *evaluator) users(g evaluation.Group) int {
+	seen := map[int32]bool{}
+	for _, c := range e.cases {
+		if c.In(g) {
+			seen[c.User] = true
+		}
+	}
+	return len(seen)
+}
+
+// remarks is what a reader must know of the protocol and this log.
+func (e *evaluator) remarks() []string {
+	out := []string{
+		"Every basket is asked about with one list and then learnt; ranks are among the items learnt so far, ties take the middle. A target that the log had not shown before is a miss for all.",
+		"Figures are means over the lines of the baskets, so that large baskets weigh most. The oracle is what the best possible list of ten would reach.",
+	}
+	if e.o.Basket == "" {
+		out = append(out, "A basket is what one user did at one time.")
+	} else {
+		out = append(out, "A basket is one user's lines with one value of the column "+e.o.Basket+"; it stands at the time of its last line.")
+	}
+	if e.log.Spread > 0 {
+		out = append(out, plural(e.log.Spread, "basket has lines", "baskets have lines")+" of different times; all of them count at the last.")
+	}
+	if e.log.Synthetic {
+		out = append(out, "The log has no timestamps: the clock is synthetic. It steps through the places of all histories at once (every user's first event, in the order of the file, then every user's second), "+
+			"one second a place. Times between events, half-lives and the order between users mean nothing, and the end of the stream belongs to users with long histories.")
+	}
+	if e.o.FilterSeen {
+		out = append(out, "What a user had is left out of rankings, and lines of such items are no questions: repeats has only decayed popularity left.")
+	}
+	if e.o.Items == "" {
+		out = append(out, "No catalogue was given: items have no titles.")
+	}
+	if e.o.Audit > 0 {
+		out = append(out, "Before the evaluation every model played the beginning of the log with different futures and gave the same answers to the last bit.")
+	} else {
+		out = append(out, "The models were not checked for leaks (--audit 0).")
+	}
+	for _, s := range []string{evaluation.Ranker, evaluation.Frozen} {
+		if len(e.runs[s]) > 0 {
+			out = append(out, "Learned models answer with lists of ten: what is not in one ranks nowhere. Soft is the ranker's run under its second name; models of one run count its learning each.")
+			break
+		}
+	}
+	return out
+}
+
+// plural says a number with its noun.
+func plural(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, many)
+}

@@ -1,0 +1,163 @@
+package counts
+
+import (
+	"hash/fnv"
+	"math"
+	"slices"
+)
+
+// Bounds of the neighbours' memory: at most 20,000 profiles of 100 items (8 MB), and 4 bytes for each of at most 128 takers
+// of an item.
+const (
+	maxProfiles  = 20_000
+	maxProfile   = 100
+	maxTakers    = 128
+	neighbourLen = 60 // nearest profiles that have a say
+)
+
+// neighbourDays is the half-life, in days, of a profile's say after its user's newest interaction.
+const neighbourDays = 20
+
+// profile is what one user took lately. It never changes: an update replaces it.
+type profile struct {
+	user   uint64
+	serial int32 // of its creation, which names it in takers
+	last   int64 // newest interaction, Unix ms
+	items  []int32
+}
+
+// neighbours remembers the profiles of the users seen last, for user-to-user recommendation.
+type neighbours struct {
+	profiles []*profile       // the one of a serial at serial % maxProfiles
+	of       map[uint64]int32 // serial by user
+	takers   [][]int32        // by item: serials of who took it first lately, newest last
+	serial   int32            // of the next profile
+}
+
+// UserKey numbers a user for Observation.User. It never is 0.
+func UserKey(id string) uint64 {
+	h := fnv.New64a()
+	h.Write([]byte(id))
+	return max(h.Sum64(), 1)
+}
+
+func (n *neighbours) clone() neighbours {
+	c := neighbours{profiles: slices.Clone(n.profiles), takers: slices.Clone(n.takers), serial: n.serial, of: make(map[uint64]int32, len(n.of))}
+	for u, s := range n.of {
+		c.of[u] = s
+	}
+	return c
+}
+
+// take notes that user took item at ms.
+func (n *neighbours) take(user uint64, item int32, ms int64) {
+	if user == 0 {
+		return
+	}
+	old := n.find(user)
+	p := &profile{user: user, last: ms}
+	at := -1
+	if old != nil {
+		p.serial, p.last = old.serial, max(ms, old.last)
+		at = slices.Index(old.items, item)
+		p.items = make([]int32, 0, min(len(old.items)+1, maxProfile))
+		for i, x := range old.items {
+			if i != at && (at >= 0 || i > 0 || len(old.items) < maxProfile) {
+				p.items = append(p.items, x)
+			}
+		}
+	} else {
+		p.serial = n.newSerial(user)
+	}
+	p.items = append(p.items, item)
+	n.profiles[p.serial%maxProfiles] = p
+	if at < 0 {
+		n.takers[item] = appendNewest(n.takers[item], p.serial, maxTakers)
+	}
+}
+
+// find returns the profile of a user, nil for none.
+func (n *neighbours) find(user uint64) *profile {
+	if s, ok := n.of[user]; ok {
+		return n.profiles[s%maxProfiles]
+	}
+	return nil
+}
+
+// newSerial makes room for a new profile where the oldest one was.
+func (n *neighbours) newSerial(user uint64) int32 {
+	s := n.serial
+	if n.serial++; n.serial < 0 {
+		n.serial = 0
+	}
+	if at := s % maxProfiles; int(at) < len(n.profiles) {
+		if gone := n.profiles[at]; gone != nil {
+			delete(n.of, gone.user)
+		}
+	} else {
+		n.profiles = append(n.profiles, nil)
+	}
+	if n.of == nil {
+		n.of = map[uint64]int32{}
+	}
+	n.of[user] = s
+	return s
+}
+
+// appendNewest returns a new slice with s at the end and at most limit values.
+func appendNewest(list []int32, s int32, limit int) []int32 {
+	keep := list[max(0, len(list)-limit+1):]
+	out := make([]int32, len(keep), len(keep)+1)
+	copy(out, keep)
+	return append(out, s)
+}
+
+// Neighbours sums into s, which it resets first, the share of the 60 profiles most like items (distinct ones of a user's
+// history, at most a hundred of them count) that hold an item, each profile weighed by its cosine with items and fading with
+// a half-life of 20 days since its newest interaction. like is scratch and left empty.
+func (c *Counts) Neighbours(items []int32, now int64, s, like *Sparse) {
+	s.Reset(c.Len())
+	n := &c.near
+	items = items[:min(len(items), maxProfile)]
+	like.Reset(len(n.profiles))
+	for _, item := range items {
+		if item < 1 || int(item) >= len(n.takers) {
+			continue
+		}
+		for _, serial := range n.takers[item] {
+			if p := n.profiles[serial%maxProfiles]; p.serial == serial {
+				like.Touch(serial%maxProfiles, 1)
+			}
+		}
+	}
+	for _, at := range like.Touched {
+		p := n.profiles[at]
+		days := float64(max(now-p.last, 0)) / (24 * 60 * 60 * 1000)
+		like.Values[at] *= float32(math.Exp2(-days/neighbourDays) / math.Sqrt(float64(len(items)*len(p.items))))
+	}
+	nearest := nearestOf(like)
+	total := float32(0)
+	for _, at := range nearest {
+		total += like.Values[at]
+	}
+	for _, at := range nearest {
+		for _, item := range n.profiles[at].items {
+			s.Touch(item, like.Values[at]/total)
+		}
+	}
+	like.Reset(0)
+}
+
+// nearestOf returns the slots with the greatest values, ties by slot. It reorders like.Touched.
+func nearestOf(like *Sparse) []int32 {
+	slices.SortFunc(like.Touched, func(a, b int32) int {
+		switch va, vb := like.Values[a], like.Values[b]; {
+		case va > vb:
+			return -1
+		case va < vb:
+			return 1
+		}
+		return int(a) - int(b)
+	})
+	return like.Touched[:min(len(like.Touched), neighbourLen)]
+}

@@ -1,5 +1,0 @@
-//go:build race
-
-package generative
-
-const raceEnabled = true

@@ -1,0 +1,5 @@
+//go:build race
+
+package lmtest
+
+const raceEnabled = true

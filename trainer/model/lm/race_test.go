@@ -1,5 +1,0 @@
-//go:build race
-
-package lm
-
-const raceEnabled = true

@@ -1,5 +1,0 @@
-//go:build !race
-
-package textlive
-
-const raceEnabled = false

@@ -1,5 +1,0 @@
-//go:build race
-
-package texttune_test
-
-const raceEnabled = true
