@@ -17,4 +17,6 @@ func (in *Interactions) Field(column string) string {
 }
 
 // Fault is the *Error of the row that was read last: a value of a column that the caller cannot use.
-func (in *Interactions) Fault(column, value, reason string) error { return in.t.fault(column, value, reason) }
+func (in *Interactions) Fault(column, value, reason string) error {
+	return in.t.fault(column, value, reason)
+}

@@ -121,8 +121,6 @@ func transform(c int, v float32) float32 {
 		return v
 	case colPopular:
 		return float32(math.Log1p(float64(v)))
-	case colTogether, colLift, colCosine:
-		return float32(math.Log1p(1000 * float64(v)))
 	default:
 		return float32(math.Log1p(1000 * float64(v)))
 	}

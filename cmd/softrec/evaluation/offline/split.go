@@ -38,16 +38,15 @@ func Cut(log *Log) (*Split, error) {
 	s := &Split{Given: log.Parts}
 	for u, rows := range log.Rows {
 		own := s.distinct(rows)
-		train, valid, test := len(own), len(own), len(own)
+		parts := lastTwo
 		if log.Parts {
-			var err error
-			if train, valid, err = given(own); err != nil {
-				return nil, fmt.Errorf("split of user %q: %w", log.Users[u], err)
-			}
-		} else {
-			train, valid = lastTwo(own)
+			parts = given
 		}
-		s.add(int32(u), own, train, valid, test)
+		train, valid, err := parts(own)
+		if err != nil {
+			return nil, fmt.Errorf("split of user %q: %w", log.Users[u], err)
+		}
+		s.add(int32(u), own, train, valid)
 	}
 	if len(s.Train) == 0 || len(s.Valid) == 0 || len(s.Test) == 0 {
 		return nil, errors.New("the log is too short: no user has items for all of train, valid and test")
@@ -91,13 +90,13 @@ func given(rows []Row) (train, valid int, err error) {
 }
 
 // lastTwo returns the same for a user without given parts.
-func lastTwo(rows []Row) (train, valid int) {
+func lastTwo(rows []Row) (train, valid int, err error) {
 	valid = basketBefore(rows, len(rows))
 	train = basketBefore(rows, valid)
 	if train == 0 { // fewer than three baskets
-		return len(rows), len(rows)
+		return len(rows), len(rows), nil
 	}
-	return train, valid
+	return train, valid, nil
 }
 
 // basketBefore is where the basket that ends at end begins.
@@ -109,8 +108,9 @@ func basketBefore(rows []Row, end int) int {
 	return begin
 }
 
-// add sorts one user's rows into the parts: rows[:train], rows[train:valid] and rows[valid:test].
-func (s *Split) add(user int32, rows []Row, train, valid, test int) {
+// add sorts one user's rows into the parts: rows[:train], rows[train:valid] and the rest.
+func (s *Split) add(user int32, rows []Row, train, valid int) {
+	test := len(rows)
 	items := make([]int32, len(rows))
 	seq := Sequence{User: user, Baskets: make([]int, train)}
 	for i, r := range rows {
