@@ -55,7 +55,7 @@ func evalOfflineFlags(cmd *cobra.Command, o *offline.Options) {
 	fs.IntVar(&o.Seeds, "seeds", o.Seeds, "seeds of the models that train")
 	fs.Float64Var(&o.Minutes, "minutes", o.Minutes, "longest training of one network")
 	fs.IntVar(&o.Epochs, "epochs", o.Epochs, "most epochs of one network; it stops earlier when its validation stops getting better")
-	fs.IntVar(&o.SoftEpochs, "soft-epochs", o.SoftEpochs, "epochs of SOFT's teacher and of its student; sft gets as much compute as both together")
+	fs.IntVar(&o.SoftEpochs, "soft-epochs", o.SoftEpochs, "epochs of SOFT's teacher and of its student, sft gets as much compute as both together; 0 for as many as the network alone needed within --minutes")
 	fs.IntVar(&o.Watch, "watch", o.Watch, "validation users that decide when a network stops; 0 for all")
 	fs.IntVar(&o.Draws, "bootstrap", o.Draws, "draws of the bootstrap over users")
 }

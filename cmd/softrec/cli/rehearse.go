@@ -26,7 +26,9 @@ func openRehearsal(cfg config.Config, filterSeen bool, log *slog.Logger) rival.O
 }
 
 // rehearsed are the defaults of an evaluation: windows as long as a user's history mostly is.
-func rehearsed() map[string]string { return map[string]string{"window.len": "500", "trainer.round_events": "20000"} }
+func rehearsed() map[string]string {
+	return map[string]string{"window.len": "500", "trainer.round_events": "20000"}
+}
 
 // rehearser speaks for a rehearsal.
 type rehearser struct {

@@ -2,12 +2,12 @@ package counts
 
 // maxPairs bounds how many items of a basket, and of the basket before it, one interaction is paired with: a pair of
 // bulk orders of 500 lines each would otherwise cost a quarter of a million updates.
-const maxPairs = 128
+const maxPairs = 32
 
 // mates is how many of the newest interactions of a history an item still goes together with, and mateWeight what one of
 // the last basket weighs against a line of the same basket; every basket further back weighs 0.9 of the one after it.
 const (
-	mates      = 40
+	mates      = 20
 	mateWeight = 0.5
 	mateFade   = 0.9
 )

@@ -15,7 +15,7 @@ type Config struct {
 	Rate    float64      `koanf:"rate" help:"step size of Adam (default 0.003)"`
 	Memory  int          `koanf:"memory" help:"held-out baskets remembered from earlier fits and learnt from again, 0 for none (default 2000)"`
 	Pull    float64      `koanf:"pull" help:"L2 pull of every weight towards where the fit started, per interaction (default 0.001)"`
-	Workers int          `koanf:"workers" help:"goroutines of a fit, 1 or 2; the result is the same (default 2)"`
+	Workers int          `koanf:"workers" help:"goroutines of a fit, 1 or 2; the result is the same (default 1)"`
 	Online  OnlineConfig `koanf:"online"`
 }
 
@@ -33,7 +33,7 @@ type OnlineConfig struct {
 
 // DefaultConfig is what was chosen on the warm-up part of a real log.
 func DefaultConfig() Config {
-	return Config{Hidden: 48, Hidden2: 24, Epochs: 2, Batch: 8, Rate: 0.003, Pull: 0.001, Memory: 2000, Workers: 2,
+	return Config{Hidden: 48, Hidden2: 24, Epochs: 2, Batch: 8, Rate: 0.003, Pull: 0.001, Memory: 2000, Workers: 1,
 		Online: OnlineConfig{Every: 32, Replay: 5, Memory: 4000, Kept: 64, Warm: 500, Rate: 0.002, Power: 1}}
 }
 

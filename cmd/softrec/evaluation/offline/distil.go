@@ -14,9 +14,9 @@ import (
 
 // distilled makes the runs of SOFT, as self-distillation of the network, and of plain fine-tuning that spends the same compute:
 // teacher, distillation and student together.
-func (l *lab) distilled(ctx context.Context, engine *seqtrain.Engine, seed int64) error {
+func (l *lab) distilled(ctx context.Context, engine *seqtrain.Engine, epochs int, seed int64) error {
 	cfg := soft.DefaultConfig()
-	cfg.Epochs, cfg.TeacherEpochs, cfg.Patience = l.o.SoftEpochs, l.o.SoftEpochs, l.o.SoftEpochs
+	cfg.Epochs, cfg.TeacherEpochs, cfg.Patience = epochs, epochs, epochs
 	student, err := l.learner(engine, seed)
 	if err != nil {
 		return err
@@ -27,7 +27,7 @@ func (l *lab) distilled(ctx context.Context, engine *seqtrain.Engine, seed int64
 		return fmt.Errorf("SOFT of seed %d: %w", seed, err)
 	}
 	l.keepTrained(evaluation.SOFT, seed, student, start)
-	l.notes = append(l.notes, fmt.Sprintf("seed %d: SOFT ran schedule %s at a cost of %.1f passes, lambda %s", seed, rec.Schedule, rec.Cost(), lambdas(rec)))
+	l.notes = append(l.notes, fmt.Sprintf("seed %d: SOFT trained teacher and student for %d epochs each under schedule %s, at a cost of %.1f passes; lambda %s", seed, epochs, rec.Schedule, rec.Cost(), lambdas(rec)))
 	plain, err := l.learner(engine, seed)
 	if err != nil {
 		return err

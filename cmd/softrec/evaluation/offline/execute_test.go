@@ -154,7 +154,7 @@ func TestOptions_refusals(t *testing.T) {
 		"--seeds 0":                 func(o *Options) { o.Seeds = 0 },
 		"--minutes 0":               func(o *Options) { o.Minutes = 0 },
 		"--epochs 0":                func(o *Options) { o.Epochs = 0 },
-		"--soft-epochs 0":           func(o *Options) { o.SoftEpochs = 0 },
+		"--soft-epochs -1":          func(o *Options) { o.SoftEpochs = -1 },
 		"--watch -1":                func(o *Options) { o.Watch = -1 },
 		"--bootstrap 1":             func(o *Options) { o.Draws = 1 },
 		"network.patience 0":        func(o *Options) { o.Network.Patience = 0 },

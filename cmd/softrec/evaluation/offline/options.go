@@ -32,7 +32,7 @@ type Options struct {
 	Seeds        int      // networks trained, each with a mixture of its own
 	Minutes      float64  // longest training of one network
 	Epochs       int      // most epochs of one network
-	SoftEpochs   int      // epochs of SOFT's teacher and of its student
+	SoftEpochs   int      // epochs of SOFT's teacher and of its student; 0: as many as the network alone needed, within Minutes
 	Watch        int      // validation users that decide when a network stops, 0 for all
 	Draws        int      // of the bootstrap
 	Network      Network  // shape and training of the network; zero: what suits the backend
@@ -40,7 +40,7 @@ type Options struct {
 
 // DefaultOptions is three seeds of everything within a quarter of an hour each.
 func DefaultOptions() Options {
-	return Options{Seeds: 3, Minutes: 15, Epochs: 100, SoftEpochs: 6, Watch: 2000, Draws: 2000}
+	return Options{Seeds: 3, Minutes: 15, Epochs: 100, Watch: 2000, Draws: 2000}
 }
 
 // Filled returns o with its models named.
@@ -75,7 +75,7 @@ func (o Options) Validate() error {
 	fault(o.Seeds >= 1 && o.Seeds <= 100, "--seeds", o.Seeds, "1 to 100")
 	fault(o.Minutes > 0, "--minutes", o.Minutes, "above 0")
 	fault(o.Epochs >= 1, "--epochs", o.Epochs, "at least 1")
-	fault(o.SoftEpochs >= 1, "--soft-epochs", o.SoftEpochs, "at least 1")
+	fault(o.SoftEpochs >= 0, "--soft-epochs", o.SoftEpochs, "at least 0")
 	fault(o.Watch >= 0, "--watch", o.Watch, "at least 0")
 	fault(o.Draws >= 100, "--bootstrap", o.Draws, "at least 100")
 	if o.Network != (Network{}) {

@@ -1,0 +1,5 @@
+//go:build race
+
+package seqstep
+
+const raceEnabled = true
