@@ -4,6 +4,9 @@ package counts
 // bulk orders of 500 lines each would otherwise cost a quarter of a million updates.
 const maxPairs = 32
 
+// maxPartners bounds the rows of these tables: they are many, and a snapshot carries them all.
+const maxPartners = 128
+
 // mates is how many of the newest interactions of a history an item still goes together with, and mateWeight what one of
 // the last basket weighs against a line of the same basket; every basket further back weighs 0.9 of the one after it.
 const (
@@ -14,7 +17,7 @@ const (
 
 // pair notes what o's item came after and went with. It is called once for each distinct item of a basket.
 func (c *Counts) pair(o Observation, ms int64, repeat bool) {
-	own, limit := c.owner.Load(), c.cfg.MaxSuccessors
+	own, limit := c.owner.Load(), min(c.cfg.MaxSuccessors, maxPartners)
 	last, before := o.lastBaskets()
 	link := func(table int, from, to int32, w float32) {
 		if from >= 1 && from != to {

@@ -1,0 +1,15 @@
+package cli
+
+import "github.com/spf13/cobra"
+
+func newBench(env Env) (*cobra.Command, error) {
+	train, err := newBenchTrain(env)
+	if err != nil {
+		return nil, err
+	}
+	worker, err := newBenchWorker(env)
+	if err != nil {
+		return nil, err
+	}
+	return group("bench", "Measure the speed of softrec's parts on this machine", train, worker), nil
+}
