@@ -32,6 +32,7 @@ type collector struct {
 	from    map[int]int64 // offsets at the last cut
 	vocab   *vocab.Vocab  // arrival order; a round makes the canonical one
 	live    *counts.Counts
+	whole   bool      // live learns all that a model's counts do, not just what the baselines read
 	segs    []segment // since the last cut
 	carried []segment // held out by the last round, to be learnt by the next
 	fresh   int
@@ -101,7 +102,9 @@ func (c *collector) learn(rec broker.Record, e schema.Event) {
 	if c.score != nil {
 		c.score(history, s, e, target)
 	}
-	c.live.Update(seg.observation(len(seg.Steps)-1, c.rules.Len))
+	o := seg.observation(len(seg.Steps)-1, c.rules.Len)
+	o.Lean = !c.whole
+	c.live.Update(o)
 }
 
 // segmentFor returns the segment that s continues. A late interaction (older than the newest one before it) gets a

@@ -73,6 +73,7 @@ func NewRehearsal(cfg Config, rules window.Rules, o RehearsalOptions) (*Rehearsa
 	}
 	r := &Rehearsal{cfg: cfg, online: online, filter: o.FilterSeen, state: newKnowledge(cfg)}
 	r.collector = newCollector(rules, 100*365*24*time.Hour, r.state)
+	r.collector.whole = true
 	r.rounds = &rounds{cfg: cfg, rules: rules, tuner: o.Tuner, plain: o.Plain, log: o.Logger, now: time.Now}
 	return r, nil
 }

@@ -69,7 +69,7 @@ func command(ctx context.Context, o Options, name, folder string) (*exec.Cmd, er
 	case name != Torch && len(o.Self) == 0:
 		return nil, errors.New("the command line of this binary is not known")
 	case name != Torch:
-		args := append(slices.Clone(o.Self[1:]), name, "--folder", folder, "--backend-pjrt-plugin", o.Plugin)
+		args := append(slices.Clone(o.Self[1:]), name, "--folder", folder, "--pjrt-plugin", o.Plugin)
 		cmd = exec.CommandContext(ctx, o.Self[0], args...)
 	case o.Python == "":
 		return nil, errors.New("no Python with torch was named with --python")

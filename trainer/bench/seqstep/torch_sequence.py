@@ -38,12 +38,17 @@ def read_weights(path):
 
 
 class Network(torch.nn.Module):
-    """Causal self-attention over item ids, normalised before each part by root mean square, the item table tied to the output."""
+    """Causal self-attention over item ids, normalised before each part by root mean square, the item table tied to the output.
+    The tensors are those of sequence.Weights in their order, the item table first."""
 
     def __init__(self, config, tensors):
         super().__init__()
         self.dim, self.layers, self.heads, self.share = config["dim"], config["layers"], config["heads"], config["dropout"]
-        self.weight = torch.nn.ParameterDict({name.replace(".", "_"): torch.nn.Parameter(t) for name, t in tensors.items()})
+        self.tensors = torch.nn.ParameterList(tensors.values())
+        self.names = list(tensors)
+
+    def weights(self):
+        return dict(zip(self.names, self.tensors))
 
     def drop(self, x):
         return F.dropout(x, self.share) if self.share else x
@@ -56,10 +61,10 @@ class Network(torch.nn.Module):
         return x.view(rows, slots, self.heads, self.dim // self.heads).transpose(1, 2)
 
     def forward(self, ids):
-        w = self.weight
+        w = self.weights()
         x = self.drop(F.embedding(ids, w["items"]) * math.sqrt(self.dim) + w["positions"])
         for layer in range(self.layers):
-            p = f"block{layer}_"
+            p = f"block{layer}."
             h = self.normalise(x)
             a = F.scaled_dot_product_attention(self.split(h @ w[p + "q"]), self.split(h @ w[p + "k"]), self.split(h @ w[p + "v"]), is_causal=True)
             x = x + self.drop(a.transpose(1, 2).reshape(x.shape) @ w[p + "o"])
@@ -114,7 +119,7 @@ class World:
         self.sampler = None if full else Sampler(self.targets, catalogue, page["negatives"], page["smoothing"])
 
     def loss(self, ids, targets):
-        h, table = self.network(ids).flatten(0, 1), self.network.weight["items"]
+        h, table = self.network(ids).flatten(0, 1), self.network.tensors[0]
         targets = targets.flatten()
         if self.sampler is None:
             return F.cross_entropy(h @ table[1:].T, targets - 1)

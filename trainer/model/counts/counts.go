@@ -12,6 +12,7 @@ type Observation struct {
 	Times   []int64   // of History, Unix ms, in parallel; nil makes every entry a basket of its own
 	Basket  []int32   // lines of the same basket that were observed before this one
 	User    uint64    // UserKey of the user; 0 leaves the observation out of the neighbours
+	Lean    bool      // learn only what the baselines read: popularity and windowed transitions
 	Item    int32     // dense item index, 1 or more
 	Time    time.Time // when it happened
 }
@@ -113,8 +114,11 @@ func (c *Counts) Update(o Observation) {
 		c.repeats[o.Item]++
 	}
 	c.updates++
-	c.near.take(o.User, o.Item, ms)
 	c.follow(o.History, o.Item, ms)
+	if o.Lean {
+		return
+	}
+	c.near.take(o.User, o.Item, ms)
 	if !slices.Contains(o.Basket, o.Item) { // a line may be there twice
 		c.pair(o, ms, repeat)
 	}
