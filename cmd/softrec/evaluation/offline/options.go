@@ -38,9 +38,9 @@ type Options struct {
 	Network      Network  // shape and training of the network; zero: what suits the backend
 }
 
-// DefaultOptions is three seeds of everything within a quarter of an hour each.
+// DefaultOptions is three seeds of everything, each network within half an hour.
 func DefaultOptions() Options {
-	return Options{Seeds: 3, Minutes: 15, Epochs: 100, Watch: 2000, Draws: 2000}
+	return Options{Seeds: 3, Minutes: 30, Epochs: 100, Watch: 2000, Draws: 2000}
 }
 
 // Filled returns o with its models named.
