@@ -64,7 +64,7 @@ type badStage struct {
 func newBadStage(t *testing.T) *badStage {
 	t.Helper()
 	cfg := DefaultConfig()
-	cfg.Sequence, cfg.Mixer.Memory = smallShape, 400
+	cfg.Sequence, cfg.Mixer = smallShape, smallMixing()
 	cfg.GateAlpha = 0.01 // the mixing model learns to leave a bad network alone: as good as none, it passes that often
 	rules := window.Rules{Len: 20, Lateness: time.Hour}
 	s := &badStage{}
@@ -73,7 +73,7 @@ func newBadStage(t *testing.T) *badStage {
 		m.Version = fmt.Sprintf("v%d", len(s.went))
 		return newLiveModel(m, b), nil
 	}}
-	s.k = newKnowledge(cfg)
+	s.k = nothingLearnt(t, cfg)
 	c := newCollector(rules, schema.DefaultMaxFuture, s.k)
 	recs := chains(t, 1, 60, 300, 0, 3000, falling)
 	for _, rec := range recs[:1500] {

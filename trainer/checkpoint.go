@@ -33,7 +33,7 @@ type checkpoint struct {
 	Counts    []byte
 	Network   []byte // empty: none
 	Adapter   []byte // empty: none
-	Memory    []byte
+	Mixing    []byte
 	Carried   []segment
 	Replay    replay
 	Users     []userBlob

@@ -28,8 +28,8 @@ func click(t testing.TB, partition int, offset int64, user, item string, sec int
 	return broker.Record{Topic: schema.TopicInteractions, Partition: partition, Offset: offset, Key: []byte(user), Value: b, Time: e.Timestamp}
 }
 
-func testCollector() *collector {
-	return newCollector(window.Rules{Len: 5, Lateness: time.Hour}, schema.DefaultMaxFuture, newKnowledge(DefaultConfig()))
+func testCollector(t testing.TB) *collector {
+	return newCollector(window.Rules{Len: 5, Lateness: time.Hour}, schema.DefaultMaxFuture, nothingLearnt(t, DefaultConfig()))
 }
 
 // names shows a segment as its items, the fresh ones behind the bar.
@@ -45,7 +45,7 @@ func names(c cut, s segment) string {
 }
 
 func TestCollector_contextIsTheWindowBefore(t *testing.T) {
-	c := testCollector()
+	c := testCollector(t)
 	for i, item := range []string{"a", "b", "c", "d", "e", "f", "g"} {
 		c.observe(click(t, 0, int64(i), "u", item, i))
 	}
@@ -64,7 +64,7 @@ func TestCollector_contextIsTheWindowBefore(t *testing.T) {
 }
 
 func TestCollector_lateInteractionStandsAlone(t *testing.T) {
-	c := testCollector()
+	c := testCollector(t)
 	c.observe(click(t, 0, 0, "u", "a", 10))
 	c.observe(click(t, 0, 1, "u", "c", 30))
 	c.observe(click(t, 0, 2, "u", "b", 20)) // late: its history is a
@@ -80,7 +80,7 @@ func TestCollector_lateInteractionStandsAlone(t *testing.T) {
 }
 
 func TestCollector_countsWhatItSkips(t *testing.T) {
-	c := testCollector()
+	c := testCollector(t)
 	good := click(t, 0, 0, "u", "a", 10)
 	c.observe(good)
 	c.observe(good) // read again
@@ -101,7 +101,7 @@ func TestCollector_countsWhatItSkips(t *testing.T) {
 }
 
 func TestCollector_forgetsUsers(t *testing.T) {
-	c := testCollector()
+	c := testCollector(t)
 	c.observe(click(t, 0, 0, "u", "a", 1))
 	c.observe(click(t, 0, 1, "v", "b", 2))
 	c.observe(broker.Record{Offset: 2, Key: []byte("u"), Time: epoch})
@@ -121,7 +121,7 @@ func TestCollector_forgetsUsers(t *testing.T) {
 
 // The states of a cut do not change while the collector goes on.
 func TestCollector_cutIsFrozen(t *testing.T) {
-	c := testCollector()
+	c := testCollector(t)
 	for i := range 4 {
 		c.observe(click(t, 0, int64(i), "u", fmt.Sprint(i), i))
 	}
@@ -186,11 +186,11 @@ func TestCanonicalise_readingOrderLeavesNoTrace(t *testing.T) {
 	parts := stream(t, 5, 3, 12, 30, 400)
 	var want canonical
 	for trial := range 5 {
-		c := testCollector()
+		c := testCollector(t)
 		for _, r := range interleave(rand.New(rand.NewPCG(uint64(trial), 0)), parts) {
 			c.observe(r)
 		}
-		got := canonicalise(newKnowledge(DefaultConfig()).Vocab, c.take())
+		got := canonicalise(nothingLearnt(t, DefaultConfig()).Vocab, c.take())
 		if trial == 0 {
 			want = got
 			continue
@@ -211,7 +211,7 @@ func TestCollector_futureLeavesThePastAlone(t *testing.T) {
 	const past, all = 300, 600
 	base := stream(t, 9, 1, 15, 40, all)[0]
 	run := func(tail []broker.Record) ([]byte, []byte) {
-		c := testCollector()
+		c := testCollector(t)
 		var scored []string
 		c.score = func(history []step, _ step, e schema.Event, target int32) {
 			scored = append(scored, fmt.Sprint(itemsOf(history), e.ItemID, target))
@@ -219,7 +219,7 @@ func TestCollector_futureLeavesThePastAlone(t *testing.T) {
 		for _, r := range base[:past] {
 			c.observe(r)
 		}
-		k := canonicalise(newKnowledge(DefaultConfig()).Vocab, c.peek())
+		k := canonicalise(nothingLearnt(t, DefaultConfig()).Vocab, c.peek())
 		segs, err := json.Marshal(k.Segs)
 		if err != nil {
 			t.Fatal(err)
@@ -245,11 +245,11 @@ func TestCollector_futureLeavesThePastAlone(t *testing.T) {
 }
 
 func TestHoldOut_takesTheNewestWholeInstants(t *testing.T) {
-	c := testCollector()
+	c := testCollector(t)
 	for i := range 100 {
 		c.observe(click(t, 0, int64(i), fmt.Sprint("u", i%7), fmt.Sprint(i%13), i/4)) // four clicks share an instant
 	}
-	can := canonicalise(newKnowledge(DefaultConfig()).Vocab, c.take())
+	can := canonicalise(nothingLearnt(t, DefaultConfig()).Vocab, c.take())
 	train, held := holdOut(can.Segs, 0.25, 5)
 	if countFresh(train)+countFresh(held) != 100 {
 		t.Fatalf("%d + %d interactions, want 100", countFresh(train), countFresh(held))
@@ -272,11 +272,11 @@ func TestHoldOut_takesTheNewestWholeInstants(t *testing.T) {
 // A log that knows only days still has something held out, for the mixing model and for the gate.
 func TestHoldOut_coarseClock(t *testing.T) {
 	for _, days := range []int{1, 2, 3} {
-		c := testCollector()
+		c := testCollector(t)
 		for i := range 120 {
 			c.observe(click(t, 0, int64(i), fmt.Sprint("u", i%40), fmt.Sprint(i%13), i*days/120*86400))
 		}
-		can := canonicalise(newKnowledge(DefaultConfig()).Vocab, c.take())
+		can := canonicalise(nothingLearnt(t, DefaultConfig()).Vocab, c.take())
 		train, held := holdOut(can.Segs, 0.25, 5)
 		fit, gate := splitHeld(held, 5)
 		if n := countFresh(held); n < 25 || n > 40 || countFresh(train)+n != 120 {

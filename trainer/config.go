@@ -38,7 +38,8 @@ type Config struct {
 	GateLimit       int           `koanf:"gate_limit" help:"most baskets each held-out half is judged on, the newest are taken (default 2000)"`
 	GateAlpha       float64       `koanf:"gate_alpha" help:"error rate of the gate's paired test by user: how often newer counts that are no worse are refused, and how often a network that is no better passes (default 0.05)"`
 	GateMargin      float64       `koanf:"gate_margin" help:"newer counts may be worse than the live model by this share of its NDCG@10, 0 to 1 (default 0)"`
-	GateSuperior    bool          `koanf:"gate_superior" help:"a newly tuned network must be significantly better than the live model; false: it passes as newer counts do, unless significantly worse (default true)"`
+	GateSuperior    bool          `koanf:"gate_superior" help:"a newly tuned network must be significantly better than the live model; false: it passes as newer counts do, unless significantly worse (default false)"`
+	GateWindows     bool          `koanf:"gate_windows" help:"a newly tuned network must by itself place what users take significantly higher when it reads their own windows than when it reads those of others (default true)"`
 	GateCoverage    float64       `koanf:"gate_coverage" help:"a candidate is refused when its lists hold fewer distinct items than this share of the live model's, 0 to 1 (default 0.5)"`
 	GateFailures    float64       `koanf:"gate_failures" help:"a candidate is refused when more than this share of its lists is short, holds an item twice or a score that is no number, 0 to 1 (default 0.01)"`
 	ShadowEvents    int           `koanf:"shadow_events" help:"scored interactions on which a candidate that passed the gate stands beside the live model before it may go live; 0: it goes live at once (default 0)"`
@@ -64,7 +65,7 @@ func DefaultConfig() Config {
 	return Config{
 		Learner: LearnerSequence, RoundEvents: 8000, RoundInterval: time.Minute, RoundMinEvents: 500, BootstrapEvents: 1000,
 		LearnLimit: 20_000, ReplayShare: 1, ReplayLimit: 200_000, HeldOut: 0.25, GateMinimum: 50, GateUsers: 5, GateLimit: 2000,
-		GateAlpha: 0.05, GateSuperior: true, GateCoverage: 0.5, GateFailures: 0.01, RollbackEvents: 2000, RollbackAlpha: 0.05,
+		GateAlpha: 0.05, GateWindows: true, GateCoverage: 0.5, GateFailures: 0.01, RollbackEvents: 2000, RollbackAlpha: 0.05,
 		Keep: 5, Seed: 1,
 		ScoreShare: 1, ScoreRolling: 5000, ScorePoint: 2000, ReportInterval: time.Second,
 		Soft: soft.DefaultConfig(), Counts: counts.DefaultConfig(), Mixer: mixer.DefaultConfig(),

@@ -33,7 +33,7 @@ func drift(t *testing.T, cfg Config, tuner Tuner, recs []broker.Record) (hr []fl
 	rules := window.Rules{Len: 20, Lateness: time.Hour}
 	r := &rounds{cfg: cfg, rules: rules, tuner: tuner, now: time.Now}
 	r.publish = publishNowhere
-	k := newKnowledge(cfg)
+	k := nothingLearnt(t, cfg)
 	c := newCollector(rules, schema.DefaultMaxFuture, k)
 	p := newPrequential(cfg)
 	c.score = func(history []step, s step, e schema.Event, target int32) { p.score(c, history, s, e, target) }
@@ -83,7 +83,7 @@ func mean(xs []float64) float64 {
 // before within 1,000 interactions: the gate holds nothing back that has seen the new times.
 func TestDrift_recovers(t *testing.T) {
 	cfg := DefaultConfig()
-	cfg.Learner, cfg.Mixer.Memory, cfg.ScoreRolling = LearnerCounts, 100, driftEvery
+	cfg.Learner, cfg.Mixer, cfg.ScoreRolling = LearnerCounts, smallMixing(), driftEvery
 	const half = 2000
 	hr, rounds := drift(t, cfg, nil, swapped(t, half))
 	at := half / driftEvery
@@ -131,7 +131,7 @@ func realTuner(t *testing.T, cfg Config) *SequenceTuner {
 // driftConfig trains a network small enough for a test.
 func driftConfig() Config {
 	cfg := DefaultConfig()
-	cfg.Sequence, cfg.Mixer.Memory, cfg.ScoreRolling = smallShape, 100, driftEvery
+	cfg.Sequence, cfg.Mixer, cfg.ScoreRolling = smallShape, smallMixing(), driftEvery
 	cfg.Soft.Epochs, cfg.Soft.TeacherEpochs = 4, 2
 	return cfg
 }

@@ -88,20 +88,18 @@ func (r *rounds) release(ctx context.Context, w *work, candidate *ranker.Bundle,
 
 // candidate is the bundle the gate judges: it has not seen the gate's interactions in any part.
 func (r *rounds) candidate(ctx context.Context, w *work, network Network) (*ranker.Bundle, error) {
-	b, err := r.bundle(w.vocab, w.counts, network, w.start)
+	b, err := r.bundle(w.vocab, w.counts, network, w.mixing.Mixer())
 	if err != nil {
 		return nil, fmt.Errorf("build candidate: %w", err)
 	}
-	memory := w.memory.Clone()
-	memory.Add(w.reader.cases(ctx, b, w.fit), w.seed)
-	if err := ctx.Err(); err != nil {
-		return nil, err
+	mixing := w.mixing.Clone()
+	for _, c := range w.reader.cases(ctx, b, w.fit) {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		w.learnt(mixing.Learn(c))
 	}
-	m, _, err := mixer.Fit(memory.Cases(), r.cfg.Mixer, b.Mixer, w.seed)
-	if err != nil {
-		return nil, fmt.Errorf("fit mixing model: %w", err)
-	}
-	return r.bundle(w.vocab, w.counts, network, m)
+	return r.bundle(w.vocab, w.counts, network, mixing.Mixer())
 }
 
 // bundle puts a model together: one that reads the language model's text where there is one.
@@ -114,14 +112,6 @@ func (r *rounds) bundle(v *vocab.Vocab, c *counts.Counts, n Network, m *mixer.Mi
 
 // networkOf is what was trained of a bundle.
 func networkOf(b *ranker.Bundle) Network { return Network{Sequence: b.Sequence, Adapter: b.Adapter} }
-
-// startMixer is the live mixing model, to be fitted on, or nil where it reads the text of a language model that is gone.
-func (r *rounds) startMixer(live *ranker.Bundle) *mixer.Mixer {
-	if live.ReadsText() && r.text == nil {
-		return nil
-	}
-	return live.Mixer
-}
 
 // manifest describes a snapshot of the round.
 func (r *rounds) manifest(w *work, learner string, v verdict, parent *liveModel) schema.Manifest {

@@ -62,7 +62,7 @@ func TestGate_onALog(t *testing.T) {
 	rules := window.Rules{Len: 50, Lateness: 24 * time.Hour}
 	r := &rounds{cfg: cfg, rules: rules, now: time.Now}
 	r.publish = publishNowhere
-	k := newKnowledge(cfg)
+	k := nothingLearnt(t, cfg)
 	c := newCollector(rules, 0, k)
 	p := newPrequential(cfg)
 	c.score = func(history []step, s step, e schema.Event, target int32) { p.score(c, history, s, e, target) }

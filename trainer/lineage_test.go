@@ -72,7 +72,7 @@ func roundsOf(t *testing.T, cfg Config, n int) (*rounds, *collector) {
 		m.Version = fmt.Sprint("r", m.Round)
 		return newLiveModel(m, b), nil
 	}
-	c := newCollector(rules, schema.DefaultMaxFuture, newKnowledge(cfg))
+	c := newCollector(rules, schema.DefaultMaxFuture, nothingLearnt(t, cfg))
 	for _, rec := range stream(t, 33, 1, 20, 40, n)[0] {
 		c.observe(rec)
 	}
@@ -93,7 +93,7 @@ func TestRounds_gateOfTheFirstRoundIsUnseen(t *testing.T) {
 		for _, rec := range stream(t, 33, 1, 20, 40, 400+more)[0][400:] {
 			c.observe(rec)
 		}
-		k := newKnowledge(cfg)
+		k := nothingLearnt(t, cfg)
 		w, err := r.prepare(t.Context(), k, c.take(), first.Live)
 		if err != nil {
 			t.Fatal(err)
@@ -129,7 +129,7 @@ func TestLiveModel_unlearnt(t *testing.T) {
 // Where the cuts fall leaves no trace in the counts: the history of an interaction is the window, in a long segment too.
 func TestCounts_cutsLeaveNoTrace(t *testing.T) {
 	learn := func(every int) []byte {
-		c, k := testCollector(), newKnowledge(DefaultConfig())
+		c, k := testCollector(t), nothingLearnt(t, DefaultConfig())
 		take := func() {
 			can := canonicalise(k.Vocab, c.take())
 			k.Vocab = can.Vocab
@@ -163,7 +163,7 @@ func TestRounds_failuresDoNotPileUp(t *testing.T) {
 	cfg.LearnLimit, cfg.Sequence = 100, smallShape
 	r, c := roundsOf(t, cfg, 400)
 	r.tuner = &stubTuner{err: os.ErrInvalid}
-	k := newKnowledge(cfg)
+	k := nothingLearnt(t, cfg)
 	all := stream(t, 33, 1, 20, 40, 1200)[0]
 	var live *liveModel
 	for round := 1; round <= 3; round++ {
@@ -253,7 +253,7 @@ func TestTrainer_startsOnDamage(t *testing.T) {
 	if err := os.WriteFile(leftover, []byte("half"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	b.cfg.Mixer.Memory = 3
+	b.cfg.Mixer.Online.Memory, b.cfg.Mixer.Online.Warm = 3, 3
 	stop = b.start()
 	b.topic.release(250)
 	until(t, "round 2", b.checkpointed(2))
@@ -267,9 +267,9 @@ func TestTrainer_startsOnDamage(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var m mixer.Memory
-	if err := m.UnmarshalBinary(c.Memory); err != nil || len(m.Cases()) > 3 {
-		t.Errorf("%d cases are remembered (%v), want at most 3", len(m.Cases()), err)
+	var m mixer.Online
+	if err := m.UnmarshalBinary(c.Mixing); err != nil || m.Remembered() > 3 {
+		t.Errorf("%d baskets are remembered (%v), want at most 3", m.Remembered(), err)
 	}
 	if now, err := b.reg.Current(t.Context()); err != nil || now == live {
 		t.Errorf("live is still the damaged %q (%v)", now, err)
@@ -280,7 +280,7 @@ func TestTrainer_startsOnDamage(t *testing.T) {
 func TestReleases_pruneKeepsWhatARollbackNeeds(t *testing.T) {
 	b := newBench(t, nil)
 	r := releases{store: b.store, pointer: b.reg, keep: 1}
-	v := newKnowledge(b.cfg).Vocab
+	v := nothingLearnt(t, b.cfg).Vocab
 	bundle, err := ranker.New(v, counts.NewCounts(b.cfg.Counts), nil, nil)
 	if err != nil {
 		t.Fatal(err)

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"reflect"
 	"time"
 
 	"github.com/softrec/softrec/ingest/retry"
@@ -139,16 +140,16 @@ func (t *Trainer) checkpoint(in assignment, out outcome) error {
 	if err != nil {
 		return fmt.Errorf("encode counts: %w", err)
 	}
-	memory, err := next.Memory.MarshalBinary()
+	mixing, err := next.Mixing.MarshalBinary()
 	if err != nil {
-		return fmt.Errorf("encode the mixing model's memory: %w", err)
+		return fmt.Errorf("encode the mixing model: %w", err)
 	}
 	network, adapter, err := next.Network.encode()
 	if err != nil {
 		return err
 	}
 	c := checkpoint{
-		Network: network, Adapter: adapter, Memory: memory,
+		Network: network, Adapter: adapter, Mixing: mixing,
 		Round: next.Round, Offsets: in.cut.To, Vocab: vocabBytes, Counts: countBytes, Carried: next.Carried, Replay: next.Replay,
 		Users: users, Scores: in.scores, Identity: t.cfg.identity(t.rounds.rules, t.rounds.text),
 	}
@@ -251,13 +252,10 @@ func (t *Trainer) apply(c checkpoint) error {
 	if err := k.Counts.UnmarshalBinary(c.Counts); err != nil {
 		return fmt.Errorf("counts: %w", err)
 	}
-	var cases mixer.Memory
-	if err := cases.UnmarshalBinary(c.Memory); err != nil {
-		return fmt.Errorf("memory of the mixing model: %w", err)
-	}
-	k.Memory = mixer.NewMemory(t.cfg.Mixer.Memory) // of the size that is configured now
-	k.Memory.Add(cases.Cases(), 0)
 	var err error
+	if k.Mixing, err = t.decodeMixing(c.Mixing); err != nil {
+		return err
+	}
 	if k.Network, err = decodeNetwork(c.Network, c.Adapter); err != nil {
 		return err
 	}
@@ -273,6 +271,27 @@ func (t *Trainer) apply(c checkpoint) error {
 	t.collector.offsets, t.collector.from = maps.Clone(c.Offsets), maps.Clone(c.Offsets)
 	t.scores.restore(c.Scores)
 	return nil
+}
+
+// decodeMixing reads the mixing model of a checkpoint and makes it go on with what is configured now. One that reads other
+// columns than this build makes starts again: the counts, which took the whole log, are worth keeping all the same.
+func (t *Trainer) decodeMixing(b []byte) (*mixer.Online, error) {
+	fresh, err := newMixing(t.cfg)
+	if err != nil {
+		return nil, err
+	}
+	o := new(mixer.Online)
+	if err := o.UnmarshalBinary(b); err != nil {
+		return nil, fmt.Errorf("mixing model: %w", err)
+	}
+	if !reflect.DeepEqual(o.Layout(), fresh.Layout()) {
+		t.log.Warn("the mixing model of the checkpoint reads other columns than this version makes: it starts again")
+		return fresh, nil
+	}
+	if err := o.Reconfigure(t.cfg.Mixer); err != nil {
+		return nil, fmt.Errorf("mixing model: %w", err)
+	}
+	return o, nil
 }
 
 // restorePointer points at the checkpoint's model again where Redis has lost the pointer.

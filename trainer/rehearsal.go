@@ -60,18 +60,14 @@ func NewRehearsal(cfg Config, rules window.Rules, o RehearsalOptions) (*Rehearsa
 	if err := errors.Join(cfg.Validate(), rules.Validate()); err != nil {
 		return nil, err
 	}
-	start, err := ranker.DefaultMixer()
-	if err != nil {
-		return nil, err
-	}
-	online, err := mixer.NewOnline(cfg.Mixer, start, uint64(cfg.Seed))
+	state, err := newKnowledge(cfg)
 	if err != nil {
 		return nil, err
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	r := &Rehearsal{cfg: cfg, online: online, filter: o.FilterSeen, state: newKnowledge(cfg)}
+	r := &Rehearsal{cfg: cfg, online: state.Mixing, filter: o.FilterSeen, state: state}
 	r.collector = newCollector(rules, 100*365*24*time.Hour, r.state)
 	r.collector.whole = true
 	r.rounds = &rounds{cfg: cfg, rules: rules, tuner: o.Tuner, plain: o.Plain, log: o.Logger, now: time.Now}

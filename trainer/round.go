@@ -23,16 +23,28 @@ type knowledge struct {
 	Carried []segment // held out by the last round
 	Replay  replay
 	Network Network       // the last one tuned, promoted or not
-	Memory  *mixer.Memory // baskets of earlier rounds, for the mixing model
+	Mixing  *mixer.Online // the mixing model, which has learnt every basket as it looked before it was counted
 
 	Wary      int // rounds to come in which newer counts too must be significantly better, after a roll-back
 	Rollbacks int // in a row
 }
 
 // newKnowledge is the state before the first round.
-func newKnowledge(cfg Config) knowledge {
-	return knowledge{Vocab: vocab.New(), Counts: counts.NewCounts(cfg.Counts), Replay: replay{Limit: cfg.ReplayLimit},
-		Memory: mixer.NewMemory(cfg.Mixer.Memory)}
+func newKnowledge(cfg Config) (knowledge, error) {
+	mixing, err := newMixing(cfg)
+	return knowledge{Vocab: vocab.New(), Counts: counts.NewCounts(cfg.Counts), Replay: replay{Limit: cfg.ReplayLimit}, Mixing: mixing}, err
+}
+
+// newMixing is the mixing model before its first basket: set by hand.
+func newMixing(cfg Config) (*mixer.Online, error) {
+	start, err := ranker.DefaultMixer()
+	if cfg.Learner == LearnerText {
+		start, err = ranker.DefaultTextMixer()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("start the mixing model: %w", err)
+	}
+	return mixer.NewOnline(cfg.Mixer, start, uint64(cfg.Seed))
 }
 
 // outcome is what a round leaves behind.
@@ -113,6 +125,7 @@ func (r *rounds) run(ctx context.Context, base knowledge, c cut, live *liveModel
 		out.Next = w.afterFailure()
 	}
 	out.Next.Wary, out.Next.Rollbacks = max(0, base.Wary-1), base.Rollbacks
+	rec.Notes = append(rec.Notes, w.notes...)
 	if w.reader != nil {
 		rec.Notes = append(rec.Notes, w.reader.notes...)
 	}
@@ -180,9 +193,6 @@ func (r *rounds) refresh(ctx context.Context, w *work, out *outcome, rec *schema
 	started := r.now()
 	rec.Learner = LearnerCounts
 	live := w.live
-	if live != nil { // else nil: the default
-		w.start = r.startMixer(live.Bundle)
-	}
 	network := w.kept
 	if w.reader.sides(ctx, w.gate, network.Adapter, live) != nil {
 		network.Adapter = r.adapterOf(live) // nothing goes live for a text that nobody could judge
@@ -231,6 +241,10 @@ func (r *rounds) renew(ctx context.Context, w *work, reference *liveModel, out *
 	}
 	candidate, v, err := r.gate(ctx, w, reference, tuned, claim)
 	if err != nil {
+		return err
+	}
+	r.byItself(ctx, w, candidate, &v)
+	if err := ctx.Err(); err != nil {
 		return err
 	}
 	rec.Live, rec.Candidate, rec.Verdict, rec.Reason = v.live, v.candidate, v.verdict(), v.Reason

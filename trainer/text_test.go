@@ -225,7 +225,7 @@ func TestRounds_textTask(t *testing.T) {
 	o := newOracle(20, 200)
 	rules := window.Rules{Len: 20, Lateness: time.Hour}
 	r := &rounds{cfg: cfg, rules: rules, tuner: &stubTuner{}, text: o, now: time.Now}
-	k := newKnowledge(cfg)
+	k := nothingLearnt(t, cfg)
 	c := newCollector(rules, schema.DefaultMaxFuture, k)
 	for _, rec := range series(t, 3, 20, 400) {
 		c.observe(rec)
@@ -331,7 +331,7 @@ func TestRounds_sameAnswersSameTextSnapshots(t *testing.T) {
 	run := func() (files []map[string][]byte) {
 		cfg := DefaultConfig()
 		cfg.Learner, cfg.GateMinimum, cfg.Text.Questions = LearnerText, 5, 20
-		cfg.GateSuperior, cfg.GateMargin = false, 1 // all that is not broken goes live
+		cfg.GateWindows, cfg.GateMargin = false, 1 // all that is not broken goes live
 		rules := window.Rules{Len: 20, Lateness: time.Hour}
 		r := &rounds{cfg: cfg, rules: rules, tuner: &stubTuner{}, text: newOracle(20, 200), now: time.Now,
 			publish: func(_ context.Context, b *ranker.Bundle, m schema.Manifest) (*liveModel, error) {
@@ -339,7 +339,7 @@ func TestRounds_sameAnswersSameTextSnapshots(t *testing.T) {
 				files = append(files, f)
 				return &liveModel{Version: fmt.Sprint(len(files)), Round: m.Round, Bundle: b}, err
 			}}
-		k := newKnowledge(cfg)
+		k := nothingLearnt(t, cfg)
 		c := newCollector(rules, schema.DefaultMaxFuture, k)
 		var live *liveModel
 		for i, rec := range series(t, 3, 20, 600) {

@@ -59,7 +59,7 @@ func newTextStage(t *testing.T, first *lora.Adapter, quarters map[*lora.Adapter]
 			s.bundle = append(s.bundle, b)
 			return &liveModel{Version: fmt.Sprint(len(s.bundle)), Round: m.Round, Bundle: b, Learnt: offsetsOf(m.Offsets)}, nil
 		}}
-	k := newKnowledge(cfg)
+	k := nothingLearnt(t, cfg)
 	c := newCollector(rules, schema.DefaultMaxFuture, k)
 	records := series(t, 3, 20, 1200)
 	for _, rec := range records[:600] {

@@ -123,7 +123,9 @@ func New(cfg Config, rules window.Rules, deps Deps) (*Trainer, error) {
 	t.releases = releases{store: deps.Store, pointer: deps.Pointer, durable: deps.Durable, keep: cfg.Keep}
 	t.board = board{pub: deps.Publisher, rdb: deps.Redis, keys: deps.Keys}
 	t.scores = newPrequential(cfg)
-	t.knowledge = newKnowledge(cfg)
+	if t.knowledge, err = newKnowledge(cfg); err != nil {
+		return nil, err
+	}
 	t.collector = newCollector(rules, deps.MaxFuture, t.knowledge)
 	t.collector.score = func(history []step, s step, e schema.Event, target int32) {
 		t.scores.score(t.collector, history, s, e, target)

@@ -22,6 +22,7 @@ import (
 	"github.com/softrec/softrec/ingest/window"
 	"github.com/softrec/softrec/schema"
 	"github.com/softrec/softrec/trainer/model/lora"
+	"github.com/softrec/softrec/trainer/model/mixer"
 	"github.com/softrec/softrec/trainer/model/ranker"
 	"github.com/softrec/softrec/trainer/model/sequence"
 	"github.com/softrec/softrec/trainer/snapshot"
@@ -207,6 +208,24 @@ func (l *logLines) said(text string) func() bool {
 	}
 }
 
+// smallMixing is a mixing model that learns from the few baskets of a test, in little time.
+func smallMixing() mixer.Config {
+	cfg := mixer.DefaultConfig()
+	cfg.Hidden, cfg.Hidden2 = 8, 4
+	cfg.Online.Every, cfg.Online.Warm, cfg.Online.Memory, cfg.Online.Kept = 16, 60, 300, 32
+	return cfg
+}
+
+// nothingLearnt is the knowledge before the first round.
+func nothingLearnt(t testing.TB, cfg Config) knowledge {
+	t.Helper()
+	k, err := newKnowledge(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return k
+}
+
 func newBench(t testing.TB, recs []broker.Record) *bench {
 	t.Helper()
 	m := miniredis.RunT(t)
@@ -219,7 +238,7 @@ func newBench(t testing.TB, recs []broker.Record) *bench {
 	cfg := DefaultConfig()
 	cfg.RoundEvents, cfg.RoundMinEvents, cfg.BootstrapEvents, cfg.GateMinimum = 200, 200, 50, 5
 	cfg.RoundInterval, cfg.ReportInterval = time.Hour, 10*time.Millisecond
-	cfg.Sequence = smallShape
+	cfg.Sequence, cfg.Mixer = smallShape, smallMixing()
 	return &bench{t: t, topic: newTopic(recs), pub: &published{}, rdb: rdb, store: store, reg: snapshot.NewRegistry(rdb, schema.NewKeys("")),
 		dir: t.TempDir(), tuner: &stubTuner{}, cfg: cfg, rules: window.Rules{Len: 20, Lateness: time.Hour}}
 }
@@ -345,7 +364,7 @@ func TestRounds_backlogGoesToReplay(t *testing.T) {
 	cfg.LearnLimit, cfg.Sequence = 100, smallShape
 	rules := window.Rules{Len: 20, Lateness: time.Hour}
 	r := &rounds{cfg: cfg, rules: rules, tuner: &stubTuner{}, now: time.Now}
-	k := newKnowledge(cfg)
+	k := nothingLearnt(t, cfg)
 	c := newCollector(rules, schema.DefaultMaxFuture, k)
 	for _, rec := range stream(t, 8, 1, 20, 40, 1000)[0] {
 		c.observe(rec)
@@ -472,7 +491,7 @@ func TestTrainer_sameOffsetsSameHash(t *testing.T) {
 	var want []string
 	for trial := range 3 {
 		recs := interleave(rand.New(rand.NewPCG(uint64(trial), 9)), parts)
-		k := newKnowledge(DefaultConfig())
+		k := nothingLearnt(t, DefaultConfig())
 		cfg := DefaultConfig()
 		cfg.GateMinimum, cfg.Sequence = 5, smallShape
 		rules := window.Rules{Len: 20, Lateness: time.Hour}

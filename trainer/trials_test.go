@@ -18,7 +18,7 @@ import (
 func trialBench(t *testing.T) *bench {
 	t.Helper()
 	b := newBench(t, chains(t, 3, 40, 200, 0, 6000, falling))
-	b.cfg.Learner, b.cfg.Mixer.Memory = LearnerCounts, 200
+	b.cfg.Learner = LearnerCounts
 	b.cfg.GateMinimum, b.cfg.RollbackEvents = 30, 600
 	return b
 }
@@ -287,7 +287,7 @@ func TestTrainer_killedAfterTheShadow(t *testing.T) {
 func TestTrainer_overtakenRound(t *testing.T) {
 	b := newBench(t, stream(t, 7, 1, 20, 40, 900)[0])
 	b.tuner.block = make(chan struct{})
-	b.cfg.GateSuperior, b.cfg.GateMargin, b.cfg.GateCoverage = false, 1, 0 // whatever is not broken passes
+	b.cfg.GateWindows, b.cfg.GateMargin, b.cfg.GateCoverage = false, 1, 0 // whatever is not broken passes
 	stop := b.start()
 	b.topic.release(60)
 	until(t, "the first answers", b.roundsDone(1))

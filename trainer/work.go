@@ -25,11 +25,12 @@ type work struct {
 	kept    Network        // the live one, that newer counts go live with
 	reader  *reader        // of the language model, nil without one
 	live    *liveModel     // to beat: it has not learnt what the gate asks
-	memory  *mixer.Memory  // with this round's baskets, each as it looked before it was counted
 	counts  *counts.Counts // up to the held-out part
-	full    *counts.Counts // with it
+	mixing  *mixer.Online  // up to the held-out part, each basket as it looked before it was counted
+	full    *counts.Counts // with the held-out part
+	fuller  *mixer.Online  // with the held-out part
+	notes   []string       // for the round's record
 	learn   []segment      // carried and new, for the network
-	start   *mixer.Mixer   // where the fit of the mixing model starts in both halves, so that the network alone tells them apart
 	tuned   bool           // the network has learnt
 	wary    bool           // newer counts must be significantly better, too
 	backlog []segment      // older than the learn limit reaches: for the replay buffer only
@@ -61,12 +62,14 @@ func (r *rounds) prepare(ctx context.Context, base knowledge, c cut, live *liveM
 	if w.network, w.kept, err = r.choose(ctx, w, live, base.Network); err != nil {
 		return nil, err
 	}
-	w.counts, w.memory = base.Counts.Clone(), base.Memory.Clone()
-	if err := r.observe(ctx, w, train); err != nil {
+	w.counts, w.mixing = base.Counts.Clone(), base.Mixing.Clone()
+	if err := r.observe(ctx, w, w.counts, w.mixing, train); err != nil {
 		return nil, err
 	}
-	w.full = w.counts.Clone()
-	observe(w.full, held, r.rules.Len)
+	w.full, w.fuller = w.counts.Clone(), w.mixing.Clone()
+	if err := r.observe(ctx, w, w.full, w.fuller, held); err != nil {
+		return nil, err
+	}
 	if w.live, gate, err = r.fair(w, live, gate); err != nil {
 		return nil, err
 	}
@@ -128,9 +131,10 @@ func extends(v, base *vocab.Vocab) bool {
 	return base.Len() <= v.Len()
 }
 
-// observe counts segs in canonical order and remembers a case of each of the newest baskets.
-func (r *rounds) observe(ctx context.Context, w *work, segs []segment) error {
-	b, err := r.bundle(w.vocab, w.counts, w.kept, nil)
+// observe counts segs in canonical order, and shows the mixing model each of the newest baskets as it looks before it is
+// counted.
+func (r *rounds) observe(ctx context.Context, w *work, c *counts.Counts, mixing *mixer.Online, segs []segment) error {
+	b, err := r.bundle(w.vocab, c, w.kept, nil)
 	if err != nil {
 		return fmt.Errorf("build bundle: %w", err)
 	}
@@ -143,16 +147,26 @@ func (r *rounds) observe(ctx context.Context, w *work, segs []segment) error {
 				q := asked[at]
 				q.Text = w.reader.text(readings, at)
 				at++
-				w.memory.Add(b.CasesFor([]ranker.Question{q}), w.seed+uint64(-skip))
+				w.learnt(mixing.Learn(b.CasesFor([]ranker.Question{q})[0]))
 			}
 		}
-		count(w.counts, s, i, r.rules.Len)
+		count(c, s, i, r.rules.Len)
 	})
 	return ctx.Err()
 }
 
-// newestBaskets makes a question of each of the newest baskets of segs, as many as the mixing model remembers, and returns
-// how many baskets are too old; below 0 it would remember more.
+// learnt notes what the mixing model could not learn: it goes on as it was.
+func (w *work) learnt(err error) {
+	if err != nil && len(w.notes) < maxNotes {
+		w.notes = append(w.notes, fmt.Sprintf("the mixing model goes on without some baskets: %v", err))
+	}
+}
+
+// maxNotes bounds how many notes of one kind a round's record holds.
+const maxNotes = 3
+
+// newestBaskets makes a question of each of the newest baskets of segs, as many as the mixing model remembers (a backlog
+// of any length takes a bounded time), and returns how many baskets are too old; below 0 it would remember more.
 func (r *rounds) newestBaskets(w *work, segs []segment) (old int, newest []ranker.Question) {
 	eachBasket := func(visit func(s segment, i int)) {
 		eachFresh(segs, func(s segment, i int) {
@@ -162,7 +176,7 @@ func (r *rounds) newestBaskets(w *work, segs []segment) (old int, newest []ranke
 		})
 	}
 	eachBasket(func(segment, int) { old++ })
-	old -= r.cfg.Mixer.Memory
+	old -= r.cfg.Mixer.Online.Memory
 	skip := old
 	eachBasket(func(s segment, i int) {
 		if skip--; skip < 0 {
@@ -185,7 +199,7 @@ func (w *work) after() knowledge {
 	history := w.history
 	history.add(w.backlog)
 	history.add(w.learn)
-	return knowledge{Round: w.round, Vocab: w.vocab, Counts: w.full, Carried: w.held, Replay: history, Network: w.network, Memory: w.memory}
+	return knowledge{Round: w.round, Vocab: w.vocab, Counts: w.full, Carried: w.held, Replay: history, Network: w.network, Mixing: w.fuller}
 }
 
 // afterFailure keeps every example of a broken round for the next one. The backlog goes where it always goes: a learner
@@ -194,5 +208,5 @@ func (w *work) afterFailure() knowledge {
 	history := w.history
 	history.add(w.backlog)
 	carried := slices.Concat(w.learn, w.held)
-	return knowledge{Round: w.round, Vocab: w.vocab, Counts: w.full, Carried: carried, Replay: history, Network: w.network, Memory: w.memory}
+	return knowledge{Round: w.round, Vocab: w.vocab, Counts: w.full, Carried: carried, Replay: history, Network: w.network, Mixing: w.fuller}
 }

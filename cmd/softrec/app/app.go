@@ -38,6 +38,7 @@ type App struct {
 	loaded  *config.Loaded
 	version string
 	log     *slog.Logger
+	stage   Stage
 	metrics *prometheus.Registry
 
 	servers  *embedded.Servers // nil when Kafka and Redis are somewhere else
@@ -58,7 +59,12 @@ type App struct {
 // error everything opened before is closed again. Servers of one's own may be away: the parts wait for them, and serve
 // answers meanwhile.
 func Open(ctx context.Context, loaded *config.Loaded, log *slog.Logger, version string, roles ...Role) (*App, error) {
-	a := &App{cfg: loaded.Config, loaded: loaded, version: version, log: log, metrics: prometheus.NewRegistry(), topicsMade: make(chan struct{})}
+	return OpenOn(ctx, Stage{}, loaded, log, version, roles...)
+}
+
+// OpenOn is Open for an experiment.
+func OpenOn(ctx context.Context, stage Stage, loaded *config.Loaded, log *slog.Logger, version string, roles ...Role) (*App, error) {
+	a := &App{cfg: loaded.Config, loaded: loaded, version: version, log: log, stage: stage, metrics: prometheus.NewRegistry(), topicsMade: make(chan struct{})}
 	if err := a.open(ctx, roles); err != nil {
 		return nil, errors.Join(err, a.Close())
 	}

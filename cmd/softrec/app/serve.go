@@ -37,7 +37,7 @@ func (a *App) addServe() error {
 	sink := sink{pub: a.producer, events: a.cfg.Ingest.Topic, items: a.cfg.Ingest.ItemsTopic}
 	deps := serve.Deps{
 		Redis: rdb, Keys: keys, Windows: windows, Catalogue: catalog.NewView(items), Items: items,
-		Registry: snapshot.NewRegistry(rdb, keys), Snapshots: models, Events: sink, Changes: itemSink{sink},
+		Registry: a.stage.registry(snapshot.NewRegistry(rdb, keys)), Snapshots: models, Decode: a.stage.decoder(), Events: sink, Changes: itemSink{sink},
 		Effective: a.loaded.Effective(), Version: a.version, Logger: a.log, Registerer: a.metrics, Gatherer: a.metrics,
 	}
 	if a.language != nil {

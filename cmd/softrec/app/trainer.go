@@ -42,6 +42,7 @@ func (a *App) addTrainer() error {
 			return err
 		}
 	}
+	deps.Tuner = a.stage.tuner(deps.Tuner)
 	t, err := trainer.New(a.cfg.Trainer, a.cfg.Window, deps)
 	if err != nil {
 		return err

@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/softrec/softrec/cmd/softrec/evaluation"
+	"github.com/softrec/softrec/cmd/softrec/evaluation/live"
 	"github.com/softrec/softrec/cmd/softrec/evaluation/stream"
 )
 
@@ -15,26 +16,33 @@ func newEvalStream(env Env) (*cobra.Command, error) {
 	cmd := &cobra.Command{
 		Use:   "stream",
 		Short: "Ask every model before each basket of a log, and score what it answered",
-		Long: "Plays a log in the order of its time: every basket is first asked about, then learnt, by all models. Writes result.json, models.csv,\n" +
+		Long: "Plays a log in the order of its time: every basket is first asked about, then learnt, by all models. In delayed mode the log goes to the real\n" +
+			"application (broker, windows, trainer, server) at a fixed pace, one replay per learned model and seed. Writes result.json, models.csv,\n" +
 			"windows.csv, report.md and report.html to --out; results of other settings there are refused, those of the same ones written over.\n\n" +
 			"Models: " + strings.Join(evaluation.Names(), ", ") + ".",
 		Example: "  softrec eval stream --interactions log.tsv.zst --items items.tsv.zst --out ./stream\n" +
-			"  softrec eval stream --interactions log.tsv.zst --items items.tsv.zst --filter-seen --models popularity,transitions,ranker --seeds 3 --out ./first-time",
+			"  softrec eval stream --interactions log.tsv.zst --items items.tsv.zst --filter-seen --models popularity,transitions,ranker --seeds 3 --out ./first-time\n" +
+			"  softrec eval stream --interactions log.tsv.zst --items items.tsv.zst --mode delayed --speed 1000 --out ./live",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := o.Validate(); err != nil {
 				return err
 			}
-			loaded, log, err := start(cmd, env, rehearsed())
+			loaded, log, err := start(cmd, env, streamed(o.Mode))
 			if err != nil {
 				return err
+			}
+			if o.Mode == stream.Delayed {
+				if err := live.Check(loaded.Config); err != nil {
+					return err
+				}
 			}
 			settings, err := loaded.YAML()
 			if err != nil {
 				return err
 			}
 			res, err := stream.Execute(cmd.Context(), o, stream.Kit{
-				Open: openRehearsal(loaded.Config, o.FilterSeen, log), Settings: settings, Log: log, Watch: stream.Bars(env.Err),
+				Open: openRehearsal(loaded.Config, o.FilterSeen, log), System: live.Open(loaded, log, env.Version), Settings: settings, Log: log, Watch: stream.Bars(env.Err),
 			})
 			if err != nil {
 				return err
@@ -47,6 +55,17 @@ func newEvalStream(env Env) (*cobra.Command, error) {
 	return cmd, settings(cmd, "log", "window", "trainer", "backend")
 }
 
+// streamed are the defaults of a mode. In delayed mode rounds are those of production; windows are as long in both, so that
+// nothing but time tells them apart.
+func streamed(mode string) map[string]string {
+	if mode != stream.Delayed {
+		return rehearsed()
+	}
+	preset := live.Preset()
+	preset["window.len"] = rehearsed()["window.len"]
+	return preset
+}
+
 func evalStreamFlags(cmd *cobra.Command, o *stream.Options) {
 	fs := cmd.Flags()
 	fs.StringVar(&o.Interactions, "interactions", "", "log: tab-separated text with the columns user, item and timestamp (or pos), plain or packed by gzip or Zstandard")
@@ -54,9 +73,10 @@ func evalStreamFlags(cmd *cobra.Command, o *stream.Options) {
 	fs.BoolVar(&o.FilterSeen, "filter-seen", o.FilterSeen, "leave what a user had out of rankings and questions")
 	fs.StringVar(&o.Basket, "basket", "", "column whose value the lines of one basket share; empty: user and time")
 	fs.Float64Var(&o.Warmup, "warmup", o.Warmup, "share of the log that is learnt and not scored")
-	fs.StringSliceVar(&o.Models, "models", nil, "models to run, separated by commas; empty for all")
-	fs.StringVar(&o.Mode, "mode", o.Mode, "synchronous: everything is learnt before the next question; delayed is not there yet")
-	fs.IntVar(&o.Seeds, "seeds", o.Seeds, "runs of the models that depend on a seed")
+	fs.StringSliceVar(&o.Models, "models", nil, "models to run, separated by commas; empty for all, in delayed mode for the simple ones and ranker")
+	fs.StringVar(&o.Mode, "mode", o.Mode, "synchronous: everything is learnt before the next question; delayed: the real application answers with what it has learnt by then")
+	fs.Float64Var(&o.Speed, "speed", o.Speed, "delayed mode: events of the log per second, warm-up included; 0 sends them as fast as the application answers")
+	fs.IntVar(&o.Seeds, "seeds", o.Seeds, "runs of the models that depend on a seed; in delayed mode replays of each")
 	fs.IntVar(&o.Limit, "limit", o.Limit, "first lines of the log to take, in the order of time; 0 for all")
 	fs.StringVar(&o.Out, "out", "", "folder of the results")
 	fs.StringVar(&o.Model, "model", "", "folder of a language model, for the model text; empty leaves it out")

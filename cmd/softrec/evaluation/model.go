@@ -19,8 +19,9 @@ type Model struct {
 	PopularityBias float64 `json:"popularity_bias"`      // mean earlier events of the listed items over that of the targets; 1 is none
 	ShortLists     float64 `json:"short_lists"`          // share of the lists with fewer than ten items
 	EmptyLists     float64 `json:"empty_lists"`          // share of the lists without any
-	AgeEvents      float64 `json:"age_events,omitempty"` // mean events the answering network is behind; 0 where it does not apply
+	AgeEvents      float64 `json:"age_events,omitempty"` // mean events the answering network, in delayed mode the whole model, is behind; 0 where it does not apply
 	Seeds          []Seed  `json:"seeds,omitempty"`      // of a model that depends on one
+	Live           []Live  `json:"live,omitempty"`       // of a model that answered in real time: its replays, one per seed
 
 	Times
 }
@@ -90,7 +91,10 @@ func Mean(runs []*Model, seeds []int64) *Model {
 		}
 		*f(&out) = sum / float64(len(runs))
 	}
-	out.Seeds = make([]Seed, len(runs))
+	out.Seeds, out.Live = make([]Seed, len(runs)), nil
+	for _, m := range runs {
+		out.Live = append(out.Live, m.Live...)
+	}
 	for i, m := range runs {
 		out.Seeds[i] = Seed{Seed: seeds[i], Scores: m.Scores}
 	}

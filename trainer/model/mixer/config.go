@@ -5,16 +5,14 @@ import (
 	"fmt"
 )
 
-// Config says how a mixer is fitted. Memory is for the owner of a Memory and Online for NewOnline; Fit itself reads
-// neither.
+// Config says how a mixer is fitted: the first fields are of both, Epochs to Pull of Fit alone, Online of NewOnline alone.
 type Config struct {
 	Hidden  int          `koanf:"hidden" help:"units of the first hidden layer, 0 for a linear score (default 48)"`
 	Hidden2 int          `koanf:"hidden2" help:"units of the second hidden layer, 0 for one layer (default 24)"`
-	Epochs  int          `koanf:"epochs" help:"passes over the cases of one fit (default 2)"`
-	Batch   int          `koanf:"batch" help:"requests per step (default 8)"`
-	Rate    float64      `koanf:"rate" help:"step size of Adam (default 0.003)"`
-	Memory  int          `koanf:"memory" help:"held-out baskets remembered from earlier fits and learnt from again, 0 for none (default 2000)"`
-	Pull    float64      `koanf:"pull" help:"L2 pull of every weight towards where the fit started, per interaction (default 0.001)"`
+	Epochs  int          `koanf:"epochs" help:"passes over the cases of a fit in one go (default 2)"`
+	Batch   int          `koanf:"batch" help:"requests per step of such a fit (default 8)"`
+	Rate    float64      `koanf:"rate" help:"step size of Adam in such a fit (default 0.003)"`
+	Pull    float64      `koanf:"pull" help:"L2 pull of every weight towards where the fit started, per interaction, in such a fit (default 0.001)"`
 	Workers int          `koanf:"workers" help:"goroutines of a fit, 1 or 2; the result is the same (default 1)"`
 	Online  OnlineConfig `koanf:"online"`
 }
@@ -33,7 +31,7 @@ type OnlineConfig struct {
 
 // DefaultConfig is what was chosen on the warm-up part of a real log.
 func DefaultConfig() Config {
-	return Config{Hidden: 48, Hidden2: 24, Epochs: 2, Batch: 8, Rate: 0.003, Pull: 0.001, Memory: 2000, Workers: 1,
+	return Config{Hidden: 48, Hidden2: 24, Epochs: 2, Batch: 8, Rate: 0.003, Pull: 0.001, Workers: 1,
 		Online: OnlineConfig{Every: 32, Replay: 5, Memory: 4000, Kept: 64, Warm: 500, Rate: 0.002, Power: 1}}
 }
 
@@ -57,7 +55,6 @@ func (c Config) validateFit() error {
 	f.check(c.Hidden2 == 0 || c.Hidden != 0, "hidden2", c.Hidden2, "0 where hidden is 0")
 	f.check(c.Epochs >= 1 && c.Epochs <= 1000, "epochs", c.Epochs, "1 to 1000")
 	f.check(c.Batch >= 1 && c.Batch <= 1<<16, "batch", c.Batch, "1 to 65536")
-	f.check(c.Memory >= 0 && c.Memory <= 1<<20, "memory", c.Memory, "0 to 1048576")
 	f.check(c.Rate > 0 && c.Rate <= 1, "rate", c.Rate, "above 0, at most 1")
 	f.check(c.Pull >= 0 && c.Pull <= 1e3, "pull", c.Pull, "0 to 1000")
 	f.check(c.Workers >= 0 && c.Workers <= 2, "workers", c.Workers, "1 or 2 (0 is 1)")

@@ -101,6 +101,9 @@ func (o *Online) Report() OnlineReport {
 	return r
 }
 
+// Remembered is how many cases it can draw from.
+func (o *Online) Remembered() int { return len(o.memory) }
+
 // Layout names the columns a case must have.
 func (o *Online) Layout() Layout { return o.layout }
 

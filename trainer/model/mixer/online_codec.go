@@ -66,7 +66,7 @@ func (o *Online) UnmarshalBinary(b []byte) error {
 	if got := crc32.Checksum(body, castagnoli); got != sum {
 		return fmt.Errorf("decode online mixer: checksum %08x, want %08x", got, sum)
 	}
-	read, err := readOnline(&memoryReader{b: body[len(onlineMagic):]})
+	read, err := readOnline(&wireReader{b: body[len(onlineMagic):]})
 	if err != nil {
 		return fmt.Errorf("decode online mixer: %w", err)
 	}
@@ -74,7 +74,7 @@ func (o *Online) UnmarshalBinary(b []byte) error {
 	return nil
 }
 
-func readOnline(r *memoryReader) (*Online, error) {
+func readOnline(r *wireReader) (*Online, error) {
 	var h onlineHead
 	dec := json.NewDecoder(bytes.NewReader(r.bytes()))
 	dec.DisallowUnknownFields()
@@ -99,7 +99,7 @@ func readOnline(r *memoryReader) (*Online, error) {
 	if r.err != nil {
 		return nil, r.err
 	}
-	if n := len(o.memory); n > o.cfg.Online.Memory || len(o.chunk) > n || o.warmed() && n == 0 || n > o.report.Cases {
+	if n := len(o.memory); n > o.cfg.Online.Memory || len(o.chunk) > o.report.Cases || o.warmed() && n == 0 || n > o.report.Cases {
 		return nil, fmt.Errorf("%d cases of a chunk and %d of the memory, %d seen", len(o.chunk), n, o.report.Cases)
 	}
 	m, err := build(o.layout, o.model.scale, o.published().clone())
@@ -159,7 +159,7 @@ func (o *Online) fill(flat, first, second, average []float32) error {
 }
 
 // bytes reads a length and as many bytes.
-func (r *memoryReader) bytes() []byte {
+func (r *wireReader) bytes() []byte {
 	n := r.uint(uint64(len(r.b)))
 	if r.err != nil || n > uint64(len(r.b)) {
 		r.fail("%d bytes are cut off", n)
@@ -171,7 +171,7 @@ func (r *memoryReader) bytes() []byte {
 }
 
 // cases reads packed cases of the layout.
-func (r *memoryReader) cases(l Layout) []packed {
+func (r *wireReader) cases(l Layout) []packed {
 	n := r.uint(uint64(len(r.b)))
 	var out []packed
 	for i := uint64(0); i < n && r.err == nil; i++ {

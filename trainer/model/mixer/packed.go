@@ -7,7 +7,7 @@ import (
 	"math"
 )
 
-// packed is a case in the form of the memory file, in which zeros take one bit. It never changes.
+// packed is a case in the form of the binary file, in which zeros take one bit. It never changes.
 type packed struct {
 	bytes []byte
 	lines float64
@@ -29,7 +29,7 @@ func appendCase(b []byte, c Case) []byte {
 
 // repack returns the case in b, which may be damaged; it must be a whole one of the layout, with a target.
 func repack(b []byte, l Layout) (packed, error) {
-	r := &memoryReader{b: b}
+	r := &wireReader{b: b}
 	c := r.caseOf()
 	if r.err == nil && len(r.b) > 0 {
 		r.fail("%d bytes too many", len(r.b))

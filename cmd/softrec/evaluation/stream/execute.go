@@ -15,7 +15,8 @@ import (
 
 // Kit is what an evaluation needs besides its options.
 type Kit struct {
-	Open     rival.Open   // makes rehearsals; nil: the learned models are left out
+	Open     rival.Open   // makes rehearsals; nil: the learned models are left out of the synchronous mode
+	System   OpenSystem   // makes applications; nil: they are left out of the delayed mode
 	Text     bool         // those rehearsals can read a language model; else the model text is left out
 	Settings string       // whatever of the rehearsals' configuration decides over their answers
 	Log      *slog.Logger // nil is silent
@@ -40,9 +41,6 @@ type evaluator struct {
 func Execute(ctx context.Context, o Options, kit Kit) (*evaluation.Result, error) {
 	if err := o.Validate(); err != nil {
 		return nil, err
-	}
-	if o.Mode == Delayed {
-		return nil, fmt.Errorf("--mode %s: is not there yet, use %s", Delayed, Synchronous)
 	}
 	started := time.Now()
 	if kit.Watch == nil {
@@ -80,26 +78,30 @@ func Execute(ctx context.Context, o Options, kit Kit) (*evaluation.Result, error
 func (e *evaluator) digest() (string, error) {
 	o := e.o
 	o.Out = ""
+	if o.Mode != Delayed {
+		o.Speed = 0
+	}
 	o.Interactions, o.Items, o.Model = filepath.Base(o.Interactions), filepath.Base(o.Items), filepath.Base(o.Model)
 	return evaluation.Digest([]string{e.o.Interactions, e.o.Items}, o, e.kit.Settings)
 }
 
-// all makes every pass: the simple models in one, the learned ones of each seed in one of their own.
+// all makes every pass: the simple models in one, the learned ones of each seed in one of their own, in delayed mode each of
+// them in its own.
 func (e *evaluator) all(ctx context.Context) error {
 	var simple, learned []string
 	for _, n := range e.o.wanted() {
 		switch {
 		case slices.Contains(rival.SimpleNames(), n):
 			simple = append(simple, n)
-		case e.kit.Open == nil:
+		case e.o.Mode == Delayed && e.kit.System == nil, e.o.Mode == Synchronous && e.kit.Open == nil:
 			e.note("%s: left out, this evaluation has no trainer", n)
-		case n == evaluation.Text && !e.kit.Text:
+		case n == evaluation.Text && !e.kit.Text: // never in delayed mode: see refused
 			e.note("%s: left out, a language model is not rehearsed: softrec demo --learner text shows it live, softrec eval soft compares it", n)
 		default:
 			learned = append(learned, n)
 		}
 	}
-	if e.o.Model == "" {
+	if e.o.Model == "" && e.o.Mode == Synchronous {
 		e.note("%s: left out, no language model was named with --model", evaluation.Text)
 	}
 	if len(simple) == 0 && len(learned) == 0 {
@@ -110,6 +112,9 @@ func (e *evaluator) all(ctx context.Context) error {
 		if err := e.pass(ctx, "simple models", 0, build); err != nil {
 			return err
 		}
+	}
+	if e.o.Mode == Delayed {
+		return e.systems(ctx, learned)
 	}
 	for seed := int64(1); len(learned) > 0 && seed <= int64(e.o.Seeds); seed++ {
 		build := func(ctx context.Context, _ *Log) ([]rival.Contender, error) {
@@ -144,12 +149,17 @@ func (e *evaluator) pass(ctx context.Context, label string, seed int64, build Bu
 	if err := errors.Join(err, rival.Close(contenders)); err != nil {
 		return err
 	}
+	e.keep(p, seed)
+	return nil
+}
+
+// keep takes the figures of a pass that is over.
+func (e *evaluator) keep(p *pass, seed int64) {
 	e.cases, e.sums = p.cases, p.sums
-	for i, c := range contenders {
+	for i, c := range p.contenders {
 		m := p.judges[i].model(p.cases, share(p.sums.targets, len(p.cases)), e.log.Items)
 		e.runs[c.Name()] = append(e.runs[c.Name()], m)
 		e.ranks[c.Name()] = append(e.ranks[c.Name()], p.judges[i].ranks)
 		e.kit.Log.Info("model", "name", c.Name(), "seed", seed, "hr10", m.HR10, "ndcg10", m.NDCG10, "mrr10", m.MRR10, "seconds", m.Seconds)
 	}
-	return nil
 }

@@ -150,11 +150,6 @@ func TestExecute_namesWhatIsWrong(t *testing.T) {
 			t.Errorf("error %v does not name %s", err, want)
 		}
 	}
-	o = options(t, lines(1, 5))
-	o.Mode = Delayed
-	if _, err := Execute(t.Context(), o, Kit{}); err == nil || !strings.Contains(err.Error(), "--mode delayed") {
-		t.Errorf("got %v", err)
-	}
 	o = options(t, []string{"a\tx\tsoon\tb"})
 	if _, err := Execute(t.Context(), o, Kit{}); err == nil || !strings.Contains(err.Error(), `timestamp "soon"`) {
 		t.Errorf("got %v", err)

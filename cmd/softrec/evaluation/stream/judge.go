@@ -24,7 +24,8 @@ type judge struct {
 	places  int     // of all lists
 	age     float64 // summed over lists
 	took    []float32
-	seconds float64 // answers and learning
+	live    *evaluation.Live // of an application, nil for others
+	seconds float64          // answers and learning
 }
 
 // answered notes the list of a scored question.
@@ -64,6 +65,9 @@ func (j *judge) model(cases []evaluation.Case, targets float64, items int) *eval
 		m.PopularityBias = share(j.weight, j.places) / targets
 	}
 	m.ShortLists, m.EmptyLists, m.AgeEvents = share(float64(j.short), j.lists), share(float64(j.empty), j.lists), share(j.age, j.lists)
+	if j.live != nil {
+		m.Live, m.AgeEvents = []evaluation.Live{*j.live}, j.live.Age.Mean
+	}
 	m.Seconds, m.LatencyP50, m.LatencyP99 = j.seconds, quantile(j.took, 0.5), quantile(j.took, 0.99)
 	return m
 }

@@ -3,6 +3,7 @@ package stream
 import (
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 
 	"github.com/softrec/softrec/cmd/softrec/evaluation"
@@ -11,7 +12,7 @@ import (
 // Modes of the protocol.
 const (
 	Synchronous = "synchronous" // everything is learnt before the next question: the upper bound
-	Delayed     = "delayed"     // the real application answers with the model that is live then; Execute refuses it so far
+	Delayed     = "delayed"     // the log is played to the real application in real time, which answers with the model that is live then
 )
 
 // Options say what is evaluated on what.
@@ -23,6 +24,7 @@ type Options struct {
 	Warmup       float64  // share of the lines that are learnt and not scored
 	Models       []string // names; empty for all that can be had
 	Mode         string   // Synchronous or Delayed
+	Speed        float64  `json:",omitempty"` // of the delayed mode, in events per second; 0 is as fast as it goes
 	Seeds        int      // runs of the models that depend on a seed
 	Limit        int      // first lines of the log, in the order of time; 0 for all
 	Out          string   // folder of the results
@@ -33,7 +35,7 @@ type Options struct {
 
 // DefaultOptions scores four fifths of a log, with one seed.
 func DefaultOptions() Options {
-	return Options{Warmup: 0.2, Mode: Synchronous, Seeds: 1, Draws: 1000, Audit: 5000}
+	return Options{Warmup: 0.2, Mode: Synchronous, Speed: 1000, Seeds: 1, Draws: 1000, Audit: 5000}
 }
 
 // Validate reports every fault of o.
@@ -48,12 +50,14 @@ func (o Options) Validate() error {
 	fault(o.Out != "", "--out", `""`, "a folder")
 	fault(o.Warmup >= 0 && o.Warmup < 1, "--warmup", o.Warmup, "at least 0 and less than 1")
 	fault(o.Mode == Synchronous || o.Mode == Delayed, "--mode", o.Mode, Synchronous+" or "+Delayed)
+	fault(o.Speed >= 0 && !math.IsInf(o.Speed, 1), "--speed", o.Speed, "at least 0")
 	fault(o.Seeds >= 1, "--seeds", o.Seeds, "at least 1")
 	fault(o.Limit >= 0, "--limit", o.Limit, "at least 0")
 	fault(o.Draws >= 100, "--bootstrap", o.Draws, "at least 100")
 	fault(o.Audit >= 0, "--audit", o.Audit, "at least 0")
 	for i, m := range o.Models {
 		fault(slices.Contains(evaluation.Names(), m), "--models", m, "names out of "+fmt.Sprint(evaluation.Names()))
+		fault(o.Mode != Delayed || refused(m) == "", "--models", m, "another one in --mode "+Delayed+": "+refused(m))
 		fault(!slices.Contains(o.Models[:i], m), "--models", m, "every name once")
 	}
 	if slices.Contains(o.Models, evaluation.Text) {
@@ -66,7 +70,15 @@ func (o Options) Validate() error {
 func (o Options) wanted() []string {
 	var out []string
 	for _, n := range evaluation.Names() {
-		if len(o.Models) > 0 && slices.Contains(o.Models, n) || len(o.Models) == 0 && (n != evaluation.Text || o.Model != "") {
+		wanted := slices.Contains(o.Models, n)
+		switch {
+		case len(o.Models) > 0:
+		case o.Mode == Delayed:
+			wanted = delayedByDefault(n)
+		default:
+			wanted = n != evaluation.Text || o.Model != ""
+		}
+		if wanted {
 			out = append(out, n)
 		}
 	}

@@ -115,8 +115,12 @@ func (e *evaluator) remarks() []string {
 	if e.o.Items == "" {
 		out = append(out, "No catalogue was given: items have no titles.")
 	}
+	kind := "model"
+	if e.o.Mode == Delayed {
+		out, kind = append(out, e.delayedRemarks()...), "simple model"
+	}
 	if e.o.Audit > 0 {
-		out = append(out, "Before the evaluation every model played the beginning of the log with different futures and gave the same answers to the last bit.")
+		out = append(out, "Before the evaluation every "+kind+" played the beginning of the log with different futures and gave the same answers to the last bit.")
 	} else {
 		out = append(out, "The models were not checked for leaks (--audit 0).")
 	}

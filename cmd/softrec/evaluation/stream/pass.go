@@ -17,6 +17,7 @@ type pass struct {
 	filter     bool
 	warm       int // lines before the first scored one
 	progress   Progress
+	pace       *pace                                         // when a basket is due; nil: at once
 	watch      func(q rival.Question, c int, a rival.Answer) // told every answer, also of the warm-up; nil asks in the warm-up no one
 
 	memory memory
@@ -61,6 +62,9 @@ func (p *pass) basket(ctx context.Context, b *rival.Basket) error {
 			}
 		}
 	}
+	if err := p.await(ctx, len(targets) > 0); err != nil {
+		return fmt.Errorf("play the log: %w", err)
+	}
 	if len(targets) > 0 || p.watch != nil {
 		if err := p.ask(b, targets); err != nil {
 			return err
@@ -76,6 +80,18 @@ func (p *pass) basket(ctx context.Context, b *rival.Basket) error {
 	p.memory.learn(b)
 	p.progress.Add(len(b.Lines))
 	return nil
+}
+
+// await waits until the next basket is due.
+func (p *pass) await(ctx context.Context, scored bool) error {
+	if p.pace == nil {
+		return nil
+	}
+	late, err := p.pace.await(ctx, p.memory.lines)
+	if scored {
+		p.pace.asked(late)
+	}
+	return err
 }
 
 // targets are the items of the lines that are scored: those after the warm-up and, where rankings leave out what the user had,

@@ -1,0 +1,193 @@
+package live
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"go.uber.org/goleak"
+
+	"github.com/softrec/softrec/cmd/softrec/config"
+	"github.com/softrec/softrec/cmd/softrec/evaluation"
+	"github.com/softrec/softrec/cmd/softrec/evaluation/stream"
+	"github.com/softrec/softrec/schema"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// write writes a log of baskets in which users like items near their own number, and its catalogue.
+func write(t *testing.T, baskets int) (interactions, items string) {
+	t.Helper()
+	rng := rand.New(rand.NewPCG(4, 2))
+	dir := t.TempDir()
+	interactions, items = filepath.Join(dir, "log.tsv"), filepath.Join(dir, "items.tsv")
+	rows, titles := []string{"user\titem\ttimestamp"}, []string{"item\ttitle"}
+	at := 1_300_000_000
+	for range baskets {
+		at += 60 + rng.IntN(7200)
+		user := rng.IntN(30)
+		for range 1 + rng.IntN(4) {
+			rows = append(rows, fmt.Sprintf("u/%d\ti%d\t%d", user, (user+rng.IntN(8)*rng.IntN(8))%50, at))
+		}
+	}
+	for i := range 50 {
+		titles = append(titles, fmt.Sprintf("i%d\titem number %d", i, i))
+	}
+	for path, lines := range map[string][]string{interactions: rows, items: titles} {
+		if err := os.WriteFile(path, []byte(strings.Join(lines, "\n")+"\n"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return interactions, items
+}
+
+// settings is a quick application: without a network, with rounds of a moment.
+func settings(t *testing.T, more map[string]string) *config.Loaded {
+	t.Helper()
+	preset := Preset()
+	for k, v := range map[string]string{"trainer.learner": "counts", "trainer.bootstrap_events": "100", "trainer.round_events": "300", "trainer.round_min_events": "100"} {
+		preset[k] = v
+	}
+	for k, v := range more {
+		preset[k] = v
+	}
+	loaded, err := config.Load(config.Sources{Preset: preset})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return loaded
+}
+
+func options(t *testing.T, baskets int) stream.Options {
+	o := stream.DefaultOptions()
+	o.Interactions, o.Items = write(t, baskets)
+	o.Mode, o.Speed, o.Out, o.Draws, o.Audit = stream.Delayed, 1500, filepath.Join(t.TempDir(), "out"), 100, 500
+	return o
+}
+
+// A whole replay: every question is answered by the application as it was then, and judged beside the simple models.
+func TestExecute_replaysToTheRealApplication(t *testing.T) {
+	o := options(t, 900)
+	o.Models = []string{"popularity", "repeats", "frozen", "soft", "ranker"}
+	r, err := stream.Execute(t.Context(), o, stream.Kit{System: Open(settings(t, nil), slog.New(slog.DiscardHandler), "test")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.Mode != stream.Delayed || len(r.Models) != 5 {
+		t.Fatalf("mode %q, models %v", r.Mode, r.Order())
+	}
+	for _, name := range []string{"ranker", "frozen", "soft"} {
+		m := r.Models[name]
+		if m.Events != r.Events || m.HR10 <= 0 || len(m.Windows) == 0 || len(m.Live) != 1 || m.LatencyP99 <= 0 {
+			t.Fatalf("%s: %+v of %d events", name, m, r.Events)
+		}
+		l := m.Live[0]
+		if l.Questions != r.Data.Questions || l.Failed != 0 || l.DeadLetters != 0 || l.FailedRounds != 0 || l.Struck != 0 {
+			t.Errorf("%s: %+v", name, l)
+		}
+		if l.Models == 0 || l.Age.Max <= 0 || l.Age.P99 < l.Age.P50 || m.AgeEvents != l.Age.Mean {
+			t.Errorf("%s: models %d, age %+v, mean %v", name, l.Models, l.Age, m.AgeEvents)
+		}
+		if l.Returning == 0 || l.StaleWindows > l.Returning || l.Reached > 1.1*o.Speed {
+			t.Errorf("%s: %+v", name, l)
+		}
+		t.Log(name, m.HR10, l.Sentence())
+	}
+	if frozen, live := r.Models["frozen"].Live[0], r.Models["ranker"].Live[0]; frozen.Models > 2 || frozen.Age.Max < live.Age.Max {
+		t.Errorf("frozen answered with %d models of age %+v; the live one with %d of %+v", frozen.Models, frozen.Age, live.Models, live.Age)
+	}
+	if stale := r.Models["ranker"]; stale.Repeat.HR10 < 0.5*r.Models["repeats"].Repeat.HR10 {
+		t.Errorf("repeats: the application finds %v, the up-to-date model %v", stale.Repeat, r.Models["repeats"].Repeat)
+	}
+	if notes := strings.Join(r.Notes, "\n"); !strings.Contains(notes, "a second run gives others") || !strings.Contains(notes, "ranker, seed 1: ") {
+		t.Errorf("notes:\n%s", notes)
+	}
+	there, err := evaluation.Read(o.Out)
+	if err != nil || there.Mode != stream.Delayed || len(there.Models["ranker"].Live) != 1 || there.Models["popularity"].Live != nil {
+		t.Errorf("read %+v, %v", there, err)
+	}
+}
+
+// What a user had and the window shows no longer takes up a place in vain.
+func TestExecute_filterSeen(t *testing.T) {
+	o := options(t, 300)
+	o.FilterSeen, o.Models = true, []string{"ranker"}
+	r, err := stream.Execute(t.Context(), o, stream.Kit{System: Open(settings(t, map[string]string{"window.len": "2"}), slog.New(slog.DiscardHandler), "test")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := r.Models["ranker"]
+	if m.Repeat.Events != 0 || m.Events != r.Events || m.Live[0].Struck == 0 || m.ShortLists == 0 {
+		t.Errorf("%+v", m)
+	}
+}
+
+// stopper ends the evaluation after some lines.
+type stopper struct {
+	lines int
+	stop  context.CancelFunc
+}
+
+func (s *stopper) Add(n int) {
+	if s.lines -= n; s.lines < 0 {
+		s.stop()
+	}
+}
+
+func (s *stopper) Done() {}
+
+// An interrupt ends the replay and everything that ran for it, and writes nothing.
+func TestExecute_interrupted(t *testing.T) {
+	o := options(t, 5000)
+	o.Models = []string{"ranker"}
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	kit := stream.Kit{System: Open(settings(t, nil), slog.New(slog.DiscardHandler), "test"), Watch: func(string, int) stream.Progress { return &stopper{500, cancel} }}
+	_, err := stream.Execute(ctx, o, kit)
+	if !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v", err)
+	}
+	if _, err := os.Stat(filepath.Join(o.Out, evaluation.FileResult)); !os.IsNotExist(err) {
+		t.Errorf("results of half a replay: %v", err)
+	}
+}
+
+func TestOpen_namesWhatCannotBe(t *testing.T) {
+	open := Open(settings(t, nil), slog.New(slog.DiscardHandler), "test")
+	if _, err := open(t.Context(), stream.SystemConfig{Model: evaluation.SFT, Seed: 1}); err == nil || !strings.Contains(err.Error(), "model sft: trainer.learner counts tunes no network") {
+		t.Errorf("got %v", err)
+	}
+	cfg := settings(t, map[string]string{"redis.addrs": "127.0.0.1:1", "data_dir": "somewhere", "trainer.learner": "text"}).Config
+	err := Check(cfg)
+	for _, want := range []string{"leave kafka.brokers and redis.addrs empty", "leave data_dir and models.dir empty", "trainer.learner text"} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v does not say %q", err, want)
+		}
+	}
+	if err := Check(settings(t, nil).Config); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestCountRounds(t *testing.T) {
+	refreshed := &schema.Refresh{Verdict: schema.VerdictPromoted}
+	rounds := []schema.Round{
+		{Round: 0, Learner: "counts", Verdict: schema.VerdictPromoted},
+		{Round: 1, Learner: "sequence", Verdict: schema.VerdictPromoted, Refresh: refreshed, Seconds: 2},
+		{Round: 2, Learner: "sequence", Verdict: schema.VerdictRefused, Refresh: refreshed, Seconds: 4},
+		{Round: 3, Learner: "counts", Verdict: schema.VerdictPromoted},
+		{Round: 4, Learner: "sequence", Verdict: schema.VerdictFailed},
+		{Round: 5, Learner: "sequence", Verdict: schema.VerdictRolledBack, Rollback: &schema.Trial{}},
+	}
+	var l evaluation.Live
+	countRounds(&l, rounds)
+	if l.Rounds != 5 || l.Promoted != 1 || l.Refreshed != 3 || l.FailedRounds != 1 || l.RolledBack != 1 || l.RoundSeconds.Max != 4 {
+		t.Errorf("%+v", l)
+	}
+}

@@ -1,0 +1,72 @@
+package live
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/softrec/softrec/cmd/softrec/app"
+	"github.com/softrec/softrec/cmd/softrec/config"
+	"github.com/softrec/softrec/cmd/softrec/evaluation"
+	"github.com/softrec/softrec/cmd/softrec/evaluation/stream"
+	"github.com/softrec/softrec/trainer"
+)
+
+// Preset is what the delayed mode changes about the defaults, below every layer that a person can set.
+func Preset() map[string]string {
+	return map[string]string{"log.level": "warn", "serve.listen": "127.0.0.1:0", "serve.admin_listen": "127.0.0.1:0"}
+}
+
+// Check refuses configurations that no replay can be made with.
+func Check(cfg config.Config) error {
+	var errs []error
+	if !cfg.EmbeddedKafka() || !cfg.EmbeddedRedis() {
+		errs = append(errs, errors.New("the delayed mode runs on servers of its own: leave kafka.brokers and redis.addrs empty"))
+	}
+	if cfg.DataDir != "" || cfg.Models.Dir != "" {
+		errs = append(errs, errors.New("the delayed mode begins with an application that knows nothing: leave data_dir and models.dir empty"))
+	}
+	if cfg.Trainer.Learner == trainer.LearnerText {
+		errs = append(errs, errors.New("trainer.learner text: the delayed mode ranks by the time of the log, which the language model's part cannot; softrec demo --learner text shows it live"))
+	}
+	return errors.Join(errs...)
+}
+
+// Open returns what starts applications of a configuration that Check has let through. The caller closes each.
+func Open(loaded *config.Loaded, log *slog.Logger, version string) stream.OpenSystem {
+	return func(ctx context.Context, c stream.SystemConfig) (stream.System, error) {
+		mine := *loaded
+		mine.Config.Trainer.Seed = c.Seed
+		if c.Model == evaluation.SFT && mine.Config.Trainer.Learner != trainer.LearnerSequence {
+			return nil, fmt.Errorf("model %s: trainer.learner %s tunes no network, so that there is nothing to tune plainly", c.Model, mine.Config.Trainer.Learner)
+		}
+		return open(ctx, &mine, log, version, c)
+	}
+}
+
+func open(ctx context.Context, loaded *config.Loaded, log *slog.Logger, version string, c stream.SystemConfig) (*System, error) {
+	s := &System{
+		name: c.Model, ctx: ctx, topic: loaded.Config.Ingest.Topic, itemsTopic: loaded.Config.Ingest.ItemsTopic,
+		index: map[string]int32{}, sentTo: map[int32]int64{}, learnt: map[string]int64{}, done: make(chan error, 1),
+	}
+	stage := app.Stage{Now: func() time.Time { return time.UnixMilli(s.now.Load()).UTC() }, Plain: c.Model == evaluation.SFT}
+	if c.Model == evaluation.Frozen {
+		stage.Pinned = s.scoring.Load
+	}
+	var err error
+	if s.app, err = app.OpenOn(ctx, stage, loaded, log, version, app.AllRoles()...); err != nil {
+		return nil, err
+	}
+	at, err := s.app.URL()
+	if err != nil {
+		return nil, errors.Join(err, s.app.Close())
+	}
+	s.client = newClient(at)
+	// The application outlives ctx: it is stopped by Close, after the last request.
+	running, stop := context.WithCancel(context.WithoutCancel(ctx))
+	s.stop = stop
+	go func() { s.done <- s.app.Run(running) }()
+	return s, nil
+}
