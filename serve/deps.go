@@ -105,6 +105,7 @@ type Deps struct {
 	Registerer prometheus.Registerer                         // nil: a private registry
 	Gatherer   prometheus.Gatherer                           // what /metrics shows; nil: the private registry or the default one
 	Now        func() time.Time                              // nil: time.Now
+	Clock      func() time.Time                              // what time the page gives to a click; nil: Now
 }
 
 // check reports every required field that is missing.
@@ -138,6 +139,9 @@ func (d *Deps) fill() {
 	}
 	if d.Now == nil {
 		d.Now = time.Now
+	}
+	if d.Clock == nil {
+		d.Clock = d.Now
 	}
 	if d.Version == "" {
 		d.Version = "devel"

@@ -18,6 +18,7 @@ import (
 // Stats is what /v1/live sends once a second: figures of now.
 type Stats struct {
 	At        time.Time      `json:"at"`
+	Clock     time.Time      `json:"clock" doc:"what time it is for interactions that happen now: that of at, but in a demo that of the log it replays"`
 	Ingest    IngestStats    `json:"ingest"`
 	Model     *ModelStats    `json:"model" doc:"null before the first model"`
 	Catalogue CatalogueStats `json:"catalogue"`
@@ -106,7 +107,7 @@ func (s *Server) getStats(ctx context.Context, _ *struct{}) (*statsOutput, error
 func (s *Server) stats(f feed, err error) Stats {
 	now, t := s.deps.Now(), s.tally.read(s.deps.Now())
 	st := Stats{
-		At: now.UTC().Truncate(time.Millisecond), Ingest: sumIngest(f.ingest, now), Model: modelStats(s.models.live.Load(), now),
+		At: now.UTC().Truncate(time.Millisecond), Clock: s.deps.Clock().UTC().Truncate(time.Millisecond), Ingest: sumIngest(f.ingest, now), Model: modelStats(s.models.live.Load(), now),
 		Catalogue: CatalogueStats{Items: s.deps.Catalogue.Len(), Version: s.deps.Catalogue.Version()},
 		Serve: ServeStats{
 			Requests: t.requests, Failed: t.failed, Rate: t.rate, P50: t.p50, P99: t.p99,

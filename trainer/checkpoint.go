@@ -34,6 +34,7 @@ type checkpoint struct {
 	Network   []byte // empty: none
 	Adapter   []byte // empty: none
 	Mixing    []byte
+	Cut       int // see knowledge
 	Carried   []segment
 	Replay    replay
 	Users     []userBlob

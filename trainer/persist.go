@@ -156,7 +156,7 @@ func (t *Trainer) checkpoint(in assignment, out outcome) error {
 	if out.Live != nil {
 		c.Live = out.Live.Version
 	}
-	c.Wary, c.Rollbacks = next.Wary, next.Rollbacks
+	c.Cut, c.Wary, c.Rollbacks = next.Cut, next.Wary, next.Rollbacks
 	c.Watch = in.watch
 	if out.Live != nil && in.live != nil && out.Live.Round == next.Round && out.Live.Version != in.live.Version {
 		c.Watch = &trialState{Live: out.Live.Version, Other: in.live.Version, Record: out.Record}
@@ -244,7 +244,7 @@ func (t *Trainer) setAside(reason error) error {
 
 // apply makes c the trainer's state.
 func (t *Trainer) apply(c checkpoint) error {
-	k := knowledge{Round: c.Round, Vocab: vocab.New(), Counts: counts.NewCounts(t.cfg.Counts), Carried: c.Carried, Replay: c.Replay, Wary: c.Wary, Rollbacks: c.Rollbacks}
+	k := knowledge{Round: c.Round, Vocab: vocab.New(), Counts: counts.NewCounts(t.cfg.Counts), Carried: c.Carried, Replay: c.Replay, Cut: c.Cut, Wary: c.Wary, Rollbacks: c.Rollbacks}
 	k.Replay.Limit = t.cfg.ReplayLimit
 	if err := k.Vocab.UnmarshalBinary(c.Vocab); err != nil {
 		return fmt.Errorf("vocabulary: %w", err)

@@ -25,6 +25,7 @@ type knowledge struct {
 	Network Network       // the last one tuned, promoted or not
 	Mixing  *mixer.Online // the mixing model, which has learnt every basket as it looked before it was counted
 
+	Cut       int // interactions that the last round learnt from, 0 before the first
 	Wary      int // rounds to come in which newer counts too must be significantly better, after a roll-back
 	Rollbacks int // in a row
 }

@@ -29,6 +29,8 @@ type work struct {
 	mixing  *mixer.Online  // up to the held-out part, each basket as it looked before it was counted
 	full    *counts.Counts // with the held-out part
 	fuller  *mixer.Online  // with the held-out part
+	cut     int            // interactions of the cut
+	pace    int            // interactions between two rounds, as far as can be told: how old the live model's counts get
 	notes   []string       // for the round's record
 	learn   []segment      // carried and new, for the network
 	tuned   bool           // the network has learnt
@@ -52,6 +54,10 @@ func (r *rounds) prepare(ctx context.Context, base knowledge, c cut, live *liveM
 	}
 	can := canonicalise(base.Vocab, c)
 	w.vocab = can.Vocab
+	w.cut = countFresh(can.Segs)
+	if w.pace = w.cut; base.Cut > 0 { // a backlog that was read in one go says nothing about how old the live model gets
+		w.pace = min(w.cut, base.Cut)
+	}
 	train, held := holdOut(can.Segs, r.cfg.HeldOut, r.rules.Len)
 	w.held = held
 	w.backlog, w.learn = newest(slices.Concat(c.Carried, train), r.cfg.LearnLimit, r.rules.Len)
@@ -131,17 +137,21 @@ func extends(v, base *vocab.Vocab) bool {
 	return base.Len() <= v.Len()
 }
 
-// observe counts segs in canonical order, and shows the mixing model each of the newest baskets as it looks before it is
-// counted.
+// observe counts segs in canonical order, and shows the mixing model each of the newest baskets as a live model would have
+// seen it: with counts that are up to w.pace interactions old. Fitted on counts that know everything up to the basket, it
+// would trust in what happened a moment ago, which a live model does not know: on a fast stream that halved its hits.
 func (r *rounds) observe(ctx context.Context, w *work, c *counts.Counts, mixing *mixer.Online, segs []segment) error {
-	b, err := r.bundle(w.vocab, c, w.kept, nil)
+	b, err := r.bundle(w.vocab, c.Clone(), w.kept, nil)
 	if err != nil {
 		return fmt.Errorf("build bundle: %w", err)
 	}
 	skip, asked := r.newestBaskets(w, segs)
 	readings := w.reader.readings(ctx, b, asked)
-	at := 0
+	at, age := 0, 0
 	eachFresh(segs, func(s segment, i int) {
+		if age++; age > w.pace {
+			b.Counts, age = c.Clone(), 1
+		}
 		if i == max(s.First, s.basketStart(i)) && ctx.Err() == nil {
 			if skip--; skip < 0 {
 				q := asked[at]
@@ -199,7 +209,7 @@ func (w *work) after() knowledge {
 	history := w.history
 	history.add(w.backlog)
 	history.add(w.learn)
-	return knowledge{Round: w.round, Vocab: w.vocab, Counts: w.full, Carried: w.held, Replay: history, Network: w.network, Mixing: w.fuller}
+	return knowledge{Round: w.round, Vocab: w.vocab, Counts: w.full, Carried: w.held, Replay: history, Network: w.network, Mixing: w.fuller, Cut: w.cut}
 }
 
 // afterFailure keeps every example of a broken round for the next one. The backlog goes where it always goes: a learner
@@ -208,5 +218,5 @@ func (w *work) afterFailure() knowledge {
 	history := w.history
 	history.add(w.backlog)
 	carried := slices.Concat(w.learn, w.held)
-	return knowledge{Round: w.round, Vocab: w.vocab, Counts: w.full, Carried: carried, Replay: history, Network: w.network, Mixing: w.fuller}
+	return knowledge{Round: w.round, Vocab: w.vocab, Counts: w.full, Carried: carried, Replay: history, Network: w.network, Mixing: w.fuller, Cut: w.cut}
 }

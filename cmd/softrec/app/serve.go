@@ -38,7 +38,7 @@ func (a *App) addServe() error {
 	deps := serve.Deps{
 		Redis: rdb, Keys: keys, Windows: windows, Catalogue: catalog.NewView(items), Items: items,
 		Registry: a.stage.registry(snapshot.NewRegistry(rdb, keys)), Snapshots: models, Decode: a.stage.decoder(), Events: sink, Changes: itemSink{sink},
-		Effective: a.loaded.Effective(), Version: a.version, Logger: a.log, Registerer: a.metrics, Gatherer: a.metrics,
+		Clock: a.stage.Now, Effective: a.loaded.Effective(), Version: a.version, Logger: a.log, Registerer: a.metrics, Gatherer: a.metrics,
 	}
 	if a.language != nil {
 		deps.Texts = texts{a.language.runtime}

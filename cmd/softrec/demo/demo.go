@@ -40,11 +40,12 @@ func Run(ctx context.Context, loaded *config.Loaded, log *slog.Logger, version s
 		return errors.New("the demo runs on servers of its own: leave kafka.brokers and redis.addrs empty, or use `softrec all` and `softrec replay`")
 	}
 	started := time.Now()
-	a, err := app.Open(ctx, loaded, log, version, app.AllRoles()...)
+	recent := probe.NewRecent(2000)
+	a, err := app.OpenOn(ctx, app.Stage{Now: recent.Now}, loaded, log, version, app.AllRoles()...)
 	if err != nil {
 		return err
 	}
-	s, err := prepare(a, opts, started)
+	s, err := prepare(a, opts, started, recent)
 	if err != nil {
 		return errors.Join(err, a.Close())
 	}
@@ -55,8 +56,8 @@ func Run(ctx context.Context, loaded *config.Loaded, log *slog.Logger, version s
 	return errors.Join(err, a.Close())
 }
 
-func prepare(a *app.App, opts Options, started time.Time) (*show, error) {
-	s := &show{opts: opts, app: a, started: started, recent: probe.NewRecent(2000)}
+func prepare(a *app.App, opts Options, started time.Time, recent *probe.Recent) (*show, error) {
+	s := &show{opts: opts, app: a, started: started, recent: recent}
 	var err error
 	if s.span, err = measure(); err != nil {
 		return nil, err

@@ -86,8 +86,8 @@ func (s *show) replay(ctx context.Context) error {
 	return nil
 }
 
-// shift moves the log so that it ends when its replay does: nothing then lies in the future, and a click made now is
-// newer than what was replayed before.
+// shift moves the log so that it ends when its replay does: nothing then lies in the future. Until then the log is behind the
+// wall clock; clicks carry, and models rank by, the time of the log.
 func (s *show) shift() time.Duration {
 	end := s.started
 	if s.opts.Speed > 0 {

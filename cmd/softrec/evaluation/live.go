@@ -30,7 +30,7 @@ type Live struct {
 	RoundSeconds Span  `json:"round_seconds"` // of a round
 	Age          Span  `json:"age_events"`    // events that had been sent and that the answering model had not learnt
 	LagMS        Span  `json:"lag_ms"`        // how much later than due a question was asked
-	PublishMS    Span  `json:"publish_ms"`    // to hand a basket to Kafka, acknowledgement included
+	PublishMS    Span  `json:"publish_ms"`    // from the turn of a basket to the broker's word that it has it
 }
 
 // Span sums up a distribution.

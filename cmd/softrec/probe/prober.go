@@ -150,7 +150,7 @@ func (p *Prober) clickOnce(ctx context.Context, user, item string) (time.Duratio
 		return 0, fmt.Errorf("before the click: %w", err)
 	}
 	started := time.Now()
-	event := schema.Event{EventID: uuid.NewString(), UserID: user, ItemID: item, Type: schema.DefaultType, Timestamp: started.UTC().Truncate(time.Millisecond)}
+	event := schema.Event{EventID: uuid.NewString(), UserID: user, ItemID: item, Type: schema.DefaultType, Timestamp: p.recent.Now().UTC().Truncate(time.Millisecond)}
 	if err := p.client.Send(ctx, event); err != nil {
 		return 0, fmt.Errorf("send the click: %w", err)
 	}

@@ -22,6 +22,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 type api struct {
 	mu     sync.Mutex
 	events map[string][]time.Time // acceptance times by user
+	sent   []time.Time            // what the events said
 	lag    time.Duration
 	fail   func(r *http.Request) int // status to answer with, 0 for a good answer
 }
@@ -42,6 +43,7 @@ func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 		a.events[e.UserID] = append(a.events[e.UserID], time.Now())
+		a.sent = append(a.sent, e.Timestamp)
 		w.WriteHeader(http.StatusAccepted)
 		return
 	}
@@ -55,6 +57,9 @@ func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_ = json.NewEncoder(w).Encode(answer)
 }
 
+// logged is when the events happened that the probers of the tests know of.
+var logged = time.Date(2011, 5, 2, 9, 30, 0, 0, time.UTC)
+
 // probed runs a prober against a until enough says so.
 func probed(t *testing.T, a *api, cfg Config, enough func(Report) bool) Report {
 	t.Helper()
@@ -63,7 +68,7 @@ func probed(t *testing.T, a *api, cfg Config, enough func(Report) bool) Report {
 	defer server.Close()
 	recent := NewRecent(4)
 	for _, u := range []string{"a", "b/c?", "d", "e", "f"} {
-		recent.Observe(schema.Event{UserID: u, ItemID: "item-" + u})
+		recent.Observe(schema.Event{UserID: u, ItemID: "item-" + u, Timestamp: logged})
 	}
 	p, err := New(cfg, NewClient(server.URL, server.Client()), recent)
 	if err != nil {
@@ -107,6 +112,11 @@ func TestProber_measures(t *testing.T) {
 	}
 	if got.Requests.P50ms <= 0 || got.Requests.P99ms < got.Requests.P50ms {
 		t.Errorf("latencies %+v", got.Requests)
+	}
+	for _, at := range a.sent { // clicks happen where the log is: by the wall clock they would lie years ahead of what follows
+		if at.Before(logged) || at.After(logged.Add(time.Minute)) {
+			t.Fatalf("a click came with the time %s, the log is at %s", at, logged)
+		}
 	}
 	for user := range a.events {
 		if !strings.HasPrefix(user, "probe-") {
@@ -154,6 +164,9 @@ func TestRecent(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 1))
 	if _, _, ok := r.Pick(rng); ok {
 		t.Error("a pick before the first event")
+	}
+	if ago := time.Since(r.Now()); ago < 0 || ago > time.Minute {
+		t.Errorf("before the first event it is %s ago", ago)
 	}
 	for _, u := range []string{"a", "b", "c"} {
 		r.Observe(schema.Event{UserID: u, ItemID: u})

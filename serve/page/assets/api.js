@@ -70,9 +70,20 @@ export async function recommendAfter(user, before, options, limit = 2000, pause 
   }
 }
 
+let ahead = 0; // ms that the server's clock is ahead of this computer's
+
+/**
+ * setClock tells what time it is for the server. A click carries its time: the clock of a computer may be wrong, and a demo lives
+ * in the time of the log that it replays.
+ */
+export function setClock(text) {
+  const t = Date.parse(text);
+  if (!Number.isNaN(t)) ahead = t - Date.now();
+}
+
 /** sendEvent posts one interaction; it resolves once the event is on the topic. */
 export function sendEvent(event) {
-  const body = JSON.stringify({ ...event, timestamp: new Date().toISOString(), event_id: uuid() });
+  const body = JSON.stringify({ ...event, timestamp: new Date(Date.now() + ahead).toISOString(), event_id: uuid() });
   return call("v1/events", { method: "POST", headers: { "Content-Type": "application/json" }, body });
 }
 

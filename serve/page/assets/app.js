@@ -2,6 +2,7 @@
 // section takes it as "this is how things are", not "this was added".
 
 import * as header from "./header.js";
+import { setClock } from "./api.js";
 import { connect } from "./live.js";
 import { createModels } from "./models.js";
 import { createQuality } from "./quality.js";
@@ -22,6 +23,7 @@ const stream = createStream((id) => {
 let version; // the model this server answers with; undefined before the first stats
 
 function onStats(s) {
+  setClock(s.clock);
   header.stats(s);
   stream.stats(s);
   const now = s.model?.version ?? "";

@@ -5,5 +5,5 @@
 // come: a request that failed is an empty list, a model is as old as it is. The application differs from one in
 // production by app.Stage alone: models rank by the time of the log, which runs faster than the clock on the wall.
 //
-// A System is used from one goroutine. It runs the application in another one, which ends with Close.
+// A System is used from one goroutine. It starts two, which end with Close: one runs the application, one sends.
 package live

@@ -48,8 +48,7 @@ func Open(loaded *config.Loaded, log *slog.Logger, version string) stream.OpenSy
 
 func open(ctx context.Context, loaded *config.Loaded, log *slog.Logger, version string, c stream.SystemConfig) (*System, error) {
 	s := &System{
-		name: c.Model, ctx: ctx, topic: loaded.Config.Ingest.Topic, itemsTopic: loaded.Config.Ingest.ItemsTopic,
-		index: map[string]int32{}, sentTo: map[int32]int64{}, learnt: map[string]int64{}, done: make(chan error, 1),
+		name: c.Model, ctx: ctx, index: map[string]int32{}, sentTo: map[int32]int64{}, learnt: map[string]int64{}, done: make(chan error, 1),
 	}
 	stage := app.Stage{Now: func() time.Time { return time.UnixMilli(s.now.Load()).UTC() }, Plain: c.Model == evaluation.SFT}
 	if c.Model == evaluation.Frozen {
@@ -64,6 +63,7 @@ func open(ctx context.Context, loaded *config.Loaded, log *slog.Logger, version 
 		return nil, errors.Join(err, s.app.Close())
 	}
 	s.client = newClient(at)
+	s.sender = newSender(ctx, s.app.Producer(), loaded.Config.Ingest.Topic, loaded.Config.Ingest.ItemsTopic)
 	// The application outlives ctx: it is stopped by Close, after the last request.
 	running, stop := context.WithCancel(context.WithoutCancel(ctx))
 	s.stop = stop

@@ -4,23 +4,35 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"time"
 
 	"github.com/softrec/softrec/cmd/softrec/evaluation"
 	"github.com/softrec/softrec/schema"
 	"github.com/softrec/softrec/trainer"
 )
 
-// Report implements stream.System.
+// settle is how long a report waits for the last events to be applied, look how often it asks.
+const (
+	settle = 10 * time.Second
+	look   = 50 * time.Millisecond
+)
+
+// Report implements stream.System. It waits a moment for the last events to be applied, so that none that is set aside is
+// overlooked.
 func (s *System) Report(ctx context.Context) (evaluation.Live, error) {
 	out := s.told
+	took, err := s.sender.flush()
+	if err != nil {
+		return out, err
+	}
 	ages, versions := s.ages()
-	out.Models, out.Age, out.PublishMS = versions, evaluation.SpanOf(ages), evaluation.SpanOf(s.publish)
+	out.Models, out.Age, out.PublishMS = versions, evaluation.SpanOf(ages), evaluation.SpanOf(took)
 	rounds, err := s.client.rounds(ctx)
 	if err != nil {
 		return out, err
 	}
-	out.DeadLetters, err = s.deadLetters(ctx)
 	countRounds(&out, rounds)
+	out.DeadLetters, err = s.deadLetters(ctx)
 	return out, err
 }
 
@@ -50,19 +62,37 @@ func countRounds(out *evaluation.Live, rounds []schema.Round) {
 	out.RoundSeconds = evaluation.SpanOf(seconds)
 }
 
-// deadLetters is how many records ingest set aside.
+// deadLetters is how many records ingest set aside, once it says that it has seen all, or after settle.
 func (s *System) deadLetters(ctx context.Context) (int64, error) {
+	ctx, cancel := context.WithTimeout(ctx, settle)
+	defer cancel()
+	tick := time.NewTicker(look)
+	defer tick.Stop()
+	for {
+		seen, dead, err := s.ingested(ctx)
+		if err != nil || seen >= s.sent {
+			return dead, err
+		}
+		select {
+		case <-ctx.Done():
+			return dead, nil
+		case <-tick.C:
+		}
+	}
+}
+
+// ingested is how many records ingest says it has seen, and how many of them it set aside.
+func (s *System) ingested(ctx context.Context) (seen, dead int64, err error) {
 	all, err := s.app.Redis().HGetAll(ctx, s.app.Keys().IngestStatus()).Result()
 	if err != nil {
-		return 0, fmt.Errorf("read the ingest status: %w", err)
+		return 0, 0, fmt.Errorf("read the ingest status: %w", err)
 	}
-	sum := int64(0)
 	for instance, doc := range all {
 		var st schema.IngestStatus
 		if err := json.Unmarshal([]byte(doc), &st); err != nil {
-			return 0, fmt.Errorf("decode the ingest status of %q: %w", instance, err)
+			return 0, 0, fmt.Errorf("decode the ingest status of %q: %w", instance, err)
 		}
-		sum += st.DeadLetters
+		seen, dead = seen+st.Events+st.Duplicates+st.Late+st.DeadLetters, dead+st.DeadLetters
 	}
-	return sum, nil
+	return seen, dead, nil
 }

@@ -2,19 +2,16 @@ package live
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
 	"slices"
 	"sync/atomic"
-	"time"
 
 	"github.com/softrec/softrec/cmd/softrec/app"
 	"github.com/softrec/softrec/cmd/softrec/evaluation"
 	"github.com/softrec/softrec/cmd/softrec/evaluation/rival"
 	"github.com/softrec/softrec/cmd/softrec/evaluation/stream"
-	"github.com/softrec/softrec/ingest/broker"
 	"github.com/softrec/softrec/schema"
 )
 
@@ -27,17 +24,16 @@ type System struct {
 	stop   context.CancelFunc
 	done   chan error // what app.Run returned
 
-	topic, itemsTopic string
-	now               atomic.Int64 // time in the log, Unix milliseconds
-	scoring           atomic.Bool  // the warm-up is over
+	sender  *sender
+	now     atomic.Int64 // time in the log, Unix milliseconds
+	scoring atomic.Bool  // the warm-up is over
 
-	index   map[string]int32 // items sent, by id
-	sent    int64            // events
-	sentTo  map[int32]int64  // events by user
-	learnt  map[string]int64 // events that a version had learnt
-	asked   []asked          // scored questions that a model answered
-	told    evaluation.Live
-	publish []float32 // ms, since the warm-up
+	index  map[string]int32 // items sent, by id
+	sent   int64            // events
+	sentTo map[int32]int64  // events by user
+	learnt map[string]int64 // events that a version had learnt
+	asked  []asked          // scored questions that a model answered
+	told   evaluation.Live
 }
 
 // asked is what the age of an answer comes from.
@@ -120,19 +116,15 @@ func (s *System) ranked(q rival.Question, items []schema.AnswerItem) (rival.Answ
 	return out, nil
 }
 
-// Learn implements rival.Contender: what the catalogue says of new items and then the events go to the broker, which has
-// them when it returns. Nobody waits for what becomes of them.
+// Learn implements rival.Contender: what the catalogue says of new items and then the events go to the broker. Nobody waits
+// for what becomes of them.
 func (s *System) Learn(ctx context.Context, b *rival.Basket) error {
 	s.now.Store(b.At.UnixMilli())
-	started := time.Now()
-	if err := s.send(ctx, b); err != nil {
+	if err := s.sender.add(b, s.scoring.Load()); err != nil {
 		if down := s.alive(); down != nil {
 			return down
 		}
 		return err
-	}
-	if s.scoring.Load() {
-		s.publish = append(s.publish, float32(time.Since(started).Seconds()*1000))
 	}
 	for _, l := range b.Lines {
 		s.index[l.ID] = l.Item
@@ -140,31 +132,6 @@ func (s *System) Learn(ctx context.Context, b *rival.Basket) error {
 	s.sent += int64(len(b.Lines))
 	s.sentTo[b.User] += int64(len(b.Lines))
 	return s.lookUp(ctx)
-}
-
-func (s *System) send(ctx context.Context, b *rival.Basket) error {
-	items, events := make([]broker.Record, 0, len(b.New)), make([]broker.Record, 0, len(b.Lines))
-	for _, it := range b.New {
-		value, err := json.Marshal(it)
-		if err != nil {
-			return fmt.Errorf("encode item %q: %w", it.ID, err)
-		}
-		items = append(items, broker.Record{Key: []byte(it.ID), Value: value})
-	}
-	for _, e := range b.Events() {
-		value, err := json.Marshal(e)
-		if err != nil {
-			return fmt.Errorf("encode event %q: %w", e.EventID, err)
-		}
-		events = append(events, broker.Record{Key: []byte(e.UserID), Value: value})
-	}
-	if err := s.app.Producer().Publish(ctx, s.itemsTopic, items...); err != nil {
-		return fmt.Errorf("send %d items of basket %d: %w", len(items), b.Number, err)
-	}
-	if err := s.app.Producer().Publish(ctx, s.topic, events...); err != nil {
-		return fmt.Errorf("send %d events of basket %d: %w", len(events), b.Number, err)
-	}
-	return nil
 }
 
 // lookUp asks for the manifests when the newest answer came from a version that is not known yet. It is done between
@@ -192,6 +159,7 @@ func (s *System) lookUp(ctx context.Context) error {
 
 // Close implements rival.Closer.
 func (s *System) Close() error {
+	s.sender.close()
 	s.stop()
 	err := <-s.done
 	s.client.close()

@@ -30,11 +30,6 @@ type SystemConfig struct {
 // OpenSystem starts an application that knows nothing. ctx ends its requests.
 type OpenSystem func(ctx context.Context, c SystemConfig) (System, error)
 
-// systemNames are the models that are applications; soft is ranker under its second name.
-func systemNames() []string {
-	return []string{evaluation.Frozen, evaluation.SFT, evaluation.SOFT, evaluation.Ranker}
-}
-
 // delayedByDefault reports whether the delayed mode runs a model that nobody named: each application takes a replay.
 func delayedByDefault(name string) bool {
 	return name == evaluation.Ranker || slices.Contains(rival.SimpleNames(), name)
@@ -52,7 +47,7 @@ func refused(name string) string {
 	}
 }
 
-// systems replays the log to one application per model and seed.
+// systems replays the log to one application per model and seed; soft is ranker under its second name.
 func (e *evaluator) systems(ctx context.Context, names []string) error {
 	for seed := int64(1); seed <= int64(e.o.Seeds); seed++ {
 		ran := map[string]bool{}
@@ -88,11 +83,11 @@ func (e *evaluator) replay(ctx context.Context, name string, seed int64) error {
 	label := fmt.Sprintf("%s live, seed %d", name, seed)
 	p := &pass{log: e.log, contenders: []rival.Contender{s}, filter: e.o.FilterSeen, warm: e.warm, progress: e.kit.Watch(label, e.log.Lines), pace: &pace{speed: e.o.Speed}}
 	err = p.run(ctx)
+	took := time.Since(p.pace.started)
 	var live evaluation.Live
 	if err == nil {
 		live, err = s.Report(ctx)
 	}
-	took := time.Since(p.pace.started)
 	p.progress.Done()
 	if err := errors.Join(err, s.Close()); err != nil {
 		return err

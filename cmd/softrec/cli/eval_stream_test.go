@@ -1,0 +1,35 @@
+package cli
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// What the delayed mode cannot do is said before anything runs.
+func TestEvalStream_delayedRefuses(t *testing.T) {
+	log := filepath.Join(t.TempDir(), "log.tsv")
+	if err := os.WriteFile(log, []byte("user\titem\ttimestamp\na\tx\t1300000000\nb\tx\t1300000060\na\ty\t1300000120\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		environ []string
+		args    []string
+		want    string
+	}{
+		"servers of one's own": {[]string{"SOFTREC_KAFKA_BROKERS=x:1", "SOFTREC_REDIS_ADDRS=x:2"}, nil, "the delayed mode runs on servers of its own"},
+		"an earlier life":      {[]string{"SOFTREC_DATA_DIR=somewhere"}, nil, "leave data_dir and models.dir empty"},
+		"the language model":   {nil, []string{"--trainer-learner", "text"}, "trainer.learner text"},
+		"a part of the ranker": {nil, []string{"--models", "sequence"}, "--models sequence: want another one in --mode delayed"},
+		"backwards":            {nil, []string{"--speed", "-1"}, "--speed -1: want at least 0"},
+		"no network to tune":   {nil, []string{"--trainer-learner", "counts", "--models", "sft"}, "model sft: trainer.learner counts tunes no network"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			args := append([]string{"eval", "stream", "--interactions", log, "--mode", "delayed", "--out", filepath.Join(t.TempDir(), "out")}, c.args...)
+			if _, err := softrec(t, c.environ, args...); err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("error %v, want %q in it", err, c.want)
+			}
+		})
+	}
+}
