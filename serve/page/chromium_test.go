@@ -20,7 +20,7 @@ import (
 )
 
 // patience is how long a condition may take on a busy machine.
-const patience = 20 * time.Second
+const patience = time.Minute
 
 // chromium finds the browser, or skips.
 func chromium(t *testing.T) string {

@@ -20,10 +20,10 @@ func TestEvalStream_delayedRefuses(t *testing.T) {
 	}{
 		"servers of one's own": {[]string{"SOFTREC_KAFKA_BROKERS=x:1", "SOFTREC_REDIS_ADDRS=x:2"}, nil, "the delayed mode runs on servers of its own"},
 		"an earlier life":      {[]string{"SOFTREC_DATA_DIR=somewhere"}, nil, "leave data_dir and models.dir empty"},
-		"the language model":   {nil, []string{"--trainer-learner", "text"}, "trainer.learner text"},
+		"the language model":   {nil, []string{"--learner", "text"}, "trainer.learner text"},
 		"a part of the ranker": {nil, []string{"--models", "sequence"}, "--models sequence: want another one in --mode delayed"},
 		"backwards":            {nil, []string{"--speed", "-1"}, "--speed -1: want at least 0"},
-		"no network to tune":   {nil, []string{"--trainer-learner", "counts", "--models", "sft"}, "model sft: trainer.learner counts tunes no network"},
+		"no network to tune":   {nil, []string{"--learner", "counts", "--models", "sft"}, "model sft: trainer.learner counts tunes no network"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			args := append([]string{"eval", "stream", "--interactions", log, "--mode", "delayed", "--out", filepath.Join(t.TempDir(), "out")}, c.args...)

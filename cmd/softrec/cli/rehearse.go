@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 
 	"github.com/softrec/softrec/cmd/softrec/app"
@@ -33,12 +34,12 @@ func rehearsed() map[string]string {
 // rehearser speaks for a rehearsal.
 type rehearser struct {
 	r   *app.Rehearsal
-	err error // of an answer; the next Learn returns it
+	err error // of an answer; the next Learn returns it, or Close
 }
 
 // Ask implements rival.Rehearser.
 func (r *rehearser) Ask(a rival.Ask) []ranker.Scored {
-	list, err := r.r.Rank(trainer.Ask{User: a.User, At: a.At, N: a.N, NetworkOnly: a.NetworkOnly})
+	list, err := r.r.Rank(trainer.Ask{User: a.User, At: a.At, N: a.N, Allow: a.Allow, NetworkOnly: a.NetworkOnly})
 	if err != nil && r.err == nil {
 		r.err = err
 	}
@@ -64,4 +65,4 @@ func (r *rehearser) Freeze() {
 func (r *rehearser) AgeEvents() int { return r.r.Age() }
 
 // Close implements io.Closer.
-func (r *rehearser) Close() error { return r.r.Close() }
+func (r *rehearser) Close() error { return errors.Join(r.err, r.r.Close()) }
