@@ -25,8 +25,8 @@ func (s *System) Report(ctx context.Context) (evaluation.Live, error) {
 	if err != nil {
 		return out, err
 	}
-	ages, versions := s.ages()
-	out.Models, out.Age, out.PublishMS = versions, evaluation.SpanOf(ages), evaluation.SpanOf(took)
+	ages, first, versions := s.ages()
+	out.Models, out.Age, out.NewAge, out.PublishMS = versions, evaluation.SpanOf(ages), evaluation.SpanOf(first), evaluation.SpanOf(took)
 	rounds, err := s.client.rounds(ctx)
 	if err != nil {
 		return out, err

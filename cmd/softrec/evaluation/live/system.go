@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"slices"
 	"sync/atomic"
 
 	"github.com/softrec/softrec/cmd/softrec/app"
@@ -166,18 +165,19 @@ func (s *System) Close() error {
 	return errors.Join(err, s.app.Close())
 }
 
-// ages are those of the answers whose version could be looked up.
-func (s *System) ages() (ages []float32, versions int) {
-	var seen []string
+// ages are those of the answers whose version could be looked up, and of the first answer of each version.
+func (s *System) ages() (all, first []float32, versions int) {
+	seen := map[string]bool{}
 	for _, a := range s.asked {
-		if !slices.Contains(seen, a.version) {
-			seen = append(seen, a.version)
-		}
 		if learnt, known := s.learnt[a.version]; known {
-			ages = append(ages, float32(a.sent-learnt))
+			all = append(all, float32(a.sent-learnt))
+			if !seen[a.version] {
+				first = append(first, float32(a.sent-learnt))
+			}
 		}
+		seen[a.version] = true
 	}
-	return ages, len(seen)
+	return all, first, len(seen)
 }
 
 var _ stream.System = (*System)(nil)
