@@ -16,12 +16,18 @@ type Panel struct {
 	Series   [][]float64 // by series, in the order of the picture's names; NaN leaves a point out, nil the series
 	Level    float64     // a thin horizontal line, where it is not 0
 	From, To float64     // least range of the vertical axis; both 0 for the figures' own
+	Wide     bool        // twice as wide
 }
 
 // Lines draws panels side by side with one legend of names to path.svg and path.png.
 func Lines(path string, names []string, panels []Panel) error {
 	var plots []*plot.Plot
-	for _, panel := range panels {
+	const unit = 300
+	extra, all := make([]float64, len(panels)), vg.Length(0)
+	for i, panel := range panels {
+		if panel.Wide {
+			extra[i], all = unit, all+vg.Points(unit)
+		}
 		p, err := linePlot(panel)
 		if err != nil {
 			return fmt.Errorf("draw %q: %w", panel.Title, err)
@@ -36,10 +42,11 @@ func Lines(path string, names []string, panels []Panel) error {
 		line, glyph := style(i)
 		legend.Add(name, &plotter.Line{LineStyle: line}, &plotter.Scatter{GlyphStyle: glyph})
 	}
-	width, key, height := vg.Points(300), vg.Points(160), vg.Points(270)
-	return save(path, vg.Length(len(plots))*width+key, height, func(c draw.Canvas) {
-		row(draw.Crop(c, 0, -key, 0, 0), plots, make([]float64, len(plots)))
-		legend.Draw(draw.Crop(c, vg.Length(len(plots))*width+vg.Points(14), 0, 0, -vg.Points(28)))
+	key, height := vg.Points(160), vg.Points(270)
+	all += vg.Length(len(plots)) * vg.Points(unit)
+	return save(path, all+key, height, func(c draw.Canvas) {
+		row(draw.Crop(c, 0, -key, 0, 0), plots, extra)
+		legend.Draw(draw.Crop(c, all+vg.Points(14), 0, 0, -vg.Points(28)))
 	})
 }
 

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	"go.uber.org/goleak"
 )
 
@@ -88,6 +89,11 @@ func TestWrite_readsBackAndKeepsOthers(t *testing.T) {
 	if err := Claim(dir, "abd"); err == nil || !strings.Contains(err.Error(), "other settings (abc, these are abd)") {
 		t.Errorf("got %v", err)
 	}
+	for _, ending := range []string{".svg", ".png"} {
+		if f, err := os.Stat(dir + "/" + curveName + ending); err != nil || f.Size() < 1000 {
+			t.Errorf("the picture %s: %v", curveName+ending, err)
+		}
+	}
 	page, err := os.ReadFile(dir + "/" + FileReport)
 	if err != nil {
 		t.Fatal(err)
@@ -101,5 +107,13 @@ func TestWrite_readsBackAndKeepsOthers(t *testing.T) {
 		if !bytes.Contains(page, []byte(want)) {
 			t.Errorf("the report lacks %q", want)
 		}
+	}
+}
+
+func TestMerge(t *testing.T) {
+	w := func(events int, hr float64) Window { return Window{Scores: Scores{Events: events, HR10: hr}} }
+	hr, events := merge([]Window{w(100, 0.1), w(100, 0.3), w(100, 0.5), w(60, 0.7), w(20, 1)}, 2)
+	if d := cmp.Diff([]float64{0.2, (0.5*100 + 0.7*60) / 160}, hr, cmpopts.EquateApprox(0, 1e-12)); d != "" || events != 200 {
+		t.Errorf("of %d events; the 20 at the end are too few for a point of their own (-want +got):\n%s", events, d)
 	}
 }

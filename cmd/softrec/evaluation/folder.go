@@ -56,6 +56,9 @@ func Write(dir string, r *Result) error {
 	if err != nil {
 		return fmt.Errorf("encode results: %w", err)
 	}
+	if err := drawCurve(dir, r); err != nil {
+		return fmt.Errorf("draw the curve: %w", err)
+	}
 	page, err := page(r)
 	if err != nil {
 		return fmt.Errorf("draw the report: %w", err)
