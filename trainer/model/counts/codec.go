@@ -9,7 +9,7 @@ import (
 )
 
 // magic starts the binary form; its last byte is the version.
-const magic = "SRCNT\x02"
+const magic = "SRCNT\x03"
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
@@ -66,7 +66,7 @@ func (r *row) append(b []byte) []byte {
 // unchanged then.
 func (c *Counts) UnmarshalBinary(b []byte) error {
 	if len(b) < len(magic)+4 || string(b[:len(magic)]) != magic {
-		return fmt.Errorf("decode counts: not a version-2 counts file")
+		return fmt.Errorf("decode counts: not a version-3 counts file")
 	}
 	body, sum := b[:len(b)-4], binary.LittleEndian.Uint32(b[len(b)-4:])
 	if got := crc32.Checksum(body, castagnoli); got != sum {

@@ -45,12 +45,13 @@ const (
 	colHours        // all observations, a hundred-and-twentieth of it
 	colLong         // all observations, twice of it
 	colNew          // observations of users without a history, half of it
+	colFresh        // as colFirst, a tenth of it
 	numColumns
 )
 
 // columnShare is the half-life of a column in half-lives of the counts.
 var columnShare = [numColumns]float64{
-	colMain: 1, colMonth: 1. / 4, colDay: 1. / 30, colFirst: 1. / 2, colThree: 1. / 10, colHours: 1. / 120, colLong: 2, colNew: 1. / 2,
+	colMain: 1, colMonth: 1. / 4, colDay: 1. / 30, colFirst: 1. / 2, colThree: 1. / 10, colHours: 1. / 120, colLong: 2, colNew: 1. / 2, colFresh: 1. / 10,
 }
 
 // NewCounts returns empty counts. A config that does not pass Validate is replaced, field by field, by DefaultConfig's.
@@ -99,7 +100,7 @@ func (c *Counts) Update(o Observation) {
 	ms := max(o.Time.UnixMilli(), 0)
 	repeat := slices.Contains(o.History, o.Item)
 	for i := range c.columns {
-		if i == colFirst && repeat || i == colNew && len(o.History) > 0 {
+		if (i == colFirst || i == colFresh) && repeat || i == colNew && len(o.History) > 0 {
 			continue
 		}
 		c.columns[i].add(o.Item, ms)

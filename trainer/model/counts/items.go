@@ -25,6 +25,9 @@ func (c *Counts) TrendOrder() []float64 { return c.columns[colDay].values }
 // FirstOrder is PopularityOrder over the interactions with items new to their user, with half the half-life.
 func (c *Counts) FirstOrder() []float64 { return c.columns[colFirst].values }
 
+// FreshOrder is FirstOrder with a tenth of the half-life.
+func (c *Counts) FreshOrder() []float64 { return c.columns[colFresh].values }
+
 // ItemFigures is what the counts know about one item, apart from any user. Popularities are relative: 1 is the mean item.
 type ItemFigures struct {
 	Popularity float64       // with the configured half-life
@@ -35,6 +38,7 @@ type ItemFigures struct {
 	Hours      float64       // with a hundred-and-twentieth of it
 	Long       float64       // with twice of it
 	New        float64       // of interactions of users without a history, with half of it
+	Fresh      float64       // of interactions with items new to their user, with a tenth of it
 	Ever       float64       // without any
 	Repeats    float64       // share of its interactions by users who had it in their window, smoothed by 2 of 10
 	Seen       int           // interactions ever
@@ -58,6 +62,7 @@ func (c *Counts) Figures(item int32, now time.Time) ItemFigures {
 		Hours:      c.relative(colHours, item),
 		Long:       c.relative(colLong, item),
 		New:        c.relative(colNew, item),
+		Fresh:      c.relative(colFresh, item),
 		Ever:       float64(c.seen[item]) / float64(max(c.updates, 1)) * float64(max(c.Len()-1, 1)),
 		Repeats:    (float64(c.repeats[item]) + 2) / (float64(c.seen[item]) + 10),
 		Seen:       int(c.seen[item]),

@@ -6,12 +6,12 @@ import (
 	"slices"
 )
 
-// Bounds of the neighbours' memory: at most 20,000 profiles of 100 items (8 MB), and 4 bytes for each of at most 128 takers
-// of an item.
+// Bounds of the neighbours' memory: at most 50,000 profiles of 300 items (60 MB if all were full), and 4 bytes for each of at
+// most 512 takers of an item. With more users than profiles who come by turns every profile would be gone when its user is back.
 const (
-	maxProfiles  = 20_000
-	maxProfile   = 100
-	maxTakers    = 128
+	maxProfiles  = 50_000
+	maxProfile   = 300
+	maxTakers    = 512
 	neighbourLen = 60 // nearest profiles that have a say
 )
 
@@ -113,7 +113,7 @@ func appendNewest(list []int32, s int32, limit int) []int32 {
 }
 
 // Neighbours sums into s, which it resets first, the share of the 60 profiles most like items (distinct ones of a user's
-// history, at most a hundred of them count) that hold an item, each profile weighed by its cosine with items and fading with
+// history, at most 300 of them count) that hold an item, each profile weighed by its cosine with items and fading with
 // a half-life of 20 days since its newest interaction. like is scratch and left empty.
 func (c *Counts) Neighbours(items []int32, now int64, s, like *Sparse) {
 	s.Reset(c.Len())

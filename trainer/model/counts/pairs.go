@@ -36,6 +36,9 @@ func (p *pairs) add(own *owner, from, to int32, w float32, ms int64, limit int) 
 	}
 	if p.halfLife > 0 {
 		w *= r.fade(float64(ms) / p.halfLife)
+		if len(r.items) >= limit && !r.holds(to) {
+			r.prune()
+		}
 	}
 	r.add(to, w, limit)
 }

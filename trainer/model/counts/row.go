@@ -19,6 +19,46 @@ type row struct {
 	ref     int64   // time the weights are worth their value at, in half-lives of the table; 0 where they do not fade
 }
 
+// prune takes the smallest quarter out of a row, of equals those with the largest index. A full row of a fading table is
+// pruned before a newcomer: that costs no search for the smallest at every one of them, and gives them time to grow.
+func (r *row) prune() {
+	sorted := slices.Clone(r.weights)
+	slices.Sort(sorted)
+	drop := max(len(sorted)/4, 1)
+	if drop >= len(sorted) {
+		r.items, r.weights = r.items[:0], r.weights[:0]
+		return
+	}
+	bar := sorted[drop]
+	from, _ := slices.BinarySearch(sorted, bar)
+	spare := drop - from // entries at the bar that must go
+	equal := -spare
+	for _, v := range sorted[from:] {
+		if v > bar {
+			break
+		}
+		equal++
+	}
+	n := 0
+	for i, v := range r.weights {
+		if v < bar || v == bar && equal <= 0 {
+			continue
+		}
+		if v == bar {
+			equal--
+		}
+		r.items[n], r.weights[n] = r.items[i], v
+		n++
+	}
+	r.items, r.weights = r.items[:n], r.weights[:n]
+}
+
+// holds reports whether item has a weight.
+func (r *row) holds(item int32) bool {
+	_, found := slices.BinarySearch(r.items, item)
+	return found
+}
+
 // cloneFor returns a copy that own may change; a nil row is an empty one.
 func (r *row) cloneFor(own *owner) *row {
 	if r == nil {

@@ -2,15 +2,16 @@ package counts
 
 // maxPairs bounds how many items of a basket, and of the basket before it, one interaction is paired with: a pair of
 // bulk orders of 500 lines each would otherwise cost a quarter of a million updates.
-const maxPairs = 32
+const maxPairs = 48
 
-// maxPartners bounds the rows of these tables: they are many, and a snapshot carries them all.
-const maxPartners = 128
+// maxPartners bounds the rows of these tables: they are many, and a snapshot carries them all. What 128 lose costs the slate of
+// first interactions a twentieth of its hits on a real log.
+const maxPartners = 256
 
 // mates is how many of the newest interactions of a history an item still goes together with, and mateWeight what one of
 // the last basket weighs against a line of the same basket; every basket further back weighs 0.9 of the one after it.
 const (
-	mates      = 20
+	mates      = 24
 	mateWeight = 0.5
 	mateFade   = 0.9
 )

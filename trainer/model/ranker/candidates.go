@@ -32,6 +32,8 @@ func (b *Bundle) gather(s *scratch, sel selection) {
 		}
 	}
 	b.Counts.TransitionsSparse(s.items, &s.follows)
+	b.Counts.TransitionsSparse(newest(s.items), &s.newest)
+	b.Counts.Cosines(s.items, &s.cosine)
 	b.Counts.BasketTransitions(s.last, &s.basket)
 	b.Counts.Next(s.last, s.now, &s.next)
 	b.Counts.First(s.last, s.now, &s.first)
@@ -48,6 +50,7 @@ func (b *Bundle) gather(s *scratch, sel selection) {
 	}
 	b.proposeText(s, sel)
 	b.bestOf(s, sel, perSource, &s.follows)
+	b.bestOf(s, sel, perSource, &s.cosine)
 	b.bestOf(s, sel, perSource, &s.basket)
 	b.bestOf(s, sel, perSource, &s.next)
 	b.bestOf(s, sel, perSource, &s.first)
@@ -55,6 +58,7 @@ func (b *Bundle) gather(s *scratch, sel selection) {
 	b.bestOf(s, sel, perSource, &s.neighbours)
 	best(b, s, sel, perSource/2, b.Counts.TrendOrder(), n)
 	best(b, s, sel, perSource/2, b.Counts.FirstOrder(), n)
+	best(b, s, sel, perSource/2, b.Counts.FreshOrder(), n)
 	best(b, s, sel, max(perSource, sel.n), b.Counts.PopularityOrder(), n)
 }
 
@@ -93,6 +97,9 @@ func (b *Bundle) goTogether(s *scratch) {
 		}
 	}
 }
+
+// newest is the newest entry of a window, nothing of an empty one.
+func newest(items []int32) []int32 { return items[max(0, len(items)-1):] }
 
 // allowed asks the filter at most once per item and request.
 func (b *Bundle) allowed(s *scratch, sel selection, item int32) bool {

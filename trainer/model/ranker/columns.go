@@ -20,6 +20,9 @@ const (
 	colLift                // log(1 + 100 x windowed transition score over the root of the item's popularity)
 	colTogetherLift        // the same for colTogether
 	colNeighbours          // log(1 + 10 x share of the nearest users\' profiles that hold it)
+	colFollowsLast         // log(1 + 1000 x transition share from the newest interaction)
+	colCosine              // log(1 + 1000 x cosine of the transition table with the newest interactions)
+	colFresh               // log(1 + popularity) over interactions with items new to their user, with a tenth of the half-life
 	colPopular             // log(1 + popularity, 1 = the mean item)
 	colMonth               // the same with a quarter of the half-life
 	colDay                 // the same with a thirtieth of it
@@ -65,6 +68,7 @@ const (
 	ctxMean            // log(1 + mean lines of a basket)
 	ctxGap             // log(1 + mean days between baskets)
 	ctxDue             // days since the newest basket over that mean, at most 4
+	ctxKnown           // mean of log(1 + popularity) of the distinct items of the window
 	ctxNetwork         // 1 when the network had something to say
 	contextColumns
 
@@ -73,12 +77,12 @@ const (
 )
 
 var itemNames = [textItemColumns]string{
-	"sequence", "follows", "follows_basket", "next", "next_first", "next_before", "together", "together_best", "follows_lift", "together_lift", "neighbours", "popular", "popular_month", "popular_day", "popular_first", "item_age", "item_idle", "popular_three", "popular_hours", "popular_long", "popular_ever", "popular_new", "item_return",
+	"sequence", "follows", "follows_basket", "next", "next_first", "next_before", "together", "together_best", "follows_lift", "together_lift", "neighbours", "follows_last", "follows_cosine", "popular_fresh", "popular", "popular_month", "popular_day", "popular_first", "item_age", "item_idle", "popular_three", "popular_hours", "popular_long", "popular_ever", "popular_new", "item_return",
 	"owned", "times", "baskets", "basket_share", "recent", "last_basket", "basket_lag", "newer_items", "since", "two_weeks", "two_months", "half_year", "gap", "due",
 	"text", "text_place", "titled",
 }
 
-var contextNames = [textContextColumns]string{"length", "distinct", "baskets", "last_basket_size", "since_newest", "mean_basket", "basket_gap", "basket_due", "network", "text"}
+var contextNames = [textContextColumns]string{"length", "distinct", "baskets", "last_basket_size", "since_newest", "mean_basket", "basket_gap", "basket_due", "known", "network", "text"}
 
 // Layout names the columns of a bundle without a language model, for a mixer.
 func Layout() mixer.Layout {
@@ -118,8 +122,8 @@ func partColumns(text bool) [][]int {
 		partRepeat: {colReturn, colOwned, colTimes, colBaskets, colBasketPart, colRecent, colLast, colLag, colRank, colSince,
 			colTwoWeeks, colTwoMonths, colHalfYear, colGap, colDue},
 		partModel:   {colSequence},
-		partSimilar: {colFollows, colFollowsAll, colNext, colNextFirst, colNextBefore, colTogether, colTogetherBest, colLift, colTogetherLift, colNeighbours},
-		partPopular: {colPopular, colMonth, colDay, colFirst, colAge, colIdle, colThree, colHours, colLong, colEver, colNew},
+		partSimilar: {colFollows, colFollowsAll, colNext, colNextFirst, colNextBefore, colTogether, colTogetherBest, colLift, colTogetherLift, colNeighbours, colFollowsLast, colCosine},
+		partPopular: {colPopular, colMonth, colDay, colFirst, colAge, colIdle, colThree, colHours, colLong, colEver, colNew, colFresh},
 	}
 	if text {
 		groups = append(groups, []int{colText, colTextPlace, colTitled})

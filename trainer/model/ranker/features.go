@@ -10,7 +10,7 @@ import (
 // describe fills the columns of every candidate and of the request. It is the one place that makes columns: Rank and
 // CasesFor both go through it.
 func (b *Bundle) describe(s *scratch) {
-	s.describeContext()
+	b.describeContext(s)
 	width := b.width()
 	n := len(s.cands) * width
 	if cap(s.columns) < n {
@@ -28,7 +28,7 @@ func (b *Bundle) describe(s *scratch) {
 	}
 }
 
-func (s *scratch) describeContext() {
+func (b *Bundle) describeContext(s *scratch) {
 	clear(s.context[:])
 	if s.has {
 		s.context[ctxNetwork] = 1
@@ -49,6 +49,11 @@ func (s *scratch) describeContext() {
 		s.context[ctxGap] = log1p(gap)
 		s.context[ctxDue] = due(s.now-s.times[len(s.times)-1], gap)
 	}
+	known := 0.0
+	for _, r := range s.repeats {
+		known += math.Log1p(b.Counts.Figures(r.Item, time.UnixMilli(s.now)).Ever)
+	}
+	s.context[ctxKnown] = float32(known / float64(len(s.repeats)))
 	s.context[ctxSince] = log1p(hours(s.now - s.times[len(s.times)-1]))
 }
 
@@ -60,6 +65,8 @@ func (b *Bundle) describeItem(s *scratch, item int32, x []float32) {
 	}
 	x[colFollows] = share(&s.follows, item)
 	x[colFollowsAll] = share(&s.basket, item)
+	x[colFollowsLast] = share(&s.newest, item)
+	x[colCosine] = share(&s.cosine, item)
 	x[colNext] = share(&s.next, item)
 	x[colNextFirst] = share(&s.first, item)
 	x[colNextBefore] = share(&s.before, item)
@@ -83,6 +90,7 @@ func (b *Bundle) describeItem(s *scratch, item int32, x []float32) {
 	x[colHours] = log1p(f.Hours)
 	x[colLong] = log1p(f.Long)
 	x[colEver] = log1p(f.Ever)
+	x[colFresh] = log1p(f.Fresh)
 	x[colNew] = log1p(f.New)
 	x[colReturn] = float32(f.Repeats)
 }

@@ -20,6 +20,8 @@ type scratch struct {
 	baskets int // in the window
 	index   counts.Sparse
 	follows counts.Sparse // transitions from the window
+	newest  counts.Sparse // transitions from the newest interaction
+	cosine  counts.Sparse // cosines of the transition table
 	basket  counts.Sparse // transitions from the last basket
 	next    counts.Sparse // what came after baskets like the last one
 	first   counts.Sparse // what came after them and was new to its user

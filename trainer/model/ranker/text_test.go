@@ -63,6 +63,7 @@ func planted(rng *rand.Rand, ids []string, item string) *Text {
 }
 
 func TestText_absentChangesNothing(t *testing.T) {
+	skipRaced(t)
 	w := newWorld(21, 20, 300)
 	w.run(2000)
 	var cases []mixer.Case
@@ -168,6 +169,7 @@ func TestText_newItemIsRecommendedBeforeAnyClick(t *testing.T) {
 
 // A text that knows something must raise the fitted ranker above the counts, and one that knows nothing must not hurt.
 func TestText_fitUsesIt(t *testing.T) {
+	skipRaced(t)
 	w := newWorld(24, 60, 300)
 	w.run(3000)
 	ids := w.catalogue(0)

@@ -104,3 +104,11 @@ func (w *world) requests(n int) []Request {
 	}
 	return out
 }
+
+// skipRaced skips a test that fits a mixer, in one goroutine, under the race detector, which makes that take minutes.
+func skipRaced(t *testing.T) {
+	t.Helper()
+	if raceEnabled {
+		t.Skip("not under the race detector: one goroutine fits a mixer; TestRank_goroutinesAgree races the answers")
+	}
+}
