@@ -118,6 +118,7 @@ func filled(v float32, but ...int) tunerFunc {
 
 // Whatever a broken training makes of the network, it does not go live; newer counts do, under the old network.
 func TestGate_brokenNetworksStayOut(t *testing.T) {
+	slow(t)
 	s := newBadStage(t)
 	for name, tuner := range map[string]Tuner{
 		"not a number":          filled(float32(math.NaN())),
@@ -186,6 +187,7 @@ func onlyColumn(t *testing.T, name string, weight float64) *mixer.Mixer {
 
 // Whole models that are bad, as no fitted mixing model could still mend them, are refused under either claim.
 func TestGate_badModelsStayOut(t *testing.T) {
+	slow(t)
 	s := newBadStage(t)
 	w, err := s.r.prepare(t.Context(), s.k, s.cut, s.live)
 	if err != nil {

@@ -82,6 +82,7 @@ func gateWorld(rng *rand.Rand, lines, basket int, loss float64) (users []string,
 // Rounds in which nothing has changed but luck: newer counts that are as good are refused, and a network that is no better
 // passes, as often as gate_alpha says and no more. Beside it, how much worse a model has to be to be refused.
 func TestDecide_errorRates(t *testing.T) {
+	slow(t)
 	cfg := DefaultConfig()
 	const worlds = 800
 	even := spread(50, 200)

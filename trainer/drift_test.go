@@ -82,6 +82,7 @@ func mean(xs []float64) float64 {
 // When the catalogue's popularity is turned over in the middle of the stream the answers get worse, and are as good as
 // before within 1,000 interactions: the gate holds nothing back that has seen the new times.
 func TestDrift_recovers(t *testing.T) {
+	slow(t)
 	cfg := DefaultConfig()
 	cfg.Learner, cfg.Mixer, cfg.ScoreRolling = LearnerCounts, smallMixing(), driftEvery
 	const half = 2000
@@ -140,6 +141,7 @@ func driftConfig() Config {
 // from the truth than it was (d_0 goes up, where it had come down from round to round), and lambda falls with the distance
 // that the epochs win back.
 func TestDrift_lambdaIsRecorded(t *testing.T) {
+	slow(t)
 	cfg := driftConfig()
 	tuner := realTuner(t, cfg)
 	const half = 1500
@@ -190,6 +192,7 @@ func (s shuffling) Tune(ctx context.Context, task Task, rec *schema.Round) (Netw
 
 // A network that was really trained, on labels that mean nothing, does not go live.
 func TestGate_shuffledLabelsStayOut(t *testing.T) {
+	slow(t)
 	s := newBadStage(t)
 	cfg := driftConfig()
 	s.r.tuner = shuffling{realTuner(t, cfg)}

@@ -82,8 +82,9 @@ func roundsOf(t *testing.T, cfg Config, n int) (*rounds, *collector) {
 // The first answers count all that has been read, so they may have learnt what round 1 asks; then they are made again
 // without it before they are compared with.
 func TestRounds_gateOfTheFirstRoundIsUnseen(t *testing.T) {
+	slow(t)
 	cfg := DefaultConfig()
-	cfg.Sequence = smallShape
+	cfg.Sequence, cfg.Mixer = smallShape, smallMixing()
 	for _, more := range []int{0, 400} {
 		r, c := roundsOf(t, cfg, 400)
 		first, err := r.bootstrap(t.Context(), c.peek())
@@ -159,8 +160,9 @@ func TestCounts_cutsLeaveNoTrace(t *testing.T) {
 
 // A learner that stays broken keeps its examples, and no more of them than a round may learn.
 func TestRounds_failuresDoNotPileUp(t *testing.T) {
+	slow(t)
 	cfg := DefaultConfig()
-	cfg.LearnLimit, cfg.Sequence = 100, smallShape
+	cfg.LearnLimit, cfg.Sequence, cfg.Mixer = 100, smallShape, smallMixing()
 	r, c := roundsOf(t, cfg, 400)
 	r.tuner = &stubTuner{err: os.ErrInvalid}
 	k := nothingLearnt(t, cfg)

@@ -79,6 +79,7 @@ func rehearse(t *testing.T, o RehearsalOptions, log [][]schema.Event, visit func
 
 // What comes later must not change an answer by a bit, with a network that is refreshed on the way and without.
 func TestRehearsal_futureChangesNothing(t *testing.T) {
+	slow(t)
 	const baskets, keep = 700, 450
 	for _, network := range []bool{false, true} {
 		answers := func(later uint64) [][]ranker.Scored {
@@ -117,6 +118,7 @@ func TestRehearsal_futureChangesNothing(t *testing.T) {
 
 // A basket is the same case whether it is read from the window that the server has or from what a round keeps of the log.
 func TestRehearsal_trainsOnWhatIsServed(t *testing.T) {
+	slow(t)
 	compared := 0
 	log := shop(5, 5, 500, 500)
 	rehearse(t, RehearsalOptions{}, log, func(n int, r *Rehearsal, _ []ranker.Scored) {
@@ -159,6 +161,7 @@ func TestRehearsal_trainsOnWhatIsServed(t *testing.T) {
 }
 
 func TestRehearsal_frozenStopsLearning(t *testing.T) {
+	slow(t)
 	log := shop(7, 7, 400, 400)
 	tuner := &freshNetworks{}
 	rounds := 0

@@ -132,7 +132,7 @@ func (o *oracle) set(f func(o *oracle)) {
 
 func textBench(t testing.TB, n int) (*bench, *oracle) {
 	b := newBench(t, series(t, 1, 20, n))
-	o := newOracle(20, max(n/25, 20))
+	o := newOracle(20, max(n/32, 20))
 	b.cfg.Learner, b.text = LearnerText, o
 	b.cfg.Text.ScoreShare, b.cfg.Text.ScoreBatch, b.cfg.Text.Questions = 1, 1000, 64
 	return b, o
@@ -220,9 +220,10 @@ func TestTrainer_textLearner(t *testing.T) {
 
 // The prompts of a round are its newest, new and replayed, and hold no item without a title.
 func TestRounds_textTask(t *testing.T) {
+	slow(t)
 	cfg := DefaultConfig()
-	cfg.Learner, cfg.Text.Prompts, cfg.Text.Validation = LearnerText, 60, 10
-	o := newOracle(20, 200)
+	cfg.Learner, cfg.Text.Prompts, cfg.Text.Validation, cfg.Mixer = LearnerText, 60, 10, smallMixing()
+	o := newOracle(20, 60)
 	rules := window.Rules{Len: 20, Lateness: time.Hour}
 	r := &rounds{cfg: cfg, rules: rules, tuner: &stubTuner{}, text: o, now: time.Now}
 	k := nothingLearnt(t, cfg)
@@ -328,12 +329,13 @@ func TestTrainer_slowTextDoesNotBlockTheLoop(t *testing.T) {
 // Rounds over the same records, read in the same order, publish the same files twice, where tuner and language model (both
 // stand-ins here) answer alike.
 func TestRounds_sameAnswersSameTextSnapshots(t *testing.T) {
+	slow(t)
 	run := func() (files []map[string][]byte) {
 		cfg := DefaultConfig()
-		cfg.Learner, cfg.GateMinimum, cfg.Text.Questions = LearnerText, 5, 20
+		cfg.Learner, cfg.GateMinimum, cfg.Text.Questions, cfg.Mixer = LearnerText, 5, 20, smallMixing()
 		cfg.GateWindows, cfg.GateMargin = false, 1 // all that is not broken goes live
 		rules := window.Rules{Len: 20, Lateness: time.Hour}
-		r := &rounds{cfg: cfg, rules: rules, tuner: &stubTuner{}, text: newOracle(20, 200), now: time.Now,
+		r := &rounds{cfg: cfg, rules: rules, tuner: &stubTuner{}, text: newOracle(20, 60), now: time.Now,
 			publish: func(_ context.Context, b *ranker.Bundle, m schema.Manifest) (*liveModel, error) {
 				f, err := b.Encode()
 				files = append(files, f)
@@ -371,8 +373,8 @@ func TestTrainer_changesItsLearner(t *testing.T) {
 	for i, learner := range []string{LearnerSequence, LearnerText, LearnerCounts, LearnerText} {
 		b.cfg.Learner = learner
 		stop := b.start()
-		b.topic.release(250)
-		released += 250
+		b.topic.release(210)
+		released += 210
 		until(t, "a round of "+learner, func() bool {
 			c, err := loadCheckpoint(b.dir)
 			return err == nil && c.Identity == b.cfg.identity(b.rules, textOf(learner, b.text)) && c.Round >= 1 && c.Offsets[0] >= int64(released)

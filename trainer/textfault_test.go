@@ -48,8 +48,9 @@ func newTextStage(t *testing.T, first *lora.Adapter, quarters map[*lora.Adapter]
 	t.Helper()
 	cfg := DefaultConfig()
 	cfg.Learner, cfg.GateMinimum, cfg.GateMargin = LearnerText, 5, 1 // the counts of so few clicks are a matter of luck
+	cfg.Mixer, cfg.GateCoverage = smallMixing(), 0                   // so is how many items they list
 	rules := window.Rules{Len: 20, Lateness: time.Hour}
-	s := &textStage{t: t, o: newOracle(20, 200), tuned: first}
+	s := &textStage{t: t, o: newOracle(20, 60), tuned: first}
 	s.o.knows = func(a *lora.Adapter, part int) bool {
 		q, ok := quarters[a]
 		return ok && part%4 < q || !ok && a != nil
@@ -125,6 +126,7 @@ func noted(r schema.Round) bool {
 // A read that fails for the live model must not let a worse adapter win, one that fails for the tuned adapter must not
 // pass for its verdict. The counts are new either way.
 func TestRounds_failedReadPromotesNoAdapter(t *testing.T) {
+	slow(t)
 	for _, who := range []string{"live", "tuned"} {
 		t.Run(who, func(t *testing.T) {
 			good, poor := adapter(t, 1), adapter(t, 2)
@@ -155,6 +157,7 @@ func TestRounds_failedReadPromotesNoAdapter(t *testing.T) {
 // The round may train on from a refused adapter, but newer counts go live with the live one: what the gate has refused does
 // not slip in beside them. Where the gate cannot be read, both sides are judged alike.
 func TestRounds_failedReadRefreshesTheLiveAdapter(t *testing.T) {
+	slow(t)
 	fair, refused := adapter(t, 1), adapter(t, 2)
 	s := newTextStage(t, fair, map[*lora.Adapter]int{fair: 2})
 	s.known.Network.Adapter = refused
@@ -177,6 +180,7 @@ func TestRounds_failedReadRefreshesTheLiveAdapter(t *testing.T) {
 
 // A fault on the questions that the mixing model is fitted on takes their text from the whole round, and nothing else.
 func TestRounds_failedReadOfTheFitIsFair(t *testing.T) {
+	slow(t)
 	first, second := adapter(t, 1), adapter(t, 2)
 	s := newTextStage(t, first, nil)
 	s.tuned = second
@@ -206,6 +210,7 @@ func TestRounds_failedReadOfTheFitIsFair(t *testing.T) {
 
 // The language model without an adapter is one to beat: what does worse is no start.
 func TestRounds_startsFromTheBestAdapter(t *testing.T) {
+	slow(t)
 	good, poor, other := adapter(t, 1), adapter(t, 2), adapter(t, 3)
 	s := newTextStage(t, nil, map[*lora.Adapter]int{nil: 2, poor: 1})
 	own := s.live.Bundle

@@ -23,6 +23,7 @@ func (f *forgetful) Tune(_ context.Context, task Task, rec *schema.Round) (Netwo
 
 // That the language model had nothing to learn must be in the round's record also where the sequence model was tuned.
 func TestRounds_saysThatTheLanguageModelWasNotTuned(t *testing.T) {
+	slow(t)
 	s := newTextStage(t, adapter(t, 1), nil)
 	f := &forgetful{textStage: s}
 	s.r.tuner, s.r.cfg.Text.Sequence = f, true

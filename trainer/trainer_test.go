@@ -21,6 +21,7 @@ import (
 	"github.com/softrec/softrec/ingest/broker"
 	"github.com/softrec/softrec/ingest/window"
 	"github.com/softrec/softrec/schema"
+	"github.com/softrec/softrec/trainer/model/lm/lmtest"
 	"github.com/softrec/softrec/trainer/model/lora"
 	"github.com/softrec/softrec/trainer/model/mixer"
 	"github.com/softrec/softrec/trainer/model/ranker"
@@ -212,8 +213,15 @@ func (l *logLines) said(text string) func() bool {
 func smallMixing() mixer.Config {
 	cfg := mixer.DefaultConfig()
 	cfg.Hidden, cfg.Hidden2 = 8, 4
-	cfg.Online.Every, cfg.Online.Warm, cfg.Online.Memory, cfg.Online.Kept = 16, 60, 300, 32
+	cfg.Online.Every, cfg.Online.Warm, cfg.Online.Memory, cfg.Online.Kept = 16, 60, 300, 16
 	return cfg
+}
+
+// slow skips a test of much arithmetic under the race detector: one goroutine does it, and the tests that run a Trainer do the
+// same beside others.
+func slow(t *testing.T) {
+	t.Helper()
+	lmtest.SkipRaced(t, "one goroutine computes; the tests that run a Trainer race the same code")
 }
 
 // nothingLearnt is the knowledge before the first round.
@@ -257,13 +265,16 @@ func (b *bench) start() (stop func() error) {
 	return func() error { cancel(); return <-done }
 }
 
-// until waits for a condition.
+// until waits for a condition, for as long as a slow machine may need. Between looks, which may read a whole checkpoint, it
+// leaves the processors to what it waits for.
 func until(t testing.TB, what string, ok func() bool) {
 	t.Helper()
-	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(2 * time.Millisecond) {
+	pause := time.Millisecond
+	for end := time.Now().Add(5 * time.Minute); time.Now().Before(end); time.Sleep(pause) {
 		if ok() {
 			return
 		}
+		pause = min(pause*3/2, 50*time.Millisecond)
 	}
 	t.Fatalf("gave up waiting for %s", what)
 }
@@ -361,7 +372,7 @@ func TestTrainer_everyInteractionOnce(t *testing.T) {
 // A backlog larger than one round can train on is trained on at its new end; the rest is kept for replay.
 func TestRounds_backlogGoesToReplay(t *testing.T) {
 	cfg := DefaultConfig()
-	cfg.LearnLimit, cfg.Sequence = 100, smallShape
+	cfg.LearnLimit, cfg.Sequence, cfg.Mixer = 100, smallShape, smallMixing()
 	rules := window.Rules{Len: 20, Lateness: time.Hour}
 	r := &rounds{cfg: cfg, rules: rules, tuner: &stubTuner{}, now: time.Now}
 	k := nothingLearnt(t, cfg)
@@ -487,13 +498,14 @@ func TestTrainer_failedRoundKeepsExamples(t *testing.T) {
 
 // Same offsets, seed and configuration: same snapshot, in whatever order the partitions were read.
 func TestTrainer_sameOffsetsSameHash(t *testing.T) {
+	slow(t)
 	parts := stream(t, 6, 3, 20, 40, 600)
 	var want []string
 	for trial := range 3 {
 		recs := interleave(rand.New(rand.NewPCG(uint64(trial), 9)), parts)
-		k := nothingLearnt(t, DefaultConfig())
 		cfg := DefaultConfig()
-		cfg.GateMinimum, cfg.Sequence = 5, smallShape
+		cfg.GateMinimum, cfg.Sequence, cfg.Mixer = 5, smallShape, smallMixing()
+		k := nothingLearnt(t, cfg)
 		rules := window.Rules{Len: 20, Lateness: time.Hour}
 		var published *ranker.Bundle
 		r := &rounds{cfg: cfg, rules: rules, tuner: &stubTuner{}, now: time.Now, publish: func(_ context.Context, b *ranker.Bundle, m schema.Manifest) (*liveModel, error) {

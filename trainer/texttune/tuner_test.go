@@ -165,7 +165,7 @@ func TestTune_learnsWhatTheRuntimeServes(t *testing.T) {
 	}
 }
 
-// tuneTwice runs a round, the same again, a second round from its result, and one without prompts.
+// tuneTwice runs a round, a short one twice, a short one from the first one's result, and one without prompts.
 func tuneTwice(t *testing.T, m *textlive.Machine, r *textlive.Runtime, cfg soft.Config, task trainer.Task) trainer.Network {
 	t.Helper()
 	tuner, err := texttune.New(m, r, cfg, nil, nil)
@@ -180,14 +180,20 @@ func tuneTwice(t *testing.T, m *textlive.Machine, r *textlive.Runtime, cfg soft.
 	if got.Adapter == nil || got.Sequence != nil || len(rec.Epochs) == 0 || rec.Teacher.Epochs == 0 {
 		t.Fatalf("adapter %v, record %+v", got.Adapter, rec)
 	}
-	again, err := tuner.Tune(background, task, &schema.Round{})
-	if err != nil || !reflect.DeepEqual(got, again) {
+	short := *task.Text
+	short.Train, short.Validation = short.Train[:24], short.Validation[:10]
+	task.Text = &short
+	once, err := tuner.Tune(background, task, &schema.Round{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if again, err := tuner.Tune(background, task, &schema.Round{}); err != nil || !reflect.DeepEqual(once, again) {
 		t.Errorf("the same task gave another adapter, %v", err)
 	}
 	task.Live = got // a second round starts from the first one's adapter
 	next, err := tuner.Tune(background, task, &rec)
-	if err != nil || reflect.DeepEqual(next.Adapter, got.Adapter) {
-		t.Errorf("the second round learnt nothing, %v", err)
+	if err != nil || reflect.DeepEqual(next.Adapter, got.Adapter) || reflect.DeepEqual(next.Adapter, once.Adapter) {
+		t.Errorf("the second round learnt nothing or began anew, %v", err)
 	}
 	task.Text = nil
 	if kept, err := tuner.Tune(background, task, &rec); err != nil || kept != task.Live {
@@ -236,6 +242,7 @@ func miniLM(t testing.TB) string {
 
 // A real encoder knows without any tuning what a new item is near to.
 func TestMiniLM_coldStart(t *testing.T) {
+	lmtest.SkipRaced(t, "one goroutine asks; package textlive races its runtime on tiny models")
 	m := openMachine(t, miniLM(t), os.Getenv("SOFTREC_PJRT_PLUGIN"))
 	items := shelf{}
 	for i, title := range []string{

@@ -72,7 +72,7 @@ func command(ctx context.Context, o Options, name, folder string) (*exec.Cmd, er
 		args := append(slices.Clone(o.Self[1:]), name, "--folder", folder, "--pjrt-plugin", o.Plugin)
 		cmd = exec.CommandContext(ctx, o.Self[0], args...)
 	case o.Python == "":
-		return nil, errors.New("no Python with torch was named with --python")
+		return nil, errors.New("no Python with torch was named with --python or SOFTREC_PYTHON: times are shown and no ratios")
 	default:
 		cmd = exec.CommandContext(ctx, o.Python, "-B", filepath.Join(folder, scriptFile), "--folder", folder, "--threads", strconv.Itoa(o.Threads))
 	}

@@ -11,14 +11,13 @@ import (
 
 // Names of the contestants.
 const (
-	Torch    = "torch"       // the PyTorch script
-	XLA      = "xla"         // softrec with a PJRT plugin
-	Go       = "go"          // softrec without, as shipped: operations one after another
-	Parallel = "go-parallel" // the same with operations side by side
+	Torch = "torch" // the PyTorch script
+	XLA   = "xla"   // softrec with a PJRT plugin
+	Go    = "go"    // softrec without
 )
 
 // contestants is their order in a round.
-func contestants() []string { return []string{Torch, XLA, Go, Parallel} }
+func contestants() []string { return []string{Torch, XLA, Go} }
 
 // Options say what to measure. Start from DefaultOptions.
 type Options struct {
@@ -27,7 +26,7 @@ type Options struct {
 	Shapes      []string // names of seqstep.Shapes; empty for all
 	Rounds      int      // turns of each contestant
 	Seconds     float64  // no new pass of a turn starts after that
-	Threads     int      // of PyTorch, and GOMAXPROCS of softrec
+	Threads     int      // of PyTorch, and GOMAXPROCS and training goroutines of softrec
 	Seed        uint64   // of data and weights
 	JSON        string   // file for the result, empty for none
 	Self        []string // command line of the worker, less its own arguments: this binary

@@ -16,14 +16,14 @@ import (
 )
 
 // Work is one of softrec's contestants, in a process of its own: it answers questions on in about the worlds below folder until
-// in ends. name is XLA, Go or Parallel; cfg names the plugin for XLA, which must be there.
+// in ends. name is XLA or Go; cfg names the plugin for XLA, which must be there.
 func Work(ctx context.Context, name, folder string, cfg backend.Config, in io.Reader, out io.Writer) error {
 	switch name {
 	case XLA:
-	case Go, Parallel:
-		cfg.Plugin, cfg.Sequential = backend.None, name == Go
+	case Go:
+		cfg.Plugin = backend.None
 	default:
-		return fmt.Errorf("bench worker %q: want %s, %s or %s", name, XLA, Go, Parallel)
+		return fmt.Errorf("bench worker %q: want %s or %s", name, XLA, Go)
 	}
 	be, info, err := backend.Open(cfg, nil)
 	if err != nil {
@@ -33,8 +33,11 @@ func Work(ctx context.Context, name, folder string, cfg backend.Config, in io.Re
 	if name == XLA && info.Name != XLA {
 		return errors.New("no PJRT plugin: " + info.Reason)
 	}
-	about := fmt.Sprintf("softrec, %s: %s, %s", info.Name, info.Reason, build())
-	open := func(c seqtrain.Config) (*seqtrain.Engine, error) { return seqtrain.NewEngine(be, c) }
+	about := fmt.Sprintf("softrec on %s, %s", info.Name, build())
+	open := func(c seqtrain.Config) (*seqtrain.Engine, error) {
+		c.Workers = runtime.GOMAXPROCS(0) // all the threads that PyTorch has; a live trainer takes half
+		return seqtrain.NewEngine(be, c)
+	}
 	return seqstep.Serve(ctx, folder, about, open, in, out)
 }
 

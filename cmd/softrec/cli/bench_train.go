@@ -1,12 +1,14 @@
 package cli
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 
 	"github.com/spf13/cobra"
 
 	"github.com/softrec/softrec/cmd/softrec/bench"
+	"github.com/softrec/softrec/cmd/softrec/config"
 )
 
 func newBenchTrain(env Env) (*cobra.Command, error) {
@@ -15,7 +17,7 @@ func newBenchTrain(env Env) (*cobra.Command, error) {
 		Use:   "train",
 		Short: "Time a training step of the sequence model, beside PyTorch where there is one",
 		Long: "Times training steps of the sequence model on synthetic data, at the product's default shape and at a larger one, on the pure-Go backend, on\n" +
-			"XLA where a PJRT plugin is at hand, and in a PyTorch script of the same model where --python names a Python with torch. First it checks\n" +
+			"XLA where a PJRT plugin is at hand, and in a PyTorch script of the same model where --python or SOFTREC_PYTHON names a Python with torch. First it checks\n" +
 			"that all of them compute the same losses from the same weights. Each is a process of its own; they take turns, and ratios are taken round by\n" +
 			"round, so they mean something on a busy machine too; the times do not.",
 		Example: "  softrec bench train\n  softrec bench train --python venv/bin/python --rounds 9 --json result.json",
@@ -29,6 +31,7 @@ func newBenchTrain(env Env) (*cobra.Command, error) {
 			if err != nil {
 				return fmt.Errorf("find this binary: %w", err)
 			}
+			o.Python = cmp.Or(o.Python, lookup(env.Environ, config.PythonEnv))
 			o.Self, o.Plugin = []string{self, "bench", "worker"}, loaded.Config.Backend.Plugin
 			result, err := bench.Run(cmd.Context(), o, log)
 			if len(result.Lines) > 0 {
@@ -38,12 +41,12 @@ func newBenchTrain(env Env) (*cobra.Command, error) {
 		},
 	}
 	fs := cmd.Flags()
-	fs.StringVar(&o.Python, "python", "", "Python with torch; empty leaves PyTorch out")
+	fs.StringVar(&o.Python, "python", "", "Python with torch; empty = SOFTREC_PYTHON; without either PyTorch is left out")
 	fs.IntVar(&o.Rounds, "rounds", o.Rounds, "turns of each contestant")
 	fs.Float64Var(&o.Seconds, "seconds", o.Seconds, "length of a turn")
-	fs.IntVar(&o.Threads, "threads", o.Threads, "threads of PyTorch and of Go; XLA takes every core it is given")
+	fs.IntVar(&o.Threads, "threads", o.Threads, "threads of PyTorch and of softrec in Go; XLA takes every core it is given")
 	fs.StringSliceVar(&o.Shapes, "shapes", nil, "shapes to measure, default and large; empty for both")
-	fs.StringSliceVar(&o.Contestants, "contestants", o.Contestants, "who is measured: torch, xla, go, go-parallel")
+	fs.StringSliceVar(&o.Contestants, "contestants", o.Contestants, "who is measured: torch, xla, go")
 	fs.Uint64Var(&o.Seed, "seed", o.Seed, "seed of data and weights")
 	fs.StringVar(&o.JSON, "json", "", "file for the result as JSON")
 	return cmd, settings(cmd, "log", "backend")

@@ -18,6 +18,9 @@ import (
 // ConfigEnv names the variable that gives the path of the YAML file when --config does not.
 const ConfigEnv = EnvPrefix + "CONFIG"
 
+// PythonEnv names the variable with a Python that has torch, for `softrec bench` to compare with. It is no setting.
+const PythonEnv = EnvPrefix + "PYTHON"
+
 // Sources says where a configuration is read from.
 type Sources struct {
 	Preset  map[string]string // key path -> text: what a command changes about the defaults
@@ -101,7 +104,7 @@ func (l *layers) addEnviron(environ []string) {
 	flat := map[string]any{}
 	for _, pair := range environ {
 		name, value, _ := strings.Cut(pair, "=")
-		if !strings.HasPrefix(name, EnvPrefix) || name == ConfigEnv {
+		if !strings.HasPrefix(name, EnvPrefix) || name == ConfigEnv || name == PythonEnv {
 			continue
 		}
 		if k, known := byEnv[name]; known {

@@ -42,7 +42,7 @@ func TestLoad_layers(t *testing.T) {
 	path := write(t, "redis:\n  addrs: [a:1, b:2]\n  db: 0\n  timeout: 5s\n  prefix: file\nlog:\n")
 	loaded, err := Load(Sources{
 		File:    path,
-		Environ: []string{"HOME=/x", "SOFTREC_REDIS_TIMEOUT=6s", "SOFTREC_REDIS_PREFIX=env", "SOFTREC_CONFIG=" + path},
+		Environ: []string{"HOME=/x", "SOFTREC_REDIS_TIMEOUT=6s", "SOFTREC_REDIS_PREFIX=env", "SOFTREC_CONFIG=" + path, "SOFTREC_PYTHON=python3"},
 		Flags:   map[string]string{"redis-prefix": "flag", "redis-cluster": "true"},
 	})
 	if err != nil {

@@ -13,8 +13,12 @@ import struct
 import sys
 import time
 
-import torch
-import torch.nn.functional as F
+try:
+    import torch
+    import torch.nn.functional as F
+except ImportError as fault:
+    print(json.dumps({"error": f"this Python has no torch: {fault}"}), flush=True)
+    sys.exit()
 
 MAGIC = b"SRSEQ1\n\x00"
 

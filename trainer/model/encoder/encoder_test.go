@@ -12,7 +12,9 @@ import (
 	"github.com/softrec/softrec/trainer/model/lm/lmtest"
 )
 
+// Rounded weights are held to a few short texts alone: their products take the Go backend three times as long.
 func TestEncode_equalsSentenceTransformers(t *testing.T) {
+	lmtest.SkipRaced(t, "one goroutine computes; TestEncode_order races the encoder")
 	dir := miniLM(t)
 	var want struct{ Texts []string }
 	readJSON(t, fixture("minilm", "expected.json"), &want)
@@ -23,14 +25,18 @@ func TestEncode_equalsSentenceTransformers(t *testing.T) {
 			for _, bf16 := range []bool{false, true} {
 				w := load(t, be, dir, lm.Options{BF16: bf16}, Config{})
 				var texts [][]int32
-				for _, s := range want.Texts {
-					texts = append(texts, w.tok.Encode(s))
+				var expected []float32
+				for i, s := range want.Texts {
+					if ids := w.tok.Encode(s); !bf16 || len(ids) < 14 && len(texts) < 8 {
+						texts = append(texts, ids)
+						expected = append(expected, vectors[i*w.enc.Dim():(i+1)*w.enc.Dim()]...)
+					}
 				}
 				got, err := w.enc.Encode(background, nil, texts)
 				if err != nil {
 					t.Fatal(err)
 				}
-				near(t, "all-MiniLM-L6-v2", flatten(got), vectors, map[bool]float64{false: 1e-5, true: 0.01}[bf16])
+				near(t, "all-MiniLM-L6-v2", flatten(got), expected, map[bool]float64{false: 1e-5, true: 0.01}[bf16])
 			}
 		})
 	}

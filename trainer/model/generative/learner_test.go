@@ -234,8 +234,11 @@ func TestTableFrom_embedsWhatIsNewAlone(t *testing.T) {
 
 // TestDistil_leavesOutTheWholePast: what the user had before the shown history is no answer either, where answers are filtered.
 func TestDistil_leavesOutTheWholePast(t *testing.T) {
+	w := newWorld(t, lmtest.Open(t, lmtest.Go), 40, nil)
 	for _, answer := range []string{AnswerHeld, AnswerFree} {
-		w := newWorld(t, lmtest.Open(t, lmtest.Go), 60, func(c *Config) { c.Answer, c.Beams = answer, 16 })
+		cfg := tinyConfig()
+		cfg.Answer, cfg.Beams = answer, 8
+		w.use(t, cfg)
 		prompts := []Prompt{{History: []int32{0}, Target: 3}, {History: []int32{4}, Target: 7}, {History: []int32{9}, Target: 12}}
 		distil := func() []answer1 {
 			l, err := w.engine.Learner(nil, Data{Table: w.table, Train: prompts}, 1)

@@ -37,6 +37,7 @@ func encoded(t testing.TB, l *Learner) []byte {
 
 // TestSFT_beatsTheUntunedModel on a world where an item is followed by another of unrelated title.
 func TestSFT_beatsTheUntunedModel(t *testing.T) {
+	lmtest.SkipRaced(t, "one goroutine trains, as in TestRound_runsAndRepeats")
 	e, _ := newEngine(t, lmtest.Open(t, lmtest.Go), tiny, smallConfig())
 	table := newTable(t, e)
 	l := newLearner(t, e, table, 256)
@@ -71,9 +72,9 @@ func TestRound_runsAndRepeats(t *testing.T) {
 	table := newTable(t, e)
 	var first []byte
 	for range 2 {
-		l := newLearner(t, e, table, 128)
+		l := newLearner(t, e, table, 96)
 		cfg := sftConfig()
-		cfg.Schedule, cfg.Epochs, cfg.TeacherEpochs = soft.ScheduleLossRatio, 3, 3
+		cfg.Schedule, cfg.Epochs, cfg.TeacherEpochs = soft.ScheduleLossRatio, 2, 2
 		rec, err := soft.Round(background, l, cfg, nil, 1)
 		if err != nil {
 			t.Fatal(err)

@@ -24,6 +24,7 @@ type batch struct {
 	realSeen int         // slots with a real target
 	easySeen int
 	dropout  []float32 // of the stream, N x Dim, nil without dropout
+	spans    [][]span  // by row: the examples in it
 }
 
 // assemble lays out rows as a batch of `size` rows (the rest empty). The weights are only read.
@@ -40,8 +41,10 @@ func (l *Learner) assemble(rows []row, size int, pass *passState, rng *rand.Rand
 	} {
 		b.inputs[in] = make([]float32, n*width)
 	}
-	b.inputs[inMask] = make([]float32, size*t*t)
 	b.place(rows, l.seqs, pass, rng, t)
+	if l.engine.native == nil {
+		b.inputs[inMask] = b.mask(t)
+	}
 	b.inputs[inNegatives] = make([]float32, len(l.sampler.ids)*d)
 	b.inputs[inInverse] = l.sampler.inverse
 	gather(b.inputs[inNegatives], l.weights.Items(), l.sampler.ids, d)
@@ -55,17 +58,11 @@ func (l *Learner) assemble(rows []row, size int, pass *passState, rng *rand.Rand
 	return b
 }
 
-// place writes the examples of rows into the slots and opens the mask for each to itself and what came before it.
+// place writes the examples of rows into the slots.
 func (b *batch) place(rows []row, seqs []sequenceOf, pass *passState, rng *rand.Rand, t int) {
-	mask := b.inputs[inMask]
-	for i := range mask {
-		mask[i] = blocked
-	}
-	for i := range b.slots { // an empty slot looks at itself, so that its softmax stays finite
-		mask[i*t+i%t] = 0
-	}
+	b.spans = make([][]span, len(rows))
 	for r, rw := range rows {
-		at := r * t
+		at := 0
 		for _, e := range rw.examples {
 			s := seqs[e]
 			for i, id := range s.items {
@@ -74,14 +71,31 @@ func (b *batch) place(rows []row, seqs []sequenceOf, pass *passState, rng *rand.
 					sl.real = s.targets[i]
 					pass.target(&sl, s.numbers[i], rng)
 				}
-				b.slots[at+i] = sl
-				for j := range i {
-					mask[(at+i)*t+at%t+j] = 0
-				}
+				b.slots[r*t+at+i] = sl
 			}
+			b.spans[r] = append(b.spans[r], span{at, at + len(s.items)})
 			at += len(s.items)
 		}
 	}
+}
+
+// mask is open for each slot to itself and to what came before it in its example, rows of t x t.
+func (b *batch) mask(t int) []float32 {
+	mask := make([]float32, len(b.slots)*t)
+	for i := range mask {
+		mask[i] = blocked
+	}
+	for i := range b.slots { // an empty slot looks at itself, so that its softmax stays finite
+		mask[i*t+i%t] = 0
+	}
+	for r, spans := range b.spans {
+		for _, s := range spans {
+			for i := s.from; i < s.to; i++ {
+				clear(mask[(r*t+i)*t+s.from:][:i-s.from])
+			}
+		}
+	}
+	return mask
 }
 
 // fill writes vectors, shares and corrections of the slots.

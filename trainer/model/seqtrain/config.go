@@ -3,6 +3,7 @@ package seqtrain
 import (
 	"errors"
 	"fmt"
+	"runtime"
 	"time"
 )
 
@@ -15,7 +16,7 @@ type Config struct {
 	Smoothing      float64       `koanf:"smoothing" help:"share of the negatives drawn uniformly, the rest by popularity, above 0 to 1 (default 0.5)"`
 	Average        float64       `koanf:"average" help:"share that the average of the weights over the steps keeps of itself at each step; 0 keeps no average (default 0)"`
 	ExcludeHistory bool          `koanf:"exclude_history" help:"the teacher's answers and the validation leave out items of the history (default false)"`
-	Workers        int           `koanf:"workers" help:"goroutines for distilling and validating; 0 = half of the CPUs, so that answers do not wait (default 0)"`
+	Workers        int           `koanf:"workers" help:"goroutines for distilling and validating, and for training without a PJRT plugin (8 at most); 0 = half of the CPUs, so that answers do not wait (default 0)"`
 	StepTimeout    time.Duration `koanf:"step_timeout" help:"longest time for one training step, compiling included, before the backend counts as stuck (default 2m)"`
 }
 
@@ -41,4 +42,12 @@ func (c Config) Validate() error {
 	check(c.Workers >= 0, "workers", c.Workers, "at least 0")
 	check(c.StepTimeout >= time.Second, "step_timeout", c.StepTimeout, "at least 1s")
 	return errors.Join(faults...)
+}
+
+// workers is the number of goroutines to compute on.
+func (c Config) workers() int {
+	if c.Workers > 0 {
+		return c.Workers
+	}
+	return max(1, runtime.GOMAXPROCS(0)/2)
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime"
 
 	"github.com/gomlx/compute"
 
@@ -139,9 +138,4 @@ func (l *Learner) Load(_ context.Context, s soft.State) error {
 	return nil
 }
 
-func (l *Learner) workers() int {
-	if l.cfg.Workers > 0 {
-		return l.cfg.Workers
-	}
-	return max(1, runtime.GOMAXPROCS(0)/2)
-}
+func (l *Learner) workers() int { return l.cfg.workers() }

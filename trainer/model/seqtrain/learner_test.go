@@ -43,6 +43,7 @@ func bits(t testing.TB, w *sequence.Weights) string {
 // TestLearner_learns: on a chain where a list of ten of 150 equally popular items hits in 1 of 15, the network must find
 // most successors, from a sample of negatives as well as from the exact softmax.
 func TestLearner_learns(t *testing.T) {
+	skipRaced(t)
 	onBackends(t, func(t *testing.T, be compute.Backend) {
 		for name, full := range map[string]int{"exact": 1000, "sampled": 0} {
 			t.Run(name, func(t *testing.T) {
@@ -322,11 +323,19 @@ func TestState_isDeep(t *testing.T) {
 
 // TestGrow_thenTrain: new items join with no new compilation and are learnt.
 func TestGrow_thenTrain(t *testing.T) {
+	skipRaced(t)
+	t.Run("native", func(t *testing.T) { growThenTrain(t, func(*Engine) {}, 0) })
+	t.Run("graph", func(t *testing.T) { growThenTrain(t, graphOnly, 1) })
+}
+
+func growThenTrain(t *testing.T, prepare func(*Engine), graphs int) {
+	t.Helper()
 	e, err := NewEngine(goBackend(t), smallTraining())
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer e.Close()
+	prepare(e)
 	w := weights(t, small, 40, 1)
 	var hr float64
 	for _, vocab := range []int{40, 61, 130} {
@@ -348,8 +357,8 @@ func TestGrow_thenTrain(t *testing.T) {
 	if w.Vocab() != 130 || hr < 0.5 {
 		t.Errorf("HR@10 over %d items is %v: want at least 0.5", w.Vocab(), hr)
 	}
-	if len(e.steps) != 1 {
-		t.Errorf("%d graphs: want 1", len(e.steps))
+	if len(e.steps) != graphs {
+		t.Errorf("%d graphs: want %d", len(e.steps), graphs)
 	}
 }
 
@@ -431,7 +440,7 @@ func TestTrain_stopsWithItsContext(t *testing.T) {
 
 // TestEngine_graphFaults: whatever goes wrong inside gomlx comes out as an error, and the engine works on.
 func TestEngine_graphFaults(t *testing.T) {
-	l := newLearner(t, goBackend(t), smallTraining(), weights(t, small, 50, 1), chain{50}.data(40, 1, 1))
+	l := onGraph(newLearner(t, goBackend(t), smallTraining(), weights(t, small, 50, 1), chain{50}.data(40, 1, 1)))
 	l.engine.execute = func(x *graph.Exec, cfg sequence.Config, b *batch, params []sequence.Tensor, read func(int, []float32)) error {
 		bad := slices.Clone(params)
 		bad[0] = sequence.Tensor{Name: "q", Shape: []int{3}, Data: []float32{1, 2, 3}}

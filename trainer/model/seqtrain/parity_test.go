@@ -43,7 +43,7 @@ func TestParity(t *testing.T) {
 						data.Train = append(data.Train, ex)
 					}
 				}
-				compare(t, newLearner(t, be, smallTraining(), w, data))
+				compare(t, onGraph(newLearner(t, be, smallTraining(), w, data)))
 			})
 		}
 	})
@@ -106,6 +106,7 @@ func hiddenOf(t *testing.T, l *Learner, b *batch) []float32 {
 // TestGradients holds the gradients of every tensor, those added up outside the graph included, against differences
 // of the loss.
 func TestGradients(t *testing.T) {
+	skipRaced(t)
 	cfg := sequence.Config{Dim: 8, Layers: 2, Heads: 2, MaxLen: 5, FF: 6, Dropout: 0.3}
 	const vocab = 30
 	for _, negatives := range []int{12, 1000} { // sampled and exact

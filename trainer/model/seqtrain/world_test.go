@@ -62,6 +62,15 @@ func goBackend(t testing.TB) compute.Backend {
 	return be
 }
 
+// skipRaced skips a test under the race detector, which slows tensor maths ten times and more: here one goroutine computes, and
+// TestRound_endToEnd races the same graphs.
+func skipRaced(t *testing.T) {
+	t.Helper()
+	if raceEnabled {
+		t.Skip("not under the race detector: one goroutine computes; TestRound_endToEnd races the same graphs")
+	}
+}
+
 // chain is a world in which each item is followed by one of two others, more often the first. Nobody can do better than name both, and
 // all items are about as popular.
 type chain struct{ vocab int }
@@ -113,3 +122,11 @@ func newLearner(t testing.TB, be compute.Backend, cfg Config, w *sequence.Weight
 	t.Cleanup(l.engine.Close)
 	return l
 }
+
+// onGraph makes a learner compute its steps with gomlx on every backend.
+func onGraph(l *Learner) *Learner {
+	graphOnly(l.engine)
+	return l
+}
+
+func graphOnly(e *Engine) { e.native, e.execute = nil, call }

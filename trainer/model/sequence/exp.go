@@ -2,9 +2,9 @@ package sequence
 
 import "math"
 
-// exp32 is e^x for x <= 0 with a relative error below 3e-7, four times as fast as math.Exp: an answer sums one
+// Exp is e^x for x <= 0 with a relative error below 3e-7, four times as fast as math.Exp: an answer sums one
 // exponential per item of the catalogue. Below -87 it is 0.
-func exp32(x float32) float32 {
+func Exp(x float32) float32 {
 	if x < -87 {
 		return 0
 	}

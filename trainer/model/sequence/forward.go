@@ -136,7 +136,7 @@ func softmax(p []float32) {
 	}
 	var sum float32
 	for i, v := range p {
-		p[i] = exp32(v - top)
+		p[i] = Exp(v - top)
 		sum += p[i]
 	}
 	for i := range p {

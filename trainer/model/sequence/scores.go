@@ -157,7 +157,7 @@ func (r *answer) merge(scores []float32, at int32, ids []int32, excludeHistory b
 	}
 	var sum float32
 	for _, v := range scores {
-		sum += exp32(v - r.top)
+		sum += Exp(v - r.top)
 	}
 	r.sum += float64(sum)
 }

@@ -54,6 +54,15 @@ func Each(t *testing.T, test func(t *testing.T, be compute.Backend)) {
 	}
 }
 
+// SkipRaced skips a test under the race detector, which slows tensor maths ten times and more. why says what leaves the
+// detector nothing to find: maths of one goroutine, or another test that races the same code.
+func SkipRaced(t testing.TB, why string) {
+	t.Helper()
+	if raceEnabled {
+		t.Skip("not under the race detector: " + why)
+	}
+}
+
 // SkipChecked skips a test of the pure-Go backend in a -race run that checks gomlx's pointers. Its matrix products walk memory
 // by uintptr, which is sound (the buffers do not move and outlive the walk) but ends such a process; `make race` leaves
 // that one module unchecked.
