@@ -34,6 +34,10 @@ func lay(folder string, o Options) error {
 			}
 		}
 	}
+	return layScript(folder)
+}
+
+func layScript(folder string) error {
 	if err := os.WriteFile(filepath.Join(folder, scriptFile), seqstep.Script(), 0o644); err != nil {
 		return fmt.Errorf("write the script: %w", err)
 	}

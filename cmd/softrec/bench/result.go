@@ -108,7 +108,7 @@ func (r Result) agree() error {
 }
 
 // write stores the result as JSON, if a path is given.
-func (r Result) write(path string) error {
+func write(r any, path string) error {
 	if path == "" {
 		return nil
 	}

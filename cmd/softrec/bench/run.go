@@ -43,7 +43,7 @@ func Run(ctx context.Context, o Options, log *slog.Logger) (result Result, err e
 		return Result{}, err
 	}
 	result.LoadAfter = pairs.Load()
-	return result, errors.Join(result.write(o.JSON), result.agree())
+	return result, errors.Join(write(result, o.JSON), result.agree())
 }
 
 // measure fills in the lines.

@@ -7,9 +7,17 @@ func newBench(env Env) (*cobra.Command, error) {
 	if err != nil {
 		return nil, err
 	}
+	round, err := newBenchRound(env)
+	if err != nil {
+		return nil, err
+	}
+	quality, err := newBenchQuality(env)
+	if err != nil {
+		return nil, err
+	}
 	worker, err := newBenchWorker(env)
 	if err != nil {
 		return nil, err
 	}
-	return group("bench", "Measure the speed of softrec's parts on this machine", train, worker), nil
+	return group("bench", "Measure the speed of softrec's parts on this machine", train, quality, round, worker), nil
 }

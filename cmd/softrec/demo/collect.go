@@ -58,7 +58,7 @@ func readRounds(ctx context.Context, rdb redis.UniversalClient, keys schema.Keys
 		if err := json.Unmarshal([]byte(doc), &rec); err != nil {
 			return nil, fmt.Errorf("decode round %s: %w", number, err)
 		}
-		r := Round{Round: rec.Round, Lambda: []float64{}, Distance: []float64{}, Verdict: rec.Verdict, Reason: rec.Reason, ModelVersion: rec.ModelVersion, Seconds: rec.Seconds}
+		r := Round{Round: rec.Round, Lambda: []float64{}, Distance: []float64{}, Verdict: rec.Verdict, Reason: rec.Reason, ModelVersion: rec.ModelVersion, Started: rec.Started, Seconds: rec.Seconds}
 		for _, e := range rec.Epochs {
 			r.Lambda, r.Distance = append(r.Lambda, e.Lambda), append(r.Distance, e.Distance)
 		}

@@ -70,8 +70,11 @@ func prepare(a *app.App, opts Options, started time.Time, recent *probe.Recent) 
 	}
 	transport := &http.Transport{MaxIdleConnsPerHost: 64}
 	s.client = probe.NewClient(s.url, &http.Client{Transport: transport})
-	s.prober, err = probe.New(probe.DefaultConfig(), s.client, s.recent)
-	return s, err
+	if s.prober, err = probe.New(probe.DefaultConfig(), s.client, s.recent); err != nil {
+		return nil, err
+	}
+	s.prober.Observe(opts.Observe)
+	return s, nil
 }
 
 // run shows everything and returns errFinished when the time is over, or nil when ctx is.

@@ -18,6 +18,8 @@ type Options struct {
 	Summary  string        // file for the Summary as JSON; empty for none
 	Out      io.Writer     // what a person reads
 
+	Observe func(due time.Time, took time.Duration) // told of every answered request of the prober, by many goroutines; nil for nobody
+
 	enough func(probe.Report) bool // ends the demo before For; nil never does. For tests, whose machines are of any speed.
 }
 

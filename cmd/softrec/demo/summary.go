@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"time"
 
 	"github.com/softrec/softrec/schema"
 )
@@ -33,6 +34,7 @@ type Round struct {
 	Verdict      string    `json:"verdict"`
 	Reason       string    `json:"reason"`
 	ModelVersion string    `json:"model_version"`
+	Started      time.Time `json:"started"`
 	Seconds      float64   `json:"seconds"`
 }
 

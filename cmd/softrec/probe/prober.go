@@ -66,6 +66,7 @@ type Prober struct {
 	requests *tally
 	clicks   *tally
 	texts    *tally
+	observe  func(due time.Time, took time.Duration)
 }
 
 // New returns a prober that asks client about the users of recent.
@@ -75,6 +76,10 @@ func New(cfg Config, client *Client, recent *Recent) (*Prober, error) {
 	}
 	return &Prober{cfg: cfg, client: client, recent: recent, requests: newTally(), clicks: newTally(), texts: newTally()}, nil
 }
+
+// Observe has f told of every request for recommendations that was answered: when it was due and how long it took from then on. f is
+// called by many goroutines. It must be set before Run.
+func (p *Prober) Observe(f func(due time.Time, took time.Duration)) { p.observe = f }
 
 // Run asks and clicks until ctx is done, finishes what is under way and returns nil.
 func (p *Prober) Run(ctx context.Context) error {
@@ -123,9 +128,14 @@ func (p *Prober) one(ctx context.Context, user string, due time.Time) {
 	work, cancel := context.WithTimeout(context.WithoutCancel(ctx), p.cfg.Timeout)
 	defer cancel()
 	answer, err := p.client.Recommend(work, user, p.cfg.Items)
-	p.requests.add(time.Since(due), err)
-	if err == nil {
-		p.requests.answered(answer)
+	took := time.Since(due)
+	p.requests.add(took, err)
+	if err != nil {
+		return
+	}
+	p.requests.answered(answer)
+	if p.observe != nil {
+		p.observe(due, took)
 	}
 }
 

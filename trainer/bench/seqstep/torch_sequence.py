@@ -2,7 +2,8 @@
 
 Reads one JSON object per line, {"world": FOLDER, "losses": N, "seconds": S}. With N > 0 it answers {"params": P, "losses": [...]}, the
 losses of N steps on the world's one batch, from the start; else {"params": P, "ms": [...]}: milliseconds a step of passes over the data,
-at least one, and no new one after S seconds. A world runs one pass untimed before its first timed one.
+at least one, and no new one after S seconds. A world runs one pass untimed before its first timed one. With "epochs": E > 0 it trains E
+passes on from where the last such question ended and answers {"params": P, "trained": SECONDS, "loss": L, "hr10": H}.
 """
 
 import argparse
@@ -64,13 +65,14 @@ class Network(torch.nn.Module):
         rows, slots, _ = x.shape
         return x.view(rows, slots, self.heads, self.dim // self.heads).transpose(1, 2)
 
-    def forward(self, ids):
+    def forward(self, ids, mask=None):
+        """Without a mask rows are full; with one, rows x 1 x slots x slots, a slot looks where it is True."""
         w = self.weights()
         x = self.drop(F.embedding(ids, w["items"]) * math.sqrt(self.dim) + w["positions"])
         for layer in range(self.layers):
             p = f"block{layer}."
             h = self.normalise(x)
-            a = F.scaled_dot_product_attention(self.split(h @ w[p + "q"]), self.split(h @ w[p + "k"]), self.split(h @ w[p + "v"]), is_causal=True)
+            a = F.scaled_dot_product_attention(self.split(h @ w[p + "q"]), self.split(h @ w[p + "k"]), self.split(h @ w[p + "v"]), attn_mask=mask, is_causal=mask is None)
             x = x + self.drop(a.transpose(1, 2).reshape(x.shape) @ w[p + "o"])
             x = x + self.drop(torch.relu(self.normalise(x) @ w[p + "ff1"] + w[p + "ff1_bias"]) @ w[p + "ff2"])
         return self.normalise(x) * w["norm"]
@@ -114,17 +116,35 @@ class World:
             page = json.load(file)
         config, tensors = read_weights(os.path.join(folder, "weights.bin"))
         torch.manual_seed(1)
-        self.items, self.targets = torch.tensor(page["items"]), torch.tensor(page["targets"])
+        self.slots = config["max_len"]
+        self.items, self.targets = self.pad(page["items"]), self.pad(page["targets"])
+        self.histories, self.answers = page.get("histories", []), page.get("answers", [])
+        self.full = bool((self.items != 0).all())
         self.batch, self.network = page["batch"], Network(config, tensors)
         self.params = sum(p.numel() for p in self.network.parameters())
         self.optimiser = torch.optim.Adam(self.network.parameters(), lr=page["learning_rate"], fused=True)
         catalogue = len(tensors["items"]) - 1
+        self.keep, self.steps = page["average"], 0
+        self.average = [p.detach().clone() for p in self.network.parameters()] if self.keep else None
         full = catalogue <= page["full_softmax"] or catalogue <= page["negatives"]
-        self.sampler = None if full else Sampler(self.targets, catalogue, page["negatives"], page["smoothing"])
+        self.sampler = None if full else Sampler(self.targets[self.targets != 0], catalogue, page["negatives"], page["smoothing"])
+
+    def pad(self, rows):
+        """Rows with zeros before them: the newest item takes the last position."""
+        return torch.tensor([[0] * (self.slots - len(row)) + row for row in rows])
+
+    def mask(self, ids):
+        """Where a slot may look: back, at items; an empty slot at itself, so that its softmax stays finite."""
+        if self.full:
+            return None
+        back = torch.ones(self.slots, self.slots, dtype=torch.bool).tril()
+        return ((ids != 0)[:, None, :] & back | torch.eye(self.slots, dtype=torch.bool))[:, None]
 
     def loss(self, ids, targets):
-        h, table = self.network(ids).flatten(0, 1), self.network.tensors[0]
+        h, table = self.network(ids, self.mask(ids)).flatten(0, 1), self.network.tensors[0]
         targets = targets.flatten()
+        if not self.full:
+            h, targets = h[targets != 0], targets[targets != 0]
         if self.sampler is None:
             return F.cross_entropy(h @ table[1:].T, targets - 1)
         drawn, inverse, own = self.sampler.draw()
@@ -143,8 +163,43 @@ class World:
             loss = self.loss(self.items[part], self.targets[part])
             loss.backward()
             self.optimiser.step()
+            self.smooth()
             losses.append(loss.item())
         return losses
+
+
+    def smooth(self):
+        """The average over the steps that softrec keeps too; the first steps count more."""
+        if self.average is None:
+            return
+        self.steps += 1
+        keep = min(self.keep, self.steps / (self.steps + 9))
+        with torch.no_grad():
+            torch._foreach_lerp_(self.average, list(self.network.parameters()), 1 - keep)
+
+    def quality(self):
+        """HR@10 of the averaged weights over all items that a history does not hold, ties at mid-rank."""
+        live = [p.detach().clone() for p in self.network.parameters()]
+        with torch.no_grad():
+            for p, a in zip(self.network.parameters(), self.average or live):
+                p.copy_(a)
+            share, self.network.share = self.network.share, 0
+            full, self.full = self.full, False
+            hits = 0.0
+            for at in range(0, len(self.answers), 64):
+                histories, answers = self.histories[at:at + 64], torch.tensor(self.answers[at:at + 64])
+                ids = self.pad([h[-self.slots:] for h in histories])
+                scores = self.network(ids, self.mask(ids))[:, -1] @ self.network.tensors[0].T
+                scores[:, 0] = -math.inf
+                for row, history in zip(scores, histories):
+                    row[torch.tensor(history)] = -math.inf
+                own = scores.gather(1, answers[:, None])
+                rank = (scores > own).sum(1) + ((scores == own).sum(1) - 1) / 2
+                hits += float((rank <= 9).sum())
+            self.network.share, self.full = share, full
+            for p, v in zip(self.network.parameters(), live):
+                p.copy_(v)
+        return hits / len(self.answers)
 
 
 class Bench:
@@ -158,6 +213,13 @@ class Bench:
         if ask.get("losses", 0) > 0:
             world = World(path)
             return {"params": world.params, "losses": [world.run()[0] for _ in range(ask["losses"])]}
+        if ask.get("epochs", 0) > 0:
+            world = self.warm.get(ask["world"]) or World(path)
+            self.warm[ask["world"]], began, losses = world, time.perf_counter(), []
+            for _ in range(ask["epochs"]):
+                losses = world.run()
+            trained = time.perf_counter() - began
+            return {"params": world.params, "trained": trained, "loss": sum(losses) / len(losses), "hr10": world.quality()}
         if ask["world"] not in self.warm:
             self.warm[ask["world"]] = World(path)
             self.warm[ask["world"]].run()

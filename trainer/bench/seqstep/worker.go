@@ -17,6 +17,7 @@ import (
 type Question struct {
 	World   string  `json:"world"`   // folder below that of all worlds
 	Losses  int     `json:"losses"`  // > 0: the losses of so many steps on the first batch, from the start; else a timed turn
+	Epochs  int     `json:"epochs"`  // > 0: train so many passes on from where the last such question ended, then measure quality
 	Seconds float64 `json:"seconds"` // no new pass of the turn starts after that
 }
 
@@ -25,6 +26,10 @@ type Answer struct {
 	Params int       `json:"params"`           // weights of the network
 	MS     []float64 `json:"ms,omitempty"`     // milliseconds a step, by pass
 	Losses []float64 `json:"losses,omitempty"` // nats per position, before each update
+
+	Trained float64 `json:"trained,omitempty"` // seconds of Question.Epochs' training, compiling included, measuring not
+	Loss    float64 `json:"loss,omitempty"`    // nats, mean of the last pass
+	HR10    float64 `json:"hr10,omitempty"`
 }
 
 // worker is softrec's contestant on one backend.
@@ -37,6 +42,7 @@ type worker struct {
 // runner trains in one world.
 type runner struct {
 	learner *seqtrain.Learner
+	cases   []seqtrain.Case
 	params  int
 	epoch   int
 }
@@ -52,6 +58,9 @@ func Serve(ctx context.Context, folder, about string, open func(seqtrain.Config)
 		}
 		if q.Losses > 0 {
 			return w.losses(ctx, q)
+		}
+		if q.Epochs > 0 {
+			return w.quality(ctx, q)
 		}
 		return w.time(ctx, q)
 	})
@@ -71,7 +80,7 @@ func (w *worker) start(name string) (*runner, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &runner{learner: l, params: world.Weights.Params()}, nil
+	return &runner{learner: l, cases: world.Cases, params: world.Weights.Params()}, nil
 }
 
 // pass trains over the data once and returns the mean loss and the number of steps.

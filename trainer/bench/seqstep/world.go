@@ -19,7 +19,8 @@ const certain = 1e-9
 type World struct {
 	Weights *sequence.Weights
 	Train   seqtrain.Config
-	Data    []seqtrain.Example // full rows
+	Data    []seqtrain.Example // rows of MaxLen slots at most; full ones where a step is timed
+	Cases   []seqtrain.Case    // what quality is measured on: one target each, histories of any length, whose items are not asked for
 }
 
 // Timed is the world in which a shape is timed.
@@ -60,8 +61,11 @@ type page struct {
 	Negatives    int       `json:"negatives"`
 	FullSoftmax  int       `json:"full_softmax"`
 	Smoothing    float64   `json:"smoothing"`
+	Average      float64   `json:"average"`
 	Items        [][]int32 `json:"items"`
 	Targets      [][]int32 `json:"targets"`
+	Histories    [][]int32 `json:"histories,omitempty"`
+	Answers      []int32   `json:"answers,omitempty"`
 }
 
 const (
@@ -72,9 +76,12 @@ const (
 // Write puts the world into a folder, which it makes.
 func (w World) Write(folder string) error {
 	p := page{Batch: w.Train.Batch, LearningRate: w.Train.LearningRate, Negatives: w.Train.Negatives,
-		FullSoftmax: w.Train.FullSoftmax, Smoothing: w.Train.Smoothing}
+		FullSoftmax: w.Train.FullSoftmax, Smoothing: w.Train.Smoothing, Average: w.Train.Average}
 	for _, ex := range w.Data {
 		p.Items, p.Targets = append(p.Items, ex.Items), append(p.Targets, ex.Targets)
+	}
+	for _, c := range w.Cases {
+		p.Histories, p.Answers = append(p.Histories, c.History), append(p.Answers, c.Targets[0])
 	}
 	text, err := json.Marshal(p)
 	if err != nil {
@@ -122,17 +129,26 @@ func read(folder string) (World, error) {
 	}
 	cfg := seqtrain.DefaultConfig()
 	cfg.Batch, cfg.LearningRate, cfg.Negatives = p.Batch, p.LearningRate, p.Negatives
-	cfg.FullSoftmax, cfg.Smoothing = p.FullSoftmax, p.Smoothing
+	cfg.FullSoftmax, cfg.Smoothing, cfg.Average = p.FullSoftmax, p.Smoothing, p.Average
 	if err := cfg.Validate(); err != nil {
 		return World{}, err
 	}
 	w := World{Weights: weights, Train: cfg}
-	full := func(row []int32) bool { return len(row) == weights.Config().MaxLen && !slices.Contains(row, 0) }
+	known := func(row []int32) bool {
+		return len(row) > 0 && !slices.ContainsFunc(row, func(id int32) bool { return id < 1 || int(id) >= weights.Vocab() })
+	}
 	for i, items := range p.Items {
-		if i >= len(p.Targets) || !full(items) || !full(p.Targets[i]) {
-			return World{}, fmt.Errorf("row %d: want %d items and as many targets", i, weights.Config().MaxLen)
+		if i >= len(p.Targets) || len(items) > weights.Config().MaxLen || len(items) != len(p.Targets[i]) || !known(items) ||
+			!known(slices.DeleteFunc(slices.Clone(p.Targets[i]), func(id int32) bool { return id == 0 })) {
+			return World{}, fmt.Errorf("row %d: want at most %d known items and as many targets, 0 for none", i, weights.Config().MaxLen)
 		}
 		w.Data = append(w.Data, seqtrain.Example{Items: items, Targets: p.Targets[i]})
+	}
+	for i, history := range p.Histories {
+		if i >= len(p.Answers) || !known(history) || !known(p.Answers[i:i+1]) {
+			return World{}, fmt.Errorf("case %d: want a history of known items and one answer", i)
+		}
+		w.Cases = append(w.Cases, seqtrain.Case{History: history, Targets: p.Answers[i : i+1]})
 	}
 	return w, nil
 }
