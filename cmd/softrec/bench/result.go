@@ -66,11 +66,14 @@ func (l *Line) sum(s seqstep.Shape) {
 	for name, ms := range l.MS {
 		l.Step[name] = pairs.SpreadOf(ms)
 		l.Examples[name] = 1000 * float64(s.Train.Batch) / l.Step[name].Median
-		if torch := l.MS[Torch]; name != Torch && len(torch) > 0 {
+		if torch := l.MS[Torch]; name != Torch && len(torch) > 0 && l.agrees() {
 			l.Ratio[name] = pairs.SpreadOf(pairs.Ratios(torch, ms))
 		}
 	}
 }
+
+// agrees reports whether the losses are those of one computation.
+func (l *Line) agrees() bool { return l.Apart <= firstTolerance && l.Drift <= laterTolerance }
 
 // distance is the largest one of two contestants' losses over the first steps; infinite where one has too few or a NaN.
 func (l *Line) distance(steps int) float64 {
@@ -92,7 +95,7 @@ func (l *Line) distance(steps int) float64 {
 func (r Result) agree() error {
 	var faults []error
 	for _, l := range r.Lines {
-		if l.Apart > firstTolerance || l.Drift > laterTolerance {
+		if !l.agrees() {
 			faults = append(faults, fmt.Errorf("shape %s: losses are %.2g apart at the first step and %.2g within %d, want at most %g and %g: %v",
 				l.Shape, l.Apart, l.Drift, lossSteps, firstTolerance, laterTolerance, l.Losses))
 		}

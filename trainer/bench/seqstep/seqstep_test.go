@@ -3,6 +3,7 @@ package seqstep
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
@@ -172,6 +173,45 @@ nonsense
 		if !strings.Contains(lines[i], `"error"`) || !strings.Contains(lines[i], want) {
 			t.Errorf("answer %d is %s: want an error with %q", i, lines[i], want)
 		}
+	}
+}
+
+// TestServe_quality: a chain is learnt well, and the second question goes on where the first ended.
+func TestServe_quality(t *testing.T) {
+	dir := t.TempDir()
+	s := tiny()[1]
+	w, err := s.Timed(3)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.Train.LearningRate, w.Train.Average = 0.02, 0.9
+	w.Data = nil
+	for i := range int32(40) {
+		row := seqtrain.Example{}
+		for k := range int32(3 + i%4) {
+			row.Items, row.Targets = append(row.Items, 1+(i+k)%40), append(row.Targets, 1+(i+k+1)%40)
+		}
+		w.Data = append(w.Data, row)
+		w.Cases = append(w.Cases, seqtrain.Case{History: row.Items, Targets: []int32{row.Targets[len(row.Targets)-1]}})
+	}
+	if err := errors.Join(w.Write(filepath.Join(dir, "w")), w.Write(filepath.Join(dir, "same"))); err != nil {
+		t.Fatal(err)
+	}
+	var out bytes.Buffer
+	if err := Serve(t.Context(), dir, "me", goEngine(t), strings.NewReader(`{"world":"w","epochs":1}
+{"world":"w","epochs":30}
+{"world":"same","epochs":31}
+`), &out); err != nil {
+		t.Fatal(err)
+	}
+	var got [3]Answer
+	for i, line := range strings.Split(strings.TrimSpace(out.String()), "\n")[1:] {
+		if err := json.Unmarshal([]byte(line), &got[i]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got[1].HR10 < 0.9 || got[1].Loss >= got[0].Loss || got[0].Trained <= 0 || got[1].HR10 != got[2].HR10 || got[1].Loss != got[2].Loss {
+		t.Errorf("answers %+v", got)
 	}
 }
 

@@ -1,6 +1,7 @@
 package seqtrain
 
 import (
+	"runtime"
 	"sync/atomic"
 
 	"golang.org/x/sync/errgroup"
@@ -60,6 +61,7 @@ func (n *native) part(p int, cfg sequence.Config, b *batch, tensors []sequence.T
 		l.forward(b.inputs[inStream], tensors)
 		l.loss(b, part(n.real), part(n.easy))
 		l.backward(part(n.stream), tensors)
+		runtime.Gosched() // a row takes a millisecond or so: an answer that came due meanwhile goes first
 	}
 }
 

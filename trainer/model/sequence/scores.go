@@ -2,6 +2,7 @@ package sequence
 
 import (
 	"math"
+	"runtime"
 	"sync"
 	"sync/atomic"
 
@@ -56,6 +57,7 @@ func (w *Weights) parallel(n, workers int, task func(s *scratch, i int)) {
 			defer w.scratch.Put(s)
 			for i := int(next.Add(1) - 1); i < n; i = int(next.Add(1) - 1) {
 				task(s, i)
+				runtime.Gosched() // other goroutines, an answer's above all, need not wait until these are preempted
 			}
 		})
 	}
