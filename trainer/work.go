@@ -69,6 +69,9 @@ func (r *rounds) prepare(ctx context.Context, base knowledge, c cut, live *liveM
 		return nil, err
 	}
 	w.counts, w.mixing = base.Counts.Clone(), base.Mixing.Clone()
+	for _, u := range c.Forgot {
+		w.counts.Forget(counts.UserKey(u))
+	}
 	if err := r.observe(ctx, w, w.counts, w.mixing, train); err != nil {
 		return nil, err
 	}

@@ -20,7 +20,7 @@ const neighbourDays = 20
 
 // profile is what one user took lately. It never changes: an update replaces it.
 type profile struct {
-	user   uint64
+	user   uint64 // 0 for one that was forgotten, which has no items and is no taker
 	serial int32 // of its creation, which names it in takers
 	last   int64 // newest interaction, Unix ms
 	items  []int32
@@ -73,6 +73,23 @@ func (n *neighbours) take(user uint64, item int32, ms int64) {
 	n.profiles[p.serial%maxProfiles] = p
 	if at < 0 {
 		n.takers[item] = appendNewest(n.takers[item], p.serial, maxTakers)
+	}
+}
+
+// Forget drops the profile of a user, by UserKey, and every trace of it. Everything else in the counts is of items alone. It takes
+// a pass over the takers of all items.
+func (c *Counts) Forget(user uint64) {
+	n := &c.near
+	p := n.find(user)
+	if p == nil {
+		return
+	}
+	delete(n.of, user)
+	n.profiles[p.serial%maxProfiles] = &profile{serial: p.serial} // the place stays taken: serials name places
+	for i, list := range n.takers {
+		if slices.Contains(list, p.serial) {
+			n.takers[i] = slices.DeleteFunc(slices.Clone(list), func(s int32) bool { return s == p.serial })
+		}
 	}
 }
 

@@ -35,14 +35,16 @@ func (r *reader) neighbours(items int) neighbours {
 	for range r.uint(maxProfiles) {
 		p := &profile{user: r.uint64(), serial: int32(r.uint(math.MaxInt32)), last: int64(r.uint(maxMilli))}
 		p.items = r.indices(maxProfile, items)
-		if _, twice := n.of[p.user]; r.err == nil && (twice || p.user == 0 || int(p.serial%maxProfiles) != len(n.profiles)) {
+		if _, twice := n.of[p.user]; r.err == nil && (twice || p.user == 0 && len(p.items) > 0 || int(p.serial%maxProfiles) != len(n.profiles)) {
 			r.fail("profile %d of user %d is out of place", p.serial, p.user)
 		}
 		if r.err != nil {
 			return n
 		}
 		n.profiles = append(n.profiles, p)
-		n.of[p.user] = p.serial
+		if p.user != 0 {
+			n.of[p.user] = p.serial
+		}
 	}
 	n.takers = make([][]int32, items)
 	for i := range n.takers {
@@ -50,8 +52,11 @@ func (r *reader) neighbours(items int) neighbours {
 	}
 	for _, list := range n.takers {
 		for _, s := range list {
-			if int(s%maxProfiles) >= len(n.profiles) {
+			at := int(s % maxProfiles)
+			if at >= len(n.profiles) {
 				r.fail("taker %d has no profile", s)
+			} else if p := n.profiles[at]; p.user == 0 && p.serial == s {
+				r.fail("taker %d was forgotten", s)
 			}
 		}
 	}
