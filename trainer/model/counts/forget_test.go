@@ -31,7 +31,7 @@ func TestCounts_Forget(t *testing.T) {
 		t.Error("the wrong profiles are left")
 	}
 	var s, like Sparse
-	c.Neighbours([]int32{1, 2, 3, 4, 5}, 1<<41, &s, &like)
+	c.Neighbours([]int32{1, 2, 3, 4, 5}, 1<<41, &s, &like) // thirteen years later: nobody is a neighbour any more
 	for item, v := range s.Values {
 		if v-v != 0 {
 			t.Fatalf("item %d has the share %v", item, v)

@@ -157,6 +157,9 @@ func (c *Counts) Neighbours(items []int32, now int64, s, like *Sparse) {
 	for _, at := range nearest {
 		total += like.Values[at]
 	}
+	if total == 0 { // all of them lie so many years back that nothing is left
+		nearest = nil
+	}
 	for _, at := range nearest {
 		for _, item := range n.profiles[at].items {
 			s.Touch(item, like.Values[at]/total)
