@@ -21,8 +21,8 @@ const neighbourDays = 20
 // profile is what one user took lately. It never changes: an update replaces it.
 type profile struct {
 	user   uint64 // 0 for one that was forgotten, which has no items and is no taker
-	serial int32 // of its creation, which names it in takers
-	last   int64 // newest interaction, Unix ms
+	serial int32  // of its creation, which names it in takers
+	last   int64  // newest interaction, Unix ms
 	items  []int32
 }
 
