@@ -2,6 +2,7 @@ package counts
 
 import (
 	"bytes"
+	"cmp"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -214,6 +215,41 @@ func TestRow_dropsTheSmallestAndOfEqualsTheLargestIndex(t *testing.T) {
 	}
 	if !slices.Equal(r.items, []int32{1, 2, 5, 7}) || !slices.Equal(r.weights, []float32{1, 1, 3, 2}) || r.total != 8 {
 		t.Errorf("row %v %v, total %v", r.items, r.weights, r.total)
+	}
+}
+
+func TestRow_pruneTakesTheSmallestQuarter(t *testing.T) {
+	rng := rand.New(rand.NewPCG(3, 4))
+	for n := 1; n < 70; n++ {
+		r := &row{total: 7}
+		for i := range n {
+			r.items, r.weights = append(r.items, int32(3*i+1)), append(r.weights, float32(1+rng.IntN(4)))
+		}
+		type pair struct {
+			item   int32
+			weight float32
+		}
+		var want []pair
+		for i, v := range r.weights {
+			want = append(want, pair{r.items[i], v})
+		}
+		slices.SortFunc(want, func(a, b pair) int {
+			if a.weight != b.weight {
+				return cmp.Compare(b.weight, a.weight)
+			}
+			return cmp.Compare(a.item, b.item)
+		})
+		want = want[:n-max(n/4, 1)]
+		slices.SortFunc(want, func(a, b pair) int { return cmp.Compare(a.item, b.item) })
+		r.prune()
+		if len(r.items) != len(want) || len(r.weights) != len(want) || r.total != 7 {
+			t.Fatalf("%d entries: %d items and %d weights are left, want %d; total %v", n, len(r.items), len(r.weights), len(want), r.total)
+		}
+		for i, p := range want {
+			if r.items[i] != p.item || r.weights[i] != p.weight {
+				t.Fatalf("%d entries: place %d holds %d with %v, want %d with %v", n, i, r.items[i], r.weights[i], p.item, p.weight)
+			}
+		}
 	}
 }
 

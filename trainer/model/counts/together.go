@@ -4,8 +4,8 @@ package counts
 // bulk orders of 500 lines each would otherwise cost a quarter of a million updates.
 const maxPairs = 48
 
-// maxPartners bounds the rows of these tables: they are many, and a snapshot carries them all. What 128 lose costs the slate of
-// first interactions a twentieth of its hits on a real log.
+// maxPartners bounds the rows of these tables: they are many, and a snapshot carries them all. Rows of 128
+// with fewer takers and shorter profiles beside them cost the slate of first interactions a twentieth of its hits on a real log.
 const maxPartners = 256
 
 // mates is how many of the newest interactions of a history an item still goes together with, and mateWeight what one of
