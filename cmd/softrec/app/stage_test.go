@@ -11,6 +11,7 @@ import (
 	"github.com/softrec/softrec/schema"
 	"github.com/softrec/softrec/trainer"
 	"github.com/softrec/softrec/trainer/model/counts"
+	"github.com/softrec/softrec/trainer/model/mixer"
 	"github.com/softrec/softrec/trainer/model/ranker"
 	"github.com/softrec/softrec/trainer/model/vocab"
 )
@@ -117,10 +118,13 @@ func TestStage_ranksByItsClock(t *testing.T) {
 
 func same(a, b ranker.Scored) bool { return a.Item == b.Item && a.Score == b.Score }
 
-// oldModel is counts of a log that ended at the given time.
+// oldModel is counts of a log that ended at the given time, and a mixing model that reads how long ago an item was last seen.
 func oldModel(t *testing.T, at time.Time) *ranker.Bundle {
 	t.Helper()
-	m, err := ranker.DefaultMixer()
+	l := ranker.Layout()
+	weights := make([]float64, len(l.Item))
+	weights[slices.Index(l.Item, "popular")], weights[slices.Index(l.Item, "item_idle")] = 1, -1
+	m, err := mixer.Linear(l, weights)
 	if err != nil {
 		t.Fatal(err)
 	}
