@@ -22,6 +22,7 @@ type fakeTexts struct {
 	takes   time.Duration
 	fail    error
 	crash   bool
+	held    chan struct{} // readings wait until it is closed; nil: they do not
 	version atomic.Int64
 	hidden  map[string]bool // items without a title
 	batches [][]string      // newest items of the histories of each batch
@@ -48,12 +49,19 @@ func (f *fakeTexts) Shown(history []schema.Interaction) uint64 {
 
 func (f *fakeTexts) Read(ctx context.Context, _ *Live, histories [][]schema.Interaction) ([]ranker.Reading, error) {
 	f.mu.Lock()
-	takes, fail, crash := f.takes, f.fail, f.crash
+	takes, fail, crash, held := f.takes, f.fail, f.crash, f.held
 	f.mu.Unlock()
 	select {
 	case <-time.After(takes):
 	case <-ctx.Done():
 		return nil, ctx.Err()
+	}
+	if held != nil {
+		select {
+		case <-held:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
 	}
 	if crash {
 		panic("bad tensor")
