@@ -80,6 +80,7 @@ func judge(ctx context.Context, b *ranker.Bundle, qs []ranker.Question, texts *r
 			return answers{}, err
 		}
 		list := b.Rank(ranker.Request{History: q.History, Now: q.Now, N: cutoff, Text: texts.text(readings, i)})
+		runtime.Gosched() // answers to users go first
 		out.lists.add(list, wanted(b))
 		top := places(list)
 		for _, item := range q.Items {

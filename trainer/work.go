@@ -3,6 +3,7 @@ package trainer
 import (
 	"context"
 	"fmt"
+	"runtime"
 	"slices"
 	"time"
 
@@ -164,6 +165,7 @@ func (r *rounds) observe(ctx context.Context, w *work, c *counts.Counts, mixing 
 			}
 		}
 		count(c, s, i, r.rules.Len)
+		runtime.Gosched() // answers to users go first
 	})
 	return ctx.Err()
 }

@@ -1,6 +1,9 @@
 package mixer
 
-import "sync"
+import (
+	"runtime"
+	"sync"
+)
 
 // trainer takes the steps of a fit. Every step splits its cases in two, always the same way, so that the sums come out
 // alike whether one goroutine works or two.
@@ -35,6 +38,7 @@ func (t *trainer) losses(n int, from source, by weigh, back bool) float64 {
 		for i := k; i < n; i += len(t.lanes) {
 			c := from(k, i)
 			sums[k] += l.loss(&t.model, c, by(c.lines()), back)
+			runtime.Gosched() // a case takes up to a millisecond: an answer that came due meanwhile goes first
 		}
 	}
 	if t.workers > 1 && n > 1 {
