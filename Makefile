@@ -7,7 +7,7 @@ SUMMARY  ?= demo-summary.json
 FOR      ?= 120s
 
 .DEFAULT_GOAL := help
-.PHONY: help build test race nocgo lint fuzz bench integration demo docs weights plugin
+.PHONY: help build test race nocgo simd lint fuzz bench integration demo docs weights plugin
 
 help: ## list what make can do
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -34,6 +34,10 @@ lint: ## gofmt, go vet, staticcheck, imports and documentation rules
 	$(GO) vet ./...
 	$(GO) tool staticcheck ./...
 	$(GO) test ./cmd/softrec/structure
+
+simd: ## test the training steps with Go's experimental SIMD, which a build has with GOEXPERIMENT=simd
+	GOEXPERIMENT=simd $(GO) vet ./trainer/model/seqtrain
+	GOEXPERIMENT=simd $(GO) test ./trainer/model/seqtrain
 
 fuzz: ## run every fuzz target for FUZZTIME (10s)
 	@grep -rlE --include='*_test.go' '^func Fuzz' cmd ingest schema serve trainer | sort | while read -r file; do \

@@ -102,6 +102,7 @@ type Prequential struct {
 	Curve        []PrequentialPoint `json:"curve"`         // oldest first, bounded
 	ModelVersion string             `json:"model_version"` // the scorer "model" now
 	ModelAge     int64              `json:"model_age"`     // events since the live model learnt
+	Lag          int64              `json:"lag"`           // records that the trainer has yet to read; -1 when the broker did not say
 }
 
 // PrequentialPoint is one point of the curve: HR@10 by scorer over the interactions since the point before.

@@ -54,16 +54,12 @@ func (t *Trainer) report(ctx context.Context, src Source, in <-chan report) erro
 func (t *Trainer) reportOnce(ctx context.Context, src Source, r report) {
 	ctx, cancel := context.WithTimeout(ctx, reportTimeout)
 	defer cancel()
+	if r.scores.Lag = r.behind(ctx, src); r.scores.Lag >= 0 {
+		t.metrics.lag.Set(float64(r.scores.Lag))
+	}
 	t.metrics.scores(r.scores)
 	if err := t.board.prequential(ctx, r.scores); err != nil {
 		t.log.Debug("scores not stored", "error", err)
-	}
-	if ends, err := src.Ends(ctx); err == nil {
-		lag := int64(0)
-		for p, end := range ends {
-			lag += max(0, end-r.offsets[p])
-		}
-		t.metrics.lag.Set(float64(lag))
 	}
 	version, err := t.deps.Pointer.Current(ctx)
 	if err != nil || version == "" || version == r.live {
@@ -75,4 +71,22 @@ func (t *Trainer) reportOnce(ctx context.Context, src Source, r report) {
 		default:
 		}
 	}
+}
+
+// endsTimeout bounds the question to the broker: the figures wait for it, and must have time left to reach Redis.
+const endsTimeout = 2 * time.Second
+
+// behind is how many records have been written that the trainer had not read, -1 when the broker does not say.
+func (r report) behind(ctx context.Context, src Source) int64 {
+	ctx, cancel := context.WithTimeout(ctx, endsTimeout)
+	defer cancel()
+	ends, err := src.Ends(ctx)
+	if err != nil {
+		return -1
+	}
+	lag := int64(0)
+	for p, end := range ends {
+		lag += max(0, end-r.offsets[p])
+	}
+	return lag
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 
@@ -66,6 +67,25 @@ func readRounds(ctx context.Context, rdb redis.UniversalClient, keys schema.Keys
 	}
 	slices.SortFunc(rounds, func(a, b Round) int { return cmp.Compare(a.Round, b.Round) })
 	return rounds, nil
+}
+
+// trainerLag returns how many records the trainer had yet to read, -1 while it has not said so since then.
+func trainerLag(ctx context.Context, rdb redis.UniversalClient, keys schema.Keys, since time.Time) (int64, error) {
+	doc, err := rdb.Get(ctx, keys.Prequential()).Bytes()
+	if errors.Is(err, redis.Nil) {
+		return -1, nil
+	}
+	if err != nil {
+		return -1, fmt.Errorf("read the trainer's lag: %w", err)
+	}
+	var p schema.Prequential
+	if err := json.Unmarshal(doc, &p); err != nil {
+		return -1, fmt.Errorf("decode the trainer's lag: %w", err)
+	}
+	if p.At.Before(since) {
+		return -1, nil
+	}
+	return p.Lag, nil
 }
 
 // readPrequential returns the trainer's running scores, zero before the first.

@@ -29,6 +29,7 @@ type show struct {
 	url     string
 	started time.Time
 	first   time.Duration // until the first answer of a model; 0 before
+	arrived time.Time     // when the warm-up had reached the windows; zero before. For warm alone
 }
 
 // Run shows the demo until ctx is done or its time is over. The error says what went wrong, or that nothing was served.

@@ -43,11 +43,27 @@ func (s *show) perform(ctx context.Context) error {
 // warmup is how many interactions are sent as fast as it goes.
 func (s *show) warmup() int64 { return int64(float64(s.span.Rows) * s.opts.Warmup) }
 
-// warm reports whether the warm-up has reached the windows: only then do clicks measure softrec and not the rush.
+// warm reports whether the warm-up has reached the windows and the trainer: only then do clicks measure softrec and not the rush.
+// A trainer that takes longer than rushLimit does not hold the demo up.
 func (s *show) warm(ctx context.Context) bool {
-	events, dead, err := ingested(ctx, s.app.Redis(), s.app.Keys())
-	return err == nil && events+dead >= max(s.warmup(), 1)
+	if s.arrived.IsZero() {
+		events, dead, err := ingested(ctx, s.app.Redis(), s.app.Keys())
+		if err != nil || events+dead < max(s.warmup(), 1) {
+			return false
+		}
+		s.arrived = time.Now()
+	}
+	if time.Since(s.arrived) > rushLimit {
+		return true
+	}
+	lag, err := trainerLag(ctx, s.app.Redis(), s.app.Keys(), s.arrived)
+	return err == nil && lag >= 0 && lag <= rushOver
 }
+
+const (
+	rushLimit = 30 * time.Second // longest wait for the trainer
+	rushOver  = 2000             // records, some seconds of the replay: a trainer no further behind keeps up
+)
 
 // replay sends the catalogue and the log, then waits for ctx.
 func (s *show) replay(ctx context.Context) error {

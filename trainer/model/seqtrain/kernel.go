@@ -45,7 +45,7 @@ func product(ta, tb blas.Transpose, alpha float32, a, b blas32.General, beta flo
 			for j := 0; j < c.Cols; j += strip {
 				cols := min(strip, c.Cols-j)
 				right := factor(tb, b, k, j, deep, cols)
-				blas32.Gemm(ta, tb, alpha, left, right, beta, within(c, i, j, rows, cols))
+				multiply(ta, tb, alpha, left, right, beta, within(c, i, j, rows, cols))
 			}
 		}
 		beta = 1
