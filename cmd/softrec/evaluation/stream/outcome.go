@@ -70,7 +70,7 @@ func (e *evaluator) pairs(names []string) [][2]string {
 			out = append(out, [2]string{lead, n})
 		}
 	}
-	if slices.Contains(names, evaluation.SOFT) && slices.Contains(names, evaluation.SFT) {
+	if lead != evaluation.SOFT && slices.Contains(names, evaluation.SOFT) && slices.Contains(names, evaluation.SFT) {
 		out = append(out, [2]string{evaluation.SOFT, evaluation.SFT})
 	}
 	return out

@@ -1,0 +1,29 @@
+package stream
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/softrec/softrec/cmd/softrec/evaluation"
+)
+
+// No two models are compared twice, whoever leads.
+func TestPairs_onceEach(t *testing.T) {
+	score := func(hr float64) []*evaluation.Model {
+		return []*evaluation.Model{{Scores: evaluation.Scores{HR10: hr}}}
+	}
+	names := []string{evaluation.Transitions, evaluation.SFT, evaluation.SOFT}
+	for _, lead := range names {
+		e := &evaluator{runs: map[string][]*evaluation.Model{evaluation.Transitions: score(0.1), evaluation.SFT: score(0.1), evaluation.SOFT: score(0.1)}}
+		e.runs[lead] = score(0.2)
+		got := e.pairs(names)
+		for i, p := range got {
+			if slices.Contains(got[:i], p) {
+				t.Errorf("%s leads: %v twice in %v", lead, p, got)
+			}
+		}
+		if !slices.Contains(got, [2]string{evaluation.SOFT, evaluation.SFT}) {
+			t.Errorf("%s leads: SOFT is not compared with plain fine-tuning in %v", lead, got)
+		}
+	}
+}
