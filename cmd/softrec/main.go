@@ -9,16 +9,10 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
-	"runtime/debug"
 	"syscall"
 
 	"github.com/softrec/softrec/cmd/softrec/cli"
 )
-
-// gcPercent is GOGC where the environment sets none. A collection takes both cores of a small machine for some 40 ms, and a round of
-// training brings one every second or two at Go's own 100: enough to show in the slowest hundredth of the answers. The price is
-// memory, up to four times of what is in use instead of twice; GOMEMLIMIT bounds it.
-const gcPercent = 300
 
 func main() { os.Exit(run()) }
 
@@ -28,9 +22,6 @@ func run() int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop)
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(gcPercent)
-	}
 	root, err := cli.New(cli.Env{Environ: os.Environ(), Out: os.Stdout, Err: os.Stderr})
 	if err == nil {
 		err = root.ExecuteContext(ctx)
