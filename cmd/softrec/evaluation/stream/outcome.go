@@ -64,14 +64,19 @@ func (e *evaluator) pairs(names []string) [][2]string {
 			}
 		}
 	}
+	question := [2]string{evaluation.SOFT, evaluation.SFT} // always asked, and this way round
 	var out [][2]string
 	for _, n := range names {
-		if n != lead && !(lead == evaluation.Ranker && n == evaluation.SOFT) { // one run under two names
-			out = append(out, [2]string{lead, n})
+		pair := [2]string{lead, n}
+		if n == lead || pair == question || pair == [2]string{evaluation.SFT, evaluation.SOFT} {
+			continue
+		}
+		if !(lead == evaluation.Ranker && n == evaluation.SOFT) { // one run under two names
+			out = append(out, pair)
 		}
 	}
-	if lead != evaluation.SOFT && slices.Contains(names, evaluation.SOFT) && slices.Contains(names, evaluation.SFT) {
-		out = append(out, [2]string{evaluation.SOFT, evaluation.SFT})
+	if slices.Contains(names, evaluation.SOFT) && slices.Contains(names, evaluation.SFT) {
+		out = append(out, question)
 	}
 	return out
 }
