@@ -71,41 +71,40 @@ func readRounds(ctx context.Context, rdb redis.UniversalClient, keys schema.Keys
 
 // trainerLag returns how many records the trainer had yet to read, -1 while it has not said so since then.
 func trainerLag(ctx context.Context, rdb redis.UniversalClient, keys schema.Keys, since time.Time) (int64, error) {
-	doc, err := rdb.Get(ctx, keys.Prequential()).Bytes()
-	if errors.Is(err, redis.Nil) {
-		return -1, nil
-	}
-	if err != nil {
-		return -1, fmt.Errorf("read the trainer's lag: %w", err)
-	}
-	var p schema.Prequential
-	if err := json.Unmarshal(doc, &p); err != nil {
-		return -1, fmt.Errorf("decode the trainer's lag: %w", err)
-	}
-	if p.At.Before(since) {
-		return -1, nil
+	p, err := prequential(ctx, rdb, keys)
+	if err != nil || p.At.Before(since) {
+		return -1, err
 	}
 	return p.Lag, nil
 }
 
 // readPrequential returns the trainer's running scores, zero before the first.
 func readPrequential(ctx context.Context, rdb redis.UniversalClient, keys schema.Keys) (Prequential, error) {
-	doc, err := rdb.Get(ctx, keys.Prequential()).Bytes()
-	if errors.Is(err, redis.Nil) {
-		return Prequential{}, nil
-	}
+	p, err := prequential(ctx, rdb, keys)
 	if err != nil {
-		return Prequential{}, fmt.Errorf("read the running scores: %w", err)
-	}
-	var p schema.Prequential
-	if err := json.Unmarshal(doc, &p); err != nil {
-		return Prequential{}, fmt.Errorf("decode the running scores: %w", err)
+		return Prequential{}, err
 	}
 	model := p.Scores["model"]
 	return Prequential{
 		Events: p.Events, HR10: model.HR10, NDCG10: model.NDCG10,
 		PopularityHR10: p.Scores["popularity"].HR10, TransitionsHR10: p.Scores["transitions"].HR10,
 	}, nil
+}
+
+// prequential returns what the trainer last said of itself, zero before it did.
+func prequential(ctx context.Context, rdb redis.UniversalClient, keys schema.Keys) (schema.Prequential, error) {
+	var p schema.Prequential
+	doc, err := rdb.Get(ctx, keys.Prequential()).Bytes()
+	if errors.Is(err, redis.Nil) {
+		return p, nil
+	}
+	if err != nil {
+		return p, fmt.Errorf("read the running scores: %w", err)
+	}
+	if err := json.Unmarshal(doc, &p); err != nil {
+		return p, fmt.Errorf("decode the running scores: %w", err)
+	}
+	return p, nil
 }
 
 // sampleOf asks for the window and the answer of user and puts titles to both.

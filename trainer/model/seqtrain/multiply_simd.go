@@ -26,9 +26,9 @@ func multiply(ta, tb blas.Transpose, alpha float32, a, b blas32.General, beta fl
 		blas32.Gemm(ta, tb, alpha, a, b, beta, c)
 		return
 	}
-	inner := a.Cols
+	inner, row, step := a.Cols, a.Stride, 1 // of a: the inner sum's length, and how far apart its rows and their entries are
 	if ta == flipped {
-		inner = a.Rows
+		inner, row, step = a.Rows, 1, a.Stride
 	}
 	var p panel
 	var out [blockRows * blockCols]float32
@@ -37,11 +37,11 @@ func multiply(ta, tb blas.Transpose, alpha float32, a, b blas32.General, beta fl
 		p.fill(tb, b, j, cols, inner)
 		for i := 0; i < c.Rows; i += blockRows {
 			rows := min(blockRows, c.Rows-i)
-			if ta == flipped {
-				down(&out, a, i, rows, inner, &p)
-			} else {
-				across(&out, a, i, rows, inner, &p)
+			var at [blockRows]int
+			for r := range at {
+				at[r] = (i + min(r, rows-1)) * row // rows that a does not have repeat its last one; nobody reads their sums
 			}
+			sumBlock(&out, a.Data, at, step, inner, &p)
 			for r := range rows {
 				deliver(c.Data[(i+r)*c.Stride+j:][:cols], out[r*blockCols:][:cols], alpha, beta)
 			}
@@ -69,14 +69,12 @@ func (p *panel) fill(tb blas.Transpose, b blas32.General, j, cols, inner int) {
 	}
 }
 
-// across computes a block from rows i..i+rows-1 of a. Rows that a does not have repeat its last one; nobody reads their sums.
-func across(out *[blockRows * blockCols]float32, a blas32.General, i, rows, inner int, p *panel) {
-	row := func(r int) []float32 { return a.Data[(i+min(r, rows-1))*a.Stride:][:inner] }
-	a0, a1, a2, a3 := row(0), row(1), row(2), row(3)
-	a1, a2, a3 = a1[:len(a0)], a2[:len(a0)], a3[:len(a0)]
+// sumBlock computes a block of sums from blockRows rows of a flattened a: row r begins at at[r], and its entries are step apart.
+func sumBlock(out *[blockRows * blockCols]float32, a []float32, at [blockRows]int, step, inner int, p *panel) {
+	a0, a1, a2, a3 := a[at[0]:], a[at[1]:], a[at[2]:], a[at[3]:]
 	var s00, s01, s10, s11, s20, s21, s30, s31 archsimd.Float32x8
 	rest := p[:]
-	for k := range a0 {
+	for k := 0; k < inner*step; k += step {
 		b0 := archsimd.LoadFloat32x8((*[lanesWide]float32)(rest[:lanesWide]))
 		b1 := archsimd.LoadFloat32x8((*[lanesWide]float32)(rest[lanesWide:blockCols]))
 		rest = rest[blockCols:]
@@ -89,34 +87,7 @@ func across(out *[blockRows * blockCols]float32, a blas32.General, i, rows, inne
 		x = archsimd.BroadcastFloat32x8(a3[k])
 		s30, s31 = x.MulAdd(b0, s30), x.MulAdd(b1, s31)
 	}
-	keep(out, s00, s01, s10, s11, s20, s21, s30, s31)
-}
-
-// down is across for a flipped a: its columns i..i+rows-1.
-func down(out *[blockRows * blockCols]float32, a blas32.General, i, rows, inner int, p *panel) {
-	c1, c2, c3 := min(1, rows-1), min(2, rows-1), min(3, rows-1)
-	var s00, s01, s10, s11, s20, s21, s30, s31 archsimd.Float32x8
-	rest := p[:]
-	for k := range inner {
-		b0 := archsimd.LoadFloat32x8((*[lanesWide]float32)(rest[:lanesWide]))
-		b1 := archsimd.LoadFloat32x8((*[lanesWide]float32)(rest[lanesWide:blockCols]))
-		rest = rest[blockCols:]
-		col := a.Data[k*a.Stride+i:][:rows]
-		x := archsimd.BroadcastFloat32x8(col[0])
-		s00, s01 = x.MulAdd(b0, s00), x.MulAdd(b1, s01)
-		x = archsimd.BroadcastFloat32x8(col[c1])
-		s10, s11 = x.MulAdd(b0, s10), x.MulAdd(b1, s11)
-		x = archsimd.BroadcastFloat32x8(col[c2])
-		s20, s21 = x.MulAdd(b0, s20), x.MulAdd(b1, s21)
-		x = archsimd.BroadcastFloat32x8(col[c3])
-		s30, s31 = x.MulAdd(b0, s30), x.MulAdd(b1, s31)
-	}
-	keep(out, s00, s01, s10, s11, s20, s21, s30, s31)
-}
-
-// keep writes a block from the registers.
-func keep(out *[blockRows * blockCols]float32, sums ...archsimd.Float32x8) {
-	for i, s := range sums {
+	for i, s := range [...]archsimd.Float32x8{s00, s01, s10, s11, s20, s21, s30, s31} {
 		s.Store((*[lanesWide]float32)(out[i*lanesWide:][:lanesWide]))
 	}
 }
