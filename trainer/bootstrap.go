@@ -16,7 +16,7 @@ func (r *rounds) bootstrap(ctx context.Context, c cut) (outcome, error) {
 	can := canonicalise(vocab.New(), c)
 	n := counts.NewCounts(r.cfg.Counts)
 	observe(n, can.Segs, r.rules.Len)
-	b, err := r.bundle(can.Vocab, n, Network{}, nil)
+	b, err := r.bundle(r.named(can.Vocab), n, Network{}, nil)
 	if err != nil {
 		return outcome{}, fmt.Errorf("build first bundle: %w", err)
 	}

@@ -9,7 +9,6 @@ import (
 	"github.com/softrec/softrec/trainer/model/counts"
 	"github.com/softrec/softrec/trainer/model/mixer"
 	"github.com/softrec/softrec/trainer/model/ranker"
-	"github.com/softrec/softrec/trainer/model/vocab"
 )
 
 // fair returns the model to beat and what both can be asked, which is what neither has learnt from. The first answers
@@ -21,7 +20,7 @@ func (r *rounds) fair(w *work, live *liveModel, gate []segment) (*liveModel, []s
 	if live == nil || live.Round > 0 || countFresh(asked) == countFresh(gate) {
 		return live, asked, nil
 	}
-	again, err := r.bundle(w.vocab, w.counts, Network{}, nil)
+	again, err := r.bundle(w.items, w.counts, Network{}, nil)
 	if err != nil {
 		return nil, nil, fmt.Errorf("build the first answers again: %w", err)
 	}
@@ -74,7 +73,7 @@ func (r *rounds) compare(ctx context.Context, w *work, live *liveModel, candidat
 
 // release publishes a candidate that passed, with the held-out interactions counted in.
 func (r *rounds) release(ctx context.Context, w *work, candidate *ranker.Bundle, learner string, v verdict, out *outcome) error {
-	final, err := r.bundle(w.vocab, w.full, networkOf(candidate), candidate.Mixer)
+	final, err := r.bundle(w.items, w.full, networkOf(candidate), candidate.Mixer)
 	if err != nil {
 		return fmt.Errorf("build bundle: %w", err)
 	}
@@ -88,7 +87,7 @@ func (r *rounds) release(ctx context.Context, w *work, candidate *ranker.Bundle,
 
 // candidate is the bundle the gate judges: it has not seen the gate's interactions in any part.
 func (r *rounds) candidate(ctx context.Context, w *work, network Network) (*ranker.Bundle, error) {
-	b, err := r.bundle(w.vocab, w.counts, network, w.mixing.Mixer())
+	b, err := r.bundle(w.items, w.counts, network, w.mixing.Mixer())
 	if err != nil {
 		return nil, fmt.Errorf("build candidate: %w", err)
 	}
@@ -99,15 +98,22 @@ func (r *rounds) candidate(ctx context.Context, w *work, network Network) (*rank
 		}
 		w.learnt(mixing.Learn(c))
 	}
-	return r.bundle(w.vocab, w.counts, network, mixing.Mixer())
+	return r.bundle(w.items, w.counts, network, mixing.Mixer())
 }
 
 // bundle puts a model together: one that reads the language model's text where there is one.
-func (r *rounds) bundle(v *vocab.Vocab, c *counts.Counts, n Network, m *mixer.Mixer) (*ranker.Bundle, error) {
+func (r *rounds) bundle(items named, c *counts.Counts, n Network, m *mixer.Mixer) (*ranker.Bundle, error) {
+	var b *ranker.Bundle
+	var err error
 	if r.text == nil {
-		return ranker.New(v, c, n.Sequence, m)
+		b, err = ranker.New(items.Vocab, c, n.Sequence, m)
+	} else {
+		b, err = ranker.NewText(items.Vocab, c, n.Sequence, r.text.Model(), n.Adapter, m)
 	}
-	return ranker.NewText(v, c, n.Sequence, r.text.Model(), n.Adapter, m)
+	if err != nil {
+		return nil, err
+	}
+	return b.WithWords(items.Words)
 }
 
 // networkOf is what was trained of a bundle.

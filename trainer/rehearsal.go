@@ -16,6 +16,7 @@ import (
 	"github.com/softrec/softrec/trainer/model/ranker"
 	"github.com/softrec/softrec/trainer/model/sequence"
 	"github.com/softrec/softrec/trainer/model/vocab"
+	"github.com/softrec/softrec/trainer/model/words"
 )
 
 // Rehearsal is the trainer on a recorded log, without Kafka and Redis and always up to date: windows, counts and the
@@ -28,6 +29,8 @@ type Rehearsal struct {
 	rounds    *rounds
 	online    *mixer.Online
 	filter    bool
+	titles    map[string]string // told of, by item
+	words     *words.Table      // of the vocabulary as it is now; nil before the first title
 
 	offset  int64
 	state   knowledge // of the network's rounds
@@ -67,7 +70,7 @@ func NewRehearsal(cfg Config, rules window.Rules, o RehearsalOptions) (*Rehearsa
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	r := &Rehearsal{cfg: cfg, online: state.Mixing, filter: o.FilterSeen, state: state}
+	r := &Rehearsal{cfg: cfg, online: state.Mixing, filter: o.FilterSeen, titles: map[string]string{}, state: state}
 	r.collector = newCollector(rules, 100*365*24*time.Hour, r.state)
 	r.collector.whole = true
 	r.rounds = &rounds{cfg: cfg, rules: rules, tuner: o.Tuner, plain: o.Plain, log: o.Logger, now: time.Now}
@@ -92,13 +95,42 @@ func (r *Rehearsal) Rank(q Ask) ([]ranker.Scored, error) {
 
 // bundle is the model as it is now. It is good until the next Learn: the counts go on in place.
 func (r *Rehearsal) bundle() (*ranker.Bundle, error) {
-	return ranker.New(r.collector.vocab, r.collector.live, r.network, r.online.Mixer())
+	b, err := ranker.New(r.collector.vocab, r.collector.live, r.network, r.online.Mixer())
+	if err != nil {
+		return nil, err
+	}
+	return b.WithWords(r.words)
+}
+
+// Describe tells what items are called, before the first basket that holds them: a title that comes later is not heard.
+func (r *Rehearsal) Describe(items []schema.Item) {
+	for _, it := range items {
+		if it.Title != "" {
+			r.titles[it.ID] = it.Title
+		}
+	}
+}
+
+// name gives the vocabulary's new items their titles.
+func (r *Rehearsal) name() {
+	if r.words == nil {
+		if len(r.titles) == 0 {
+			return
+		}
+		r.words = words.New()
+	}
+	for i := r.words.Len(); i < r.collector.vocab.Len(); i++ {
+		r.words.Add(r.titles[r.collector.vocab.ID(int32(i))])
+	}
 }
 
 // Freeze ends all learning: every later answer comes from the model as it is now. Windows go on.
 func (r *Rehearsal) Freeze() error {
 	b, err := ranker.New(r.collector.vocab.Clone(), r.collector.live.Clone(), r.network, r.online.Mixer())
-	r.frozen = b
+	if err != nil {
+		return err
+	}
+	r.frozen, err = b.WithWords(r.words) // which is not told of new items any more
 	return err
 }
 
@@ -129,6 +161,9 @@ func (r *Rehearsal) Learn(ctx context.Context, basket []schema.Event) error {
 	for _, e := range basket {
 		r.collector.learn(broker.Record{Offset: r.offset, Time: e.Timestamp}, e)
 		r.offset++
+	}
+	if r.frozen == nil {
+		r.name()
 	}
 	r.events += len(basket)
 	if r.frozen != nil || r.rounds.tuner == nil || r.collector.fresh < r.cfg.RoundEvents {

@@ -41,6 +41,15 @@ func shop(seed, later uint64, baskets, keep int) [][]schema.Event {
 	return out
 }
 
+// titleOf names an item of shop; every third one has no title.
+func titleOf(id string) string {
+	var n int
+	if _, err := fmt.Sscanf(id, "i%d", &n); err != nil || n%3 == 0 {
+		return ""
+	}
+	return fmt.Sprintf("shape%d colour%d", n%4, n%5)
+}
+
 func rehearsalConfig() Config {
 	cfg := DefaultConfig()
 	cfg.RoundEvents, cfg.RoundMinEvents = 400, 100
@@ -65,6 +74,11 @@ func rehearse(t *testing.T, o RehearsalOptions, log [][]schema.Event, visit func
 		t.Fatal(err)
 	}
 	for n, basket := range log {
+		var told []schema.Item
+		for _, e := range basket {
+			told = append(told, schema.Item{ID: e.ItemID, Title: titleOf(e.ItemID)})
+		}
+		r.Describe(told)
 		list, err := r.Rank(Ask{User: basket[0].UserID, At: basket[0].Timestamp, N: 10})
 		if err != nil {
 			t.Fatal(err)
@@ -119,7 +133,7 @@ func TestRehearsal_futureChangesNothing(t *testing.T) {
 // A basket is the same case whether it is read from the window that the server has or from what a round keeps of the log.
 func TestRehearsal_trainsOnWhatIsServed(t *testing.T) {
 	slow(t)
-	compared := 0
+	compared, worded := 0, 0
 	log := shop(5, 5, 500, 500)
 	rehearse(t, RehearsalOptions{}, log, func(n int, r *Rehearsal, _ []ranker.Scored) {
 		basket := log[n]
@@ -154,9 +168,12 @@ func TestRehearsal_trainsOnWhatIsServed(t *testing.T) {
 			t.Fatalf("basket %d is another case in training than in serving", n)
 		}
 		compared++
+		if served.Words != nil && served.Words.Titled() > 5 {
+			worded++
+		}
 	})
-	if compared < 5 {
-		t.Errorf("only %d baskets were compared", compared)
+	if compared < 5 || worded < compared/2 {
+		t.Errorf("only %d baskets were compared, %d of them with titles", compared, worded)
 	}
 }
 

@@ -79,6 +79,7 @@ type rounds struct {
 	tuner   Tuner     // nil for LearnerCounts
 	plain   bool      // rounds are plain fine-tuning: the control of SOFT
 	text    TextModel // nil but for LearnerText
+	titles  Catalogue // nil: titles have no say
 	publish publisher
 	stage   publisher // stores a candidate that goes into the shadow; nil: it goes live at once
 	backend string
@@ -263,7 +264,7 @@ func (r *rounds) shadows(live *liveModel) bool { return r.stage != nil && live !
 
 // enterShadow stores a candidate that passed the gate, for the shadow.
 func (r *rounds) enterShadow(ctx context.Context, w *work, candidate *ranker.Bundle, learner string, v verdict, c claim, out *outcome, rec *schema.Round) error {
-	final, err := r.bundle(w.vocab, w.full, networkOf(candidate), candidate.Mixer)
+	final, err := r.bundle(w.items, w.full, networkOf(candidate), candidate.Mixer)
 	if err != nil {
 		return fmt.Errorf("build bundle: %w", err)
 	}

@@ -40,6 +40,7 @@ type Deps struct {
 	Durable    Durable               // nil where Redis itself survives a kill
 	Tuner      Tuner                 // required for LearnerSequence and LearnerText
 	Text       TextModel             // required for LearnerText; the other learners do not ask it
+	Catalogue  Catalogue             // what items are called; nil: titles have no say
 	MaxFuture  time.Duration         // how far an interaction may lie ahead of its record's time: ingest's value, so that both skip the same
 	Backend    string                // name of what computes, for the manifests
 	Dir        string                // folder of the checkpoint; empty: none, a restart learns again from the log
@@ -107,7 +108,7 @@ func New(cfg Config, rules window.Rules, deps Deps) (*Trainer, error) {
 	if t.metrics, err = newMetrics(deps.Registerer); err != nil {
 		return nil, fmt.Errorf("register metrics: %w", err)
 	}
-	t.rounds = &rounds{cfg: cfg, rules: rules, backend: deps.Backend, log: t.log, now: t.now, onEpoch: t.metrics.epoch}
+	t.rounds = &rounds{cfg: cfg, rules: rules, titles: deps.Catalogue, backend: deps.Backend, log: t.log, now: t.now, onEpoch: t.metrics.epoch}
 	if cfg.Learner != LearnerCounts {
 		t.rounds.tuner = deps.Tuner
 	}

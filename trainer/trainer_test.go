@@ -174,18 +174,19 @@ var smallShape = sequence.Config{Dim: 8, Layers: 1, Heads: 1, MaxLen: 10, FF: 8}
 
 // bench is everything around one trainer; its parts outlive a restart.
 type bench struct {
-	t     testing.TB
-	topic *topic
-	pub   *published
-	rdb   *redis.Client
-	store *snapshot.Dir
-	reg   *snapshot.Registry
-	dir   string
-	tuner *stubTuner
-	text  TextModel
-	log   logLines
-	cfg   Config
-	rules window.Rules
+	t      testing.TB
+	topic  *topic
+	pub    *published
+	rdb    *redis.Client
+	store  *snapshot.Dir
+	reg    *snapshot.Registry
+	dir    string
+	tuner  *stubTuner
+	text   TextModel
+	log    logLines
+	cfg    Config
+	rules  window.Rules
+	titles Catalogue // nil: items have none
 }
 
 // logLines keeps what a trainer logs.
@@ -255,7 +256,7 @@ func newBench(t testing.TB, recs []broker.Record) *bench {
 func (b *bench) start() (stop func() error) {
 	b.t.Helper()
 	tr, err := New(b.cfg, b.rules, Deps{Open: b.topic.open, Publisher: b.pub, Redis: b.rdb, Keys: schema.NewKeys(""), Store: b.store,
-		Pointer: b.reg, Tuner: b.tuner, Text: b.text, Backend: "stub", Logger: slog.New(slog.NewTextHandler(&b.log, nil)), MaxFuture: schema.DefaultMaxFuture, Dir: b.dir})
+		Pointer: b.reg, Tuner: b.tuner, Text: b.text, Catalogue: b.titles, Backend: "stub", Logger: slog.New(slog.NewTextHandler(&b.log, nil)), MaxFuture: schema.DefaultMaxFuture, Dir: b.dir})
 	if err != nil {
 		b.t.Fatal(err)
 	}

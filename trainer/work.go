@@ -22,6 +22,7 @@ type work struct {
 	from    map[int]int64
 	to      map[int]int64
 	vocab   *vocab.Vocab
+	items   named          // the vocabulary, with the titles there are
 	network Network        // that the round's training starts from
 	kept    Network        // the live one, that newer counts go live with
 	reader  *reader        // of the language model, nil without one
@@ -54,7 +55,7 @@ func (r *rounds) prepare(ctx context.Context, base knowledge, c cut, live *liveM
 		w.history.forget(u)
 	}
 	can := canonicalise(base.Vocab, c)
-	w.vocab = can.Vocab
+	w.vocab, w.items = can.Vocab, r.named(can.Vocab)
 	w.cut = countFresh(can.Segs)
 	if w.pace = w.cut; base.Cut > 0 { // a backlog that was read in one go says nothing about how old the live model gets
 		w.pace = min(w.cut, base.Cut)
@@ -145,7 +146,7 @@ func extends(v, base *vocab.Vocab) bool {
 // seen it: with counts that are up to w.pace interactions old. Fitted on counts that know everything up to the basket, it
 // would trust in what happened a moment ago, which a live model does not know: on a fast stream that halved its hits.
 func (r *rounds) observe(ctx context.Context, w *work, c *counts.Counts, mixing *mixer.Online, segs []segment) error {
-	b, err := r.bundle(w.vocab, c.Clone(), w.kept, nil)
+	b, err := r.bundle(w.items, c.Clone(), w.kept, nil)
 	if err != nil {
 		return fmt.Errorf("build bundle: %w", err)
 	}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/softrec/softrec/cmd/softrec/config"
 	"github.com/softrec/softrec/ingest/broker"
+	"github.com/softrec/softrec/ingest/catalog"
 	"github.com/softrec/softrec/ingest/embedded"
 	"github.com/softrec/softrec/serve"
 )
@@ -46,8 +47,9 @@ type App struct {
 	redisAt  []string
 	rdb      redis.UniversalClient
 	producer *broker.Producer
-	models   string    // folder of the snapshots
-	language *language // nil without a language model
+	models   string        // folder of the snapshots
+	language *language     // nil without a language model
+	titles   *catalog.View // of trainer and language model; nil before one of them is built
 	server   *serve.Server
 
 	topicsMade chan struct{} // closed once the topics are there

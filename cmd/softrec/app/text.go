@@ -23,7 +23,7 @@ import (
 	"github.com/softrec/softrec/trainer/texttune"
 )
 
-// titlesEvery is how often the language model's copy of the catalogue is brought up to date.
+// titlesEvery is how often the copy of the catalogue for trainer and language model is brought up to date.
 const titlesEvery = 100 * time.Millisecond
 
 // language is the process's language model: trainer and server share its weights and its titles.
@@ -87,14 +87,27 @@ func FetchOptions(cfg config.Text, log *slog.Logger) fetch.Options {
 	}}
 }
 
-// openTitles makes what follows the catalogue's titles.
-func (a *App) openTitles(machine *textlive.Machine, log *slog.Logger) (*textlive.Runtime, error) {
+// followTitles makes the copy of the catalogue that trainer and language model read titles from, once. The server has one of its own,
+// which follows within a request and by a client that waits less.
+func (a *App) followTitles() (*catalog.View, error) {
+	if a.titles != nil {
+		return a.titles, nil
+	}
 	items, err := catalog.New(a.rdb, a.cfg.Redis.Keys())
 	if err != nil {
 		return nil, err
 	}
-	view := catalog.NewView(items, catalog.WithLogger(log))
-	a.parts = append(a.parts, Part{"catalogue for titles", func(ctx context.Context) error { return view.Run(ctx, titlesEvery) }})
+	a.titles = catalog.NewView(items, catalog.WithLogger(a.log.With("component", "titles")))
+	a.parts = append(a.parts, Part{"catalogue for titles", func(ctx context.Context) error { return a.titles.Run(ctx, titlesEvery) }})
+	return a.titles, nil
+}
+
+// openTitles makes what follows the catalogue's titles.
+func (a *App) openTitles(machine *textlive.Machine, log *slog.Logger) (*textlive.Runtime, error) {
+	view, err := a.followTitles()
+	if err != nil {
+		return nil, err
+	}
 	dir := ""
 	if a.cfg.DataDir != "" {
 		dir = filepath.Join(a.cfg.DataDir, "titles")

@@ -20,6 +20,10 @@ func (a *App) addTrainer() error {
 	if err != nil {
 		return err
 	}
+	titles, err := a.followTitles()
+	if err != nil {
+		return err
+	}
 	deps := trainer.Deps{
 		Open: func(ctx context.Context, from map[int]int64) (trainer.Source, error) {
 			if err := a.awaitTopics(ctx); err != nil {
@@ -28,7 +32,7 @@ func (a *App) addTrainer() error {
 			return broker.NewPartitionSource(a.kafka, a.cfg.Ingest.Topic, from, a.brokerOptions("trainer")...)
 		},
 		Publisher: a.producer, Redis: a.rdb, Keys: a.cfg.Redis.Keys(), Store: models, Pointer: snapshot.NewRegistry(a.rdb, a.cfg.Redis.Keys()),
-		MaxFuture: a.cfg.Ingest.MaxFuture, Backend: "none", Registerer: a.metrics, Logger: a.log.With("component", "trainer"),
+		Catalogue: titles, MaxFuture: a.cfg.Ingest.MaxFuture, Backend: "none", Registerer: a.metrics, Logger: a.log.With("component", "trainer"),
 	}
 	if a.cfg.DataDir != "" {
 		deps.Dir = filepath.Join(a.cfg.DataDir, "trainer")

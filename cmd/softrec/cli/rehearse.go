@@ -54,6 +54,12 @@ func (r *rehearser) Learn(ctx context.Context, basket []schema.Event) error {
 	return r.r.Learn(ctx, basket)
 }
 
+// Describe implements rival.Describer.
+func (r *rehearser) Describe(_ context.Context, items []schema.Item) error {
+	r.r.Describe(items)
+	return nil
+}
+
 // Freeze implements rival.Rehearser.
 func (r *rehearser) Freeze() {
 	if err := r.r.Freeze(); err != nil && r.err == nil {

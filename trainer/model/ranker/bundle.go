@@ -12,6 +12,7 @@ import (
 	"github.com/softrec/softrec/trainer/model/mixer"
 	"github.com/softrec/softrec/trainer/model/sequence"
 	"github.com/softrec/softrec/trainer/model/vocab"
+	"github.com/softrec/softrec/trainer/model/words"
 )
 
 // Files of an encoded bundle.
@@ -20,6 +21,7 @@ const (
 	FileCounts   = "counts.bin"
 	FileSequence = "sequence.bin" // absent from a bundle of counts alone
 	FileMixer    = "mixer.json"
+	FileWords    = "words.bin"   // absent where no item has a title
 	FileText     = "text.json"   // absent from a bundle that reads no language model
 	FileAdapter  = "adapter.bin" // absent where the language model answers untuned
 )
@@ -30,6 +32,7 @@ type Bundle struct {
 	Counts   *counts.Counts
 	Sequence *sequence.Weights // nil: the sequence score is left out
 	Mixer    *mixer.Mixer
+	Words    *words.Table // of the items' titles; nil: they have no say
 
 	TextModel string        // the language model whose text the mixer reads, by its Model name; empty: none
 	Adapter   *lora.Adapter // what tunes that model, nil: nothing
@@ -90,6 +93,17 @@ func NewText(v *vocab.Vocab, c *counts.Counts, seq *sequence.Weights, model stri
 	return assemble(Bundle{Vocab: v, Counts: c, Sequence: seq, Mixer: m, TextModel: model, Adapter: adapter}, TextLayout())
 }
 
+// WithWords returns the bundle with the words of its items' titles, nil for none. A table may lag behind the vocabulary, not the
+// other way round.
+func (b *Bundle) WithWords(t *words.Table) (*Bundle, error) {
+	if t != nil && t.Len() > b.Vocab.Len() {
+		return nil, fmt.Errorf("build bundle: title words of %d items for a vocabulary of %d", t.Len(), b.Vocab.Len())
+	}
+	with := *b
+	with.Words = t
+	return &with, nil
+}
+
 // TextKey names what histories are read with: equal for bundles of one model and equal adapters, which most of a trainer's
 // are, empty for a bundle that reads no text. What was read under a key stays right for every bundle that has it.
 func (b *Bundle) TextKey() string { return b.textKey }
@@ -147,6 +161,10 @@ func (b *Bundle) Encode() (map[string][]byte, error) {
 		bin, err := b.Sequence.Encode()
 		put(FileSequence, bin, err)
 	}
+	if b.Words != nil {
+		bin, err := b.Words.MarshalBinary()
+		put(FileWords, bin, err)
+	}
 	if b.ReadsText() {
 		doc, err := json.Marshal(textFile{Model: b.TextModel})
 		put(FileText, doc, err)
@@ -186,6 +204,22 @@ func Decode(files map[string][]byte) (*Bundle, error) {
 			return nil, fmt.Errorf("decode bundle: %s: %w", FileSequence, err)
 		}
 	}
+	var titles *words.Table
+	if bin, ok := files[FileWords]; ok {
+		titles = &words.Table{}
+		if err := titles.UnmarshalBinary(bin); err != nil {
+			return nil, fmt.Errorf("decode bundle: %s: %w", FileWords, err)
+		}
+	}
+	b, err := join(files, v, c, seq, m)
+	if err != nil {
+		return nil, err
+	}
+	return b.WithWords(titles)
+}
+
+// join puts decoded parts together, with the language model that files name, if they name one.
+func join(files map[string][]byte, v *vocab.Vocab, c *counts.Counts, seq *sequence.Weights, m *mixer.Mixer) (*Bundle, error) {
 	if _, ok := files[FileText]; !ok {
 		return New(v, c, seq, m)
 	}

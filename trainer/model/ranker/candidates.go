@@ -17,7 +17,7 @@ type selection struct {
 }
 
 // gather fills s.cands: the window's items, then the best of the network, of the text (with new items of the catalogue), of what
-// follows the window and its last basket, and of the popular ones. Filters are asked before each cut, and the popular items go through the whole
+// follows the window and its last basket, of titles like theirs, and of the popular ones. Filters are asked before each cut, and the popular items go through the whole
 // vocabulary if they must, so there are min(n, allowed items) candidates at least.
 func (b *Bundle) gather(s *scratch, sel selection) {
 	n := b.Vocab.Len()
@@ -44,6 +44,7 @@ func (b *Bundle) gather(s *scratch, sel selection) {
 		s.distinct = append(s.distinct, r.Item)
 	}
 	b.Counts.Neighbours(s.distinct, s.now, &s.neighbours, &s.like)
+	b.likeTitles(s)
 	s.has = b.Sequence != nil && b.scoreNetwork(s)
 	if s.has {
 		best(b, s, sel, perSource, s.network, n)
@@ -56,6 +57,8 @@ func (b *Bundle) gather(s *scratch, sel selection) {
 	b.bestOf(s, sel, perSource, &s.first)
 	b.bestOf(s, sel, perSource, &s.together)
 	b.bestOf(s, sel, perSource, &s.neighbours)
+	b.bestOf(s, sel, perSource/2, &s.words)
+	b.bestOf(s, sel, perSource/2, &s.wordsLast)
 	best(b, s, sel, perSource/2, b.Counts.TrendOrder(), n)
 	best(b, s, sel, perSource/2, b.Counts.FirstOrder(), n)
 	best(b, s, sel, perSource/2, b.Counts.FreshOrder(), n)
@@ -96,6 +99,22 @@ func (b *Bundle) goTogether(s *scratch) {
 			}
 		}
 	}
+}
+
+// likeTitles fills s.words and s.wordsLast.
+func (b *Bundle) likeTitles(s *scratch) {
+	n := b.Vocab.Len()
+	s.words.Reset(n)
+	s.wordsLast.Reset(n)
+	if b.Words == nil {
+		return
+	}
+	recent := 0
+	for recent < min(len(s.repeats), maxMates) && s.repeats[recent].Lag < mateLags {
+		recent++
+	}
+	b.Words.Like(s.distinct[:recent], func(k int) float32 { return float32(math.Pow(mateFade, float64(s.repeats[k].Lag))) }, &s.wording, &s.words)
+	b.Words.Like(s.last, func(int) float32 { return 1 }, &s.wording, &s.wordsLast)
 }
 
 // newest is the newest entry of a window, nothing of an empty one.

@@ -22,6 +22,8 @@ const (
 	colNeighbours          // log(1 + 10 x share of the nearest users\' profiles that hold it)
 	colFollowsLast         // log(1 + 1000 x transition share from the newest interaction)
 	colCosine              // log(1 + 1000 x cosine of the transition table with the newest interactions)
+	colWords               // cosine of its title's words with those of the last baskets, each basket back 0.85 of the one after it
+	colWordsLast           // the same with the last basket alone
 	colFresh               // log(1 + popularity) over interactions with items new to their user, with a tenth of the half-life
 	colPopular             // log(1 + popularity, 1 = the mean item)
 	colMonth               // the same with a quarter of the half-life
@@ -77,7 +79,7 @@ const (
 )
 
 var itemNames = [textItemColumns]string{
-	"sequence", "follows", "follows_basket", "next", "next_first", "next_before", "together", "together_best", "follows_lift", "together_lift", "neighbours", "follows_last", "follows_cosine", "popular_fresh", "popular", "popular_month", "popular_day", "popular_first", "item_age", "item_idle", "popular_three", "popular_hours", "popular_long", "popular_ever", "popular_new", "item_return",
+	"sequence", "follows", "follows_basket", "next", "next_first", "next_before", "together", "together_best", "follows_lift", "together_lift", "neighbours", "follows_last", "follows_cosine", "words", "words_last", "popular_fresh", "popular", "popular_month", "popular_day", "popular_first", "item_age", "item_idle", "popular_three", "popular_hours", "popular_long", "popular_ever", "popular_new", "item_return",
 	"owned", "times", "baskets", "basket_share", "recent", "last_basket", "basket_lag", "newer_items", "since", "two_weeks", "two_months", "half_year", "gap", "due",
 	"text", "text_place", "titled",
 }
@@ -122,7 +124,7 @@ func partColumns(text bool) [][]int {
 		partRepeat: {colReturn, colOwned, colTimes, colBaskets, colBasketPart, colRecent, colLast, colLag, colRank, colSince,
 			colTwoWeeks, colTwoMonths, colHalfYear, colGap, colDue},
 		partModel:   {colSequence},
-		partSimilar: {colFollows, colFollowsAll, colNext, colNextFirst, colNextBefore, colTogether, colTogetherBest, colLift, colTogetherLift, colNeighbours, colFollowsLast, colCosine},
+		partSimilar: {colFollows, colFollowsAll, colNext, colNextFirst, colNextBefore, colTogether, colTogetherBest, colLift, colTogetherLift, colNeighbours, colFollowsLast, colCosine, colWords, colWordsLast},
 		partPopular: {colPopular, colMonth, colDay, colFirst, colAge, colIdle, colThree, colHours, colLong, colEver, colNew, colFresh},
 	}
 	if text {

@@ -1,5 +1,5 @@
 // Package ranker puts the parts of a model together: vocabulary, counts, sequence network (when there is one) and
-// mixer make a Bundle, and a Bundle answers "what does this user do next".
+// mixer make a Bundle (with the words of the items' titles, where they have some), and a Bundle answers "what does this user do next".
 //
 // It owns the candidates, the columns the mixer reads and the file names of a snapshot. The trainer (prequential
 // scores, gate) and the server rank with this very code, and the mixer's training cases come from it, so that training

@@ -73,6 +73,8 @@ func (b *Bundle) describeItem(s *scratch, item int32, x []float32) {
 	x[colTogether] = log1p(10 * value(&s.together, item))
 	x[colNeighbours] = log1p(10 * value(&s.neighbours, item))
 	x[colTogetherBest] = log1p(10 * value(&s.mate, item))
+	x[colWords] = float32(value(&s.words, item))
+	x[colWordsLast] = float32(value(&s.wordsLast, item))
 	f := b.Counts.Figures(item, time.UnixMilli(s.now))
 	if f.Seen == 0 {
 		return

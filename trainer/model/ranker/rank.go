@@ -67,7 +67,7 @@ func leading(x []float32, effect []float64) int {
 	spoke := [numTextParts]bool{
 		partRepeat:  x[colOwned] != 0,
 		partModel:   x[colSequence] != 0,
-		partSimilar: x[colFollows] != 0 || x[colFollowsAll] != 0,
+		partSimilar: x[colFollows] != 0 || x[colFollowsAll] != 0 || x[colWords] != 0,
 		partText:    len(effect) > partText && x[colTitled] != 0,
 	}
 	top := partPopular

@@ -6,6 +6,7 @@ import (
 
 	"github.com/softrec/softrec/schema"
 	"github.com/softrec/softrec/trainer/model/counts"
+	"github.com/softrec/softrec/trainer/model/words"
 )
 
 // scratch is the memory of one request. It is kept between requests, and whoever uses it cleans up what it dirtied.
@@ -38,6 +39,10 @@ type scratch struct {
 	neighbours counts.Sparse // what users like this one took
 	like       counts.Sparse
 	distinct   []int32
+
+	words     counts.Sparse // likeness of titles to those of the last baskets
+	wordsLast counts.Sparse // to those of the last basket
+	wording   words.Scratch
 
 	marks []uint32 // by item: round<<2 | one of the marks below; another round's mark means nothing
 	round uint32

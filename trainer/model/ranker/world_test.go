@@ -10,6 +10,7 @@ import (
 	"github.com/softrec/softrec/trainer/model/counts"
 	"github.com/softrec/softrec/trainer/model/sequence"
 	"github.com/softrec/softrec/trainer/model/vocab"
+	"github.com/softrec/softrec/trainer/model/words"
 )
 
 var begin = time.Date(2026, 1, 5, 8, 0, 0, 0, time.UTC)
@@ -84,6 +85,17 @@ func (w *world) bundle(t testing.TB, network bool) *Bundle {
 		t.Fatal(err)
 	}
 	return b
+}
+
+// words are those of made-up titles: an item shares one with its neighbours and one with the items at the same place of their ten.
+func (w *world) words() *words.Table {
+	titles := make([]string, w.v.Len())
+	for i := range titles[1:] {
+		var n int
+		_, _ = fmt.Sscanf(w.v.ID(int32(i+1)), "item-%d", &n)
+		titles[i+1] = fmt.Sprintf("row%d column%d", n/10, n%10)
+	}
+	return words.Build(titles)
 }
 
 // requests draws n requests of all kinds.
