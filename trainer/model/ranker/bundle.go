@@ -40,7 +40,8 @@ type Bundle struct {
 	textKey string
 }
 
-// New checks that the parts fit each other and returns them as a bundle that reads no text. A nil mixer is DefaultMixer.
+// New checks that the parts fit each other and returns them as a bundle that reads no text. A nil mixer is DefaultMixer;
+// one that reads some of the columns only, as that of an older build does, goes on with them.
 // A network may lag behind the vocabulary (items it does not know have no sequence score), not the other way round.
 func New(v *vocab.Vocab, c *counts.Counts, seq *sequence.Weights, m *mixer.Mixer) (*Bundle, error) {
 	if m == nil {
@@ -50,7 +51,19 @@ func New(v *vocab.Vocab, c *counts.Counts, seq *sequence.Weights, m *mixer.Mixer
 		}
 		m = d
 	}
-	return assemble(Bundle{Vocab: v, Counts: c, Sequence: seq, Mixer: m}, Layout())
+	return assemble(Bundle{Vocab: v, Counts: c, Sequence: seq, Mixer: widened(m, Layout())}, Layout())
+}
+
+// widened is m for a layout that has more columns, as one of an older build has fewer: they have no say until it is fitted. A mixer
+// that reads others is returned as it is, for assemble to refuse.
+func widened(m *mixer.Mixer, layout mixer.Layout) *mixer.Mixer {
+	if sameLayout(m.Layout(), layout) {
+		return m
+	}
+	if wide, err := m.Onto(layout); err == nil {
+		return wide
+	}
+	return m
 }
 
 // assemble checks that the parts fit each other and that the mixer reads layout.
@@ -80,17 +93,14 @@ func NewText(v *vocab.Vocab, c *counts.Counts, seq *sequence.Weights, model stri
 	if model == "" {
 		return nil, errors.New("build bundle: the language model has no name")
 	}
-	var err error
-	switch {
-	case m == nil:
-		m, err = DefaultTextMixer()
-	case sameLayout(m.Layout(), Layout()):
-		m, err = m.Onto(TextLayout())
+	if m == nil {
+		d, err := DefaultTextMixer()
+		if err != nil {
+			return nil, fmt.Errorf("build bundle: %w", err)
+		}
+		m = d
 	}
-	if err != nil {
-		return nil, fmt.Errorf("build bundle: %w", err)
-	}
-	return assemble(Bundle{Vocab: v, Counts: c, Sequence: seq, Mixer: m, TextModel: model, Adapter: adapter}, TextLayout())
+	return assemble(Bundle{Vocab: v, Counts: c, Sequence: seq, Mixer: widened(m, TextLayout()), TextModel: model, Adapter: adapter}, TextLayout())
 }
 
 // WithWords returns the bundle with the words of its items' titles, nil for none. A table may lag behind the vocabulary, not the

@@ -3,6 +3,7 @@ package ranker
 import (
 	"bytes"
 	"maps"
+	"math"
 	"strings"
 	"testing"
 
@@ -73,6 +74,39 @@ func TestColumns_everyItemColumnBelongsToOnePart(t *testing.T) {
 	for c, n := range owners {
 		if n != 1 || itemNames[c] == "" {
 			t.Errorf("column %d %q belongs to %d parts", c, itemNames[c], n)
+		}
+	}
+}
+
+// A snapshot of a build with fewer columns answers here as it did there.
+func TestNew_mixerOfAnOlderBuildGoesOn(t *testing.T) {
+	w := newWorld(4, 10, 40)
+	w.run(300)
+	old, err := mixer.Linear(mixer.Layout{Item: []string{"popular", "owned", "follows"}, Context: []string{"length"}}, []float64{0.3, 0.5, 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := New(w.v.Clone(), w.c.Clone(), nil, old)
+	if err != nil {
+		t.Fatal(err)
+	}
+	places := []int{colPopular, colOwned, colFollows}
+	for _, q := range w.questions(20) {
+		c := b.CasesFor([]Question{q})[0]
+		n := len(c.Targets)
+		narrow := make([]float32, 0, 3*n)
+		for i := range n {
+			for _, p := range places {
+				narrow = append(narrow, c.Items[i*itemColumns+p])
+			}
+		}
+		was, is := make([]float64, n), make([]float64, n)
+		old.Scores(c.Context[ctxLength:ctxLength+1], narrow, was)
+		b.Mixer.Scores(c.Context, c.Items, is)
+		for i := range n {
+			if math.Abs(was[i]-is[i]) > 1e-6 {
+				t.Fatalf("candidate %d scores %g, in the older build %g", i, is[i], was[i])
+			}
 		}
 	}
 }
