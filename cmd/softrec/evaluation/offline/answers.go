@@ -20,7 +20,7 @@ const popularTie = 1e-9
 
 // plain ranks by one column of the counts or of the titles, popularity deciding between equal ones.
 func (l *lab) plain(counts *sources, column int) []listed {
-	s := speakersOf(counts, nil, l.titles)
+	s := speakersOf(counts, nil, nil, l.titles)
 	out := make([]listed, len(l.split.Test))
 	parallel(len(out), func() func(int) {
 		e, scores := newEvidence(l.items), make([]float32, l.items)
@@ -52,7 +52,7 @@ func (l *lab) alone(w *sequence.Weights) []listed {
 // hold the validation items too.
 func (l *lab) blended(t *trained, seed int64) error {
 	start := time.Now()
-	s := speakersOf(l.counts, t.weights, l.titles)
+	s := speakersOf(l.counts, t.weights, l.words, l.titles)
 	m, attempts, err := fitBlend(s, sample(l.split.Valid, fitQuestions), uint64(seed))
 	if err != nil {
 		return err

@@ -9,6 +9,7 @@ import (
 
 	"github.com/softrec/softrec/cmd/softrec/evaluation"
 	"github.com/softrec/softrec/trainer/model/seqtrain"
+	"github.com/softrec/softrec/trainer/model/words"
 )
 
 // run is what one model said to all test questions, with one seed.
@@ -27,8 +28,9 @@ type lab struct {
 	names []string // titles by number
 	kit   *Kit
 
-	counts *sources // of the training part
-	both   *sources // of the training and the validation part
+	counts *sources     // of the training part
+	both   *sources     // of the training and the validation part
+	words  *words.Table // nil where no item has a title
 	titles *titles
 	runs   map[string][]*run
 	notes  []string
@@ -38,6 +40,9 @@ type lab struct {
 func (l *lab) fixed(ctx context.Context) error {
 	l.counts = newSources(l.split.Train, l.items)
 	l.both = newSources(l.split.withValid(), l.items)
+	if w := words.Build(l.names); w.Titled() > 0 {
+		l.words = w
+	}
 	if l.kit != nil && l.kit.Encode != nil {
 		if err := l.encode(ctx); err != nil {
 			return err

@@ -12,13 +12,15 @@ const (
 	colTogether
 	colPopular
 	colNetwork
+	colWords
+	colWordsLast
 	colTitleBest
 	colTitleMean
 	numColumns
 )
 
 var columnNames = [numColumns]string{
-	"follows", "follows_last", "follows_long", "follows_lift", "cosine", "together", "popular", "network", "title_best", "title_mean",
+	"follows", "follows_last", "follows_long", "follows_lift", "cosine", "together", "popular", "network", "words", "words_last", "title_best", "title_mean",
 }
 
 // Rules of the tables.
@@ -51,6 +53,7 @@ func newSources(seqs []Sequence, n int) *sources {
 type evidence struct {
 	columns [numColumns][]float32 // by item
 	mask    []float32             // scratch of propose
+	wording wording               // scratch of the words
 }
 
 func newEvidence(n int) *evidence {
@@ -117,7 +120,7 @@ func addRow(out []float32, t *table, item int32, w float32) {
 // transform brings a raw figure to the scale the mixture reads.
 func transform(c int, v float32) float32 {
 	switch c {
-	case colNetwork, colTitleBest, colTitleMean:
+	case colNetwork, colWords, colWordsLast, colTitleBest, colTitleMean:
 		return v
 	case colPopular:
 		return float32(math.Log1p(float64(v)))

@@ -5,21 +5,24 @@ import (
 
 	"github.com/softrec/softrec/trainer/model/mixer"
 	"github.com/softrec/softrec/trainer/model/sequence"
+	"github.com/softrec/softrec/trainer/model/words"
 )
 
-// speakers make the columns of the mixture. Network and titles may be nil.
+// speakers make the columns of the mixture. Network, words and titles may be nil.
 type speakers struct {
 	counts  *sources
 	network *sequence.Weights
+	words   *words.Table
 	titles  *titles
 	use     []int // columns, in the order the mixture reads them
 }
 
 // speakersOf lists the columns that there is something to fill with.
-func speakersOf(counts *sources, network *sequence.Weights, t *titles) speakers {
-	s := speakers{counts: counts, network: network, titles: t}
+func speakersOf(counts *sources, network *sequence.Weights, w *words.Table, t *titles) speakers {
+	s := speakers{counts: counts, network: network, words: w, titles: t}
+	silent := map[int]bool{colNetwork: network == nil, colWords: w == nil, colWordsLast: w == nil, colTitleBest: t == nil, colTitleMean: t == nil}
 	for c := range numColumns {
-		if (c != colNetwork || network != nil) && (c != colTitleBest && c != colTitleMean || t != nil) {
+		if !silent[c] {
 			s.use = append(s.use, c)
 		}
 	}
@@ -34,12 +37,15 @@ func (s speakers) layout() mixer.Layout {
 	return l
 }
 
-// network and titles of e are filled by the caller once per question, as both splits of the counts share them.
+// network, words and titles of e are filled by the caller once per question, as both splits of the counts share them.
 func (s speakers) fillShared(q Question, e *evidence) {
 	if s.network != nil {
 		logits := e.columns[colNetwork]
 		s.network.Scores(q.History, logits)
 		logSoftmax(logits)
+	}
+	if s.words != nil {
+		e.wording.fill(s.words, q.History, e.columns[colWords], e.columns[colWordsLast])
 	}
 	if s.titles != nil {
 		s.titles.fill(q.History, e.columns[colTitleBest], e.columns[colTitleMean])
