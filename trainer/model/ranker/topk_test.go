@@ -1,9 +1,13 @@
 package ranker
 
 import (
+	"fmt"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"testing"
+
+	"github.com/softrec/softrec/trainer/model/words"
 )
 
 func TestTopK_equalsSorting(t *testing.T) {
@@ -53,16 +57,27 @@ func BenchmarkTopK(b *testing.B) {
 	}
 }
 
+// BenchmarkRank is one request for 10 of 4,000 items; in "titles" each item has a title of six words out of 3,000, common ones more often.
 func BenchmarkRank(b *testing.B) {
 	w := newWorld(1, 500, 4000)
 	w.run(40000)
-	for _, network := range []bool{false, true} {
-		name := "counts"
-		if network {
-			name = "network"
+	rng := rand.New(rand.NewPCG(3, 3))
+	titles := make([]string, w.v.Len())
+	for i := range titles {
+		for range 6 {
+			titles[i] += fmt.Sprintf(" word%d", int(3000*math.Pow(rng.Float64(), 3)))
 		}
-		b.Run(name, func(b *testing.B) {
-			bundle := w.bundle(b, network)
+	}
+	for _, variant := range []struct {
+		name    string
+		network bool
+		words   *words.Table
+	}{{"counts", false, nil}, {"titles", false, words.Build(titles)}, {"network", true, nil}} {
+		b.Run(variant.name, func(b *testing.B) {
+			bundle, err := w.bundle(b, variant.network).WithWords(variant.words)
+			if err != nil {
+				b.Fatal(err)
+			}
 			b.ReportAllocs()
 			for i := 0; b.Loop(); i++ {
 				bundle.Rank(Request{History: w.windows[i%len(w.windows)], Now: w.now, N: 10})
