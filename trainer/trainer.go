@@ -17,6 +17,7 @@ import (
 	"github.com/softrec/softrec/ingest/broker"
 	"github.com/softrec/softrec/ingest/window"
 	"github.com/softrec/softrec/schema"
+	"github.com/softrec/softrec/trainer/model/backseat"
 	"github.com/softrec/softrec/trainer/snapshot"
 )
 
@@ -271,7 +272,9 @@ func (t *Trainer) start(ctx context.Context, g *errgroup.Group, done chan<- fini
 	t.running = true
 	in := t.cutNow()
 	g.Go(func() error {
-		f, err := t.round(ctx, in)
+		var f finished
+		var err error
+		backseat.Run(func() { f, err = t.round(ctx, in) })
 		if err != nil {
 			if ctx.Err() != nil {
 				return nil

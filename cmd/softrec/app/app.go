@@ -78,6 +78,7 @@ func (a *App) open(ctx context.Context, roles []Role) error {
 	steps := []func() error{
 		func() error { return a.checkAlone(roles) },
 		a.checkPair,
+		func() error { a.makeRoom(roles); return nil },
 		a.openServers,
 		a.openModels,
 		func() error { return a.openClients(ctx) },

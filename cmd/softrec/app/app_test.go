@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
@@ -17,6 +18,7 @@ import (
 	"github.com/softrec/softrec/cmd/softrec/config"
 	"github.com/softrec/softrec/cmd/softrec/probe"
 	"github.com/softrec/softrec/schema"
+	"github.com/softrec/softrec/trainer/model/ranker"
 )
 
 // settings loads a quick configuration on free ports; more overrides it.
@@ -119,6 +121,30 @@ func TestApp_aClickChangesTheAnswer(t *testing.T) {
 			return errors.New("the answer does not know of the clicks, or no model is live")
 		}
 		return nil
+	})
+}
+
+// Titles go from the API through Kafka and Redis into the trainer's models.
+func TestApp_modelsKnowTitles(t *testing.T) {
+	folder := filepath.Join(t.TempDir(), "data")
+	client, stop := running(t, settings(t, map[string]string{"data_dir": folder, "trainer.round_events": "240", "trainer.round_min_events": "240"}))
+	defer stop()
+	const items = 40
+	for i := range items {
+		if err := client.PutItem(t.Context(), schema.Item{ID: fmt.Sprint("i", i), Title: fmt.Sprintf("shape%d colour%d", i%5, i%8)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	user := 0
+	eventually(t, func() error {
+		user++
+		next := func(k int) string { return fmt.Sprint("i", (user*7+k*user)%items) }
+		clickAll(t, client, fmt.Sprint("user", user), next(0), next(1), next(2), next(3)) // until a round has begun after the titles came
+		found, err := filepath.Glob(filepath.Join(folder, "models", "*", ranker.FileWords))
+		if err == nil && len(found) == 0 {
+			err = errors.New("no model has the words of titles")
+		}
+		return err
 	})
 }
 

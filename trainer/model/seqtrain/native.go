@@ -6,6 +6,8 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/softrec/softrec/trainer/model/backseat"
+
 	"github.com/softrec/softrec/trainer/model/sequence"
 )
 
@@ -36,7 +38,7 @@ func (n *native) step(cfg sequence.Config, b *batch, tensors []sequence.Tensor, 
 	}
 	var workers errgroup.Group
 	for range min(n.workers, lanes, b.shape.rows) {
-		workers.Go(func() error { return protect(work) })
+		workers.Go(func() (err error) { backseat.Run(func() { err = protect(work) }); return err })
 	}
 	if err := workers.Wait(); err != nil {
 		return err
