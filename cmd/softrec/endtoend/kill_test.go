@@ -104,7 +104,13 @@ func TestAll_killedTenTimesLosesAndDoublesNothing(t *testing.T) {
 	if total < 500 {
 		t.Errorf("only %d events went through: the test proved little", total)
 	}
-	checkRounds(t, p)
+	// Rounds stand behind the clicks of four clients, so few of them end between two kills.
+	stop := make(chan struct{})
+	var g sync.WaitGroup
+	g.Go(func() { l.click(p, 99, stop) })
+	p.until("two rounds in a row", time.Minute, func() bool { return checkRounds(t, p) > 0 })
+	close(stop)
+	g.Wait()
 	p.stop()
 	t.Logf("%d events in windows after %d kills", total, killRounds)
 }
@@ -158,7 +164,7 @@ func (l *ledger) check(t *testing.T, p *process, user string) int {
 }
 
 // checkRounds demands that the trainer's rounds join: each begins where the one before it ended.
-func checkRounds(t *testing.T, p *process) {
+func checkRounds(t *testing.T, p *process) (joined int) {
 	t.Helper()
 	got, err := read[struct {
 		Rounds []schema.Round `json:"rounds"`
@@ -170,7 +176,6 @@ func checkRounds(t *testing.T, p *process) {
 	for _, r := range got.Rounds {
 		byNumber[r.Round] = r
 	}
-	joined := 0
 	for n, r := range byNumber {
 		before, ok := byNumber[n-1]
 		if !ok || n-1 == 0 {
@@ -183,7 +188,5 @@ func checkRounds(t *testing.T, p *process) {
 		}
 		joined++
 	}
-	if joined == 0 {
-		t.Errorf("no two rounds in a row among %d", len(got.Rounds))
-	}
+	return joined
 }
