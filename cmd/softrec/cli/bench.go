@@ -15,9 +15,17 @@ func newBench(env Env) (*cobra.Command, error) {
 	if err != nil {
 		return nil, err
 	}
+	serve, err := newBenchServe(env)
+	if err != nil {
+		return nil, err
+	}
+	serveWorker, err := newBenchServeWorker(env)
+	if err != nil {
+		return nil, err
+	}
 	worker, err := newBenchWorker(env)
 	if err != nil {
 		return nil, err
 	}
-	return group("bench", "Measure the speed of softrec's parts on this machine", train, quality, round, worker), nil
+	return group("bench", "Measure the speed of softrec's parts on this machine", train, quality, round, serve, worker, serveWorker), nil
 }

@@ -1,0 +1,92 @@
+package serving
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"strings"
+	"text/tabwriter"
+)
+
+// Result is what a run found.
+type Result struct {
+	Items        int      `json:"items"`
+	Users        int      `json:"users"`
+	Connections  int      `json:"connections"`
+	Cores        int      `json:"cores"` // shared by load, server, Redis and Kafka
+	Seconds      float64  `json:"seconds"`
+	Go           string   `json:"go"`
+	Redis        string   `json:"redis"` // "embedded" or an address
+	ReferenceRPS float64  `json:"reference_rps"`
+	CompareRPS   float64  `json:"compare_rps,omitempty"`
+	Share        float64  `json:"unchanged_share"` // of reference_rps
+	Reference    Load     `json:"reference"`
+	Compare      *Load    `json:"compare,omitempty"`
+	Unchanged    Load     `json:"unchanged"`
+	Changed      Load     `json:"changed"`
+	Click        Click    `json:"click_to_answer_ms"`
+	Swaps        *Swaps   `json:"swaps,omitempty"`
+	Vitals       []Vitals `json:"server"`
+	LoadBefore   string   `json:"load_before"` // others' work on the machine
+	LoadAfter    string   `json:"load_after"`
+}
+
+// sum fills in what follows from the rest.
+func (r *Result) sum() {
+	if r.ReferenceRPS > 0 {
+		r.Share = r.Unchanged.RPS / r.ReferenceRPS
+	}
+}
+
+// write stores the result as JSON, if a path is given.
+func (r Result) write(path string) error {
+	if path == "" {
+		return nil
+	}
+	text, err := json.MarshalIndent(r, "", " ")
+	if err != nil {
+		return fmt.Errorf("write result: %w", err)
+	}
+	if err := os.WriteFile(path, append(text, '\n'), 0o644); err != nil {
+		return fmt.Errorf("write result: %w", err)
+	}
+	return nil
+}
+
+// Table shows a result to people.
+func Table(r Result) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%d items, %d users with full windows, %d connections; load, server, Redis (%s) and Kafka are processes of their own on %d cores; load average before %s, after %s.\n",
+		r.Items, r.Users, r.Connections, r.Redis, r.Cores, r.LoadBefore, r.LoadAfter)
+	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "\tanswers/s\tof the plain handler\tat a fixed rate of\tp50 ms\tp99 ms\tp99.9 ms\tfailed")
+	line := func(name string, l Load) {
+		share := "-"
+		if r.ReferenceRPS > 0 {
+			share = fmt.Sprintf("%.2f", l.RPS/r.ReferenceRPS)
+		}
+		fmt.Fprintf(w, "%s\t%.0f\t%s\t%.0f/s\t%.2f\t%.2f\t%.2f\t%d\n", name, l.RPS, share, l.Rate, l.P50, l.P99, l.P999, l.Failed)
+	}
+	line("plain handler, one GET", r.Reference)
+	if r.Compare != nil {
+		line("compared", *r.Compare)
+	}
+	line("softrec, window unchanged", r.Unchanged)
+	line("softrec, window changed before each", r.Changed)
+	_ = w.Flush() // a strings.Builder takes everything
+	if r.Click.Clicks > 0 {
+		fmt.Fprintf(&b, "click to changed answer (POST, Kafka, ingest, window, answer; %d clicks): p50 %.1f ms, p99 %.1f ms\n", r.Click.Clicks, r.Click.P50, r.Click.P99)
+	}
+	if s := r.Swaps; s != nil {
+		fmt.Fprintf(&b, "%d model swaps at %.0f/s: p99 %.2f ms, %.2f ms without, ratio %.2f, failed %d of %d\n", s.Swaps, s.During.Rate, s.During.P99, s.Before.P99, s.Ratio, s.During.Failed, s.During.Requests)
+	}
+	for _, v := range r.Vitals {
+		fmt.Fprintf(&b, "server, %s: %.0f us of CPU, %.0f allocations and %.0f bytes a request; heap %.0f MB, resident %.0f MB\n", v.Load, v.CPU, v.Allocations, v.Bytes, v.HeapMB, v.ResidentMB)
+	}
+	for name, l := range map[string]Load{"plain handler": r.Reference, "unchanged": r.Unchanged, "changed": r.Changed} {
+		if l.Fault != "" {
+			fmt.Fprintf(&b, "first fault, %s: %s\n", name, l.Fault)
+		}
+	}
+	return b.String()
+}

@@ -1,0 +1,344 @@
+package serving
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/url"
+	"os"
+	"path/filepath"
+	"runtime"
+	"runtime/debug"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/softrec/softrec/ingest/window"
+	"github.com/softrec/softrec/schema"
+	"github.com/softrec/softrec/trainer/bench/pairs"
+)
+
+// lab is a running bench.
+type lab struct {
+	o      Options
+	log    *slog.Logger
+	shop   shop
+	stock  *stock
+	folder string // of the models, thrown away in the end
+	at     Addresses
+	serve  string // address of the API
+	admin  string // of the server's private port
+	plain  string // address of the plain handler
+	live   []string
+
+	children []*process
+	offset   atomic.Int64 // of the windows' changes
+}
+
+// Run measures and returns what it found, also written to o.JSON. log, nil for silence, hears how far it is.
+func Run(ctx context.Context, o Options, log *slog.Logger) (result Result, err error) {
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	if err := o.Validate(); err != nil {
+		return Result{}, err
+	}
+	b := &lab{o: o, log: log, shop: newShop(o, time.Now())}
+	if b.folder, err = os.MkdirTemp("", "softrec-bench-"); err != nil {
+		return Result{}, fmt.Errorf("make a folder for the models: %w", err)
+	}
+	defer func() { err = errors.Join(err, b.close(), os.RemoveAll(b.folder)) }()
+	result = Result{
+		Items: o.Items, Users: o.Users, Connections: o.Connections, Seconds: o.Seconds, Cores: runtime.GOMAXPROCS(0), Go: runtime.Version(),
+		Redis: o.Redis, LoadBefore: pairs.Load(),
+	}
+	if result.Redis == "" {
+		result.Redis = "embedded"
+	}
+	if err := b.open(ctx); err != nil {
+		return Result{}, err
+	}
+	if err := b.measure(ctx, &result); err != nil {
+		return Result{}, err
+	}
+	result.LoadAfter = pairs.Load()
+	return result, result.write(o.JSON)
+}
+
+// open starts all processes and fills Redis.
+func (b *lab) open(ctx context.Context) error {
+	for _, step := range []struct {
+		name string
+		run  func(context.Context) error
+	}{
+		{"servers", b.openServers}, {"model", b.openModel}, {"windows", func(ctx context.Context) error { return b.stock.fill(ctx, b.shop) }},
+		{"plain handler", b.openPlain}, {"serve", b.openServe},
+	} {
+		start := time.Now()
+		if err := step.run(ctx); err != nil {
+			return err
+		}
+		b.log.Info("ready", "what", step.name, "took", time.Since(start).Round(time.Millisecond))
+	}
+	debug.FreeOSMemory() // the load needs little of what the model took
+	return nil
+}
+
+func (b *lab) start(name string, out io.Writer, args ...string) (*process, error) {
+	p, err := launch(name, b.o.Self, out, args...)
+	if err == nil {
+		b.children = append(b.children, p)
+	}
+	return p, err
+}
+
+// close ends the processes, the newest first.
+func (b *lab) close() error {
+	var errs []error
+	for i := len(b.children) - 1; i >= 0; i-- {
+		errs = append(errs, b.children[i].stop())
+	}
+	if b.stock != nil {
+		errs = append(errs, b.stock.rdb.Close())
+	}
+	return errors.Join(errs...)
+}
+
+func (b *lab) openServers(ctx context.Context) (err error) {
+	b.at = Addresses{Kafka: []string{b.o.Kafka}, Redis: b.o.Redis}
+	if b.o.Redis == "" {
+		if b.at, err = b.hostServers(); err != nil {
+			return err
+		}
+	}
+	if b.stock, err = openStock(b.at.Redis, b.folder, b.o.Connections); err != nil {
+		return err
+	}
+	return b.stock.empty(ctx)
+}
+
+func (b *lab) hostServers() (at Addresses, err error) {
+	in, out, err := os.Pipe()
+	if err != nil {
+		return at, fmt.Errorf("make a pipe to the servers: %w", err)
+	}
+	defer in.Close()
+	p, err := b.start("the embedded servers", out, "bench", "serve-worker", "servers")
+	err = errors.Join(err, out.Close())
+	if err != nil {
+		return at, err
+	}
+	line, err := bufio.NewReader(in).ReadBytes('\n')
+	if err == nil {
+		err = json.Unmarshal(line, &at)
+	}
+	if err != nil {
+		return at, fmt.Errorf("read the addresses of the embedded servers: %w\n%s", err, p.words())
+	}
+	return at, nil
+}
+
+// openModel makes the model of the shop and points at it. For swaps there is a second one of other counts.
+func (b *lab) openModel(ctx context.Context) error {
+	now := time.Now()
+	bundle, err := b.shop.build(ctx, b.o.Learn)
+	if err != nil {
+		return err
+	}
+	for round := range 2 {
+		if round > 0 && b.o.Swaps == 0 {
+			break
+		}
+		version, err := b.stock.store(ctx, bundle, 1+round, now)
+		if err != nil {
+			return err
+		}
+		b.live = append(b.live, version)
+	}
+	return b.stock.live.Promote(ctx, b.live[0])
+}
+
+func (b *lab) openPlain(ctx context.Context) (err error) {
+	pipe := b.stock.rdb.Pipeline()
+	for u := range b.o.Users {
+		pipe.Set(ctx, plainKey(userID(u)), plainBody(), 0)
+		if pipe.Len() == 1000 || u == b.o.Users-1 {
+			if _, err := pipe.Exec(ctx); err != nil {
+				return fmt.Errorf("fill the plain handler's keys: %w", err)
+			}
+		}
+	}
+	if b.plain, err = freeAddr(); err != nil {
+		return err
+	}
+	p, err := b.start("the plain handler", nil, "bench", "serve-worker", "plain", "--listen", b.plain, "--redis", b.at.Redis)
+	if err != nil {
+		return err
+	}
+	return p.await(ctx, "http://"+b.plain+"/plain/"+userID(0), 30*time.Second)
+}
+
+// openServe starts serve and ingest as anybody would.
+func (b *lab) openServe(ctx context.Context) (err error) {
+	if b.serve, err = freeAddr(); err != nil {
+		return err
+	}
+	if b.admin, err = freeAddr(); err != nil {
+		return err
+	}
+	shared := []string{"--redis-addrs", b.at.Redis, "--redis-prefix", prefix, "--kafka-brokers", strings.Join(b.at.Kafka, ","), "--log-level", "warn",
+		"--ingest-topic", prefix + ".interactions", "--ingest-items-topic", prefix + ".items", "--ingest-group", prefix}
+	if _, err := b.start("ingest", nil, append([]string{"ingest"}, shared...)...); err != nil {
+		return err
+	}
+	p, err := b.start("serve", nil, append([]string{"serve", "--models-dir", b.folder, "--serve-listen", b.serve, "--serve-admin-listen", b.admin}, shared...)...)
+	if err != nil {
+		return err
+	}
+	return p.await(ctx, "http://"+b.admin+"/readyz", 5*time.Minute)
+}
+
+// measure runs every load, one after the other.
+func (b *lab) measure(ctx context.Context, r *Result) (err error) {
+	if r.Reference, err = b.load(ctx, "plain handler", b.reference()); err != nil {
+		return err
+	}
+	r.ReferenceRPS = r.Reference.RPS
+	if b.o.Compare != "" {
+		l, err := b.load(ctx, "compared", b.compared())
+		if err != nil {
+			return err
+		}
+		r.Compare, r.CompareRPS = &l, l.RPS
+	}
+	if err := b.warm(ctx); err != nil {
+		return err
+	}
+	if r.Unchanged, err = b.profiled(ctx, r, "unchanged", b.unchanged()); err != nil {
+		return err
+	}
+	if r.Changed, err = b.profiled(ctx, r, "changed", b.changed()); err != nil {
+		return err
+	}
+	if b.o.Clicks > 0 {
+		if r.Click, err = b.clicks(ctx); err != nil {
+			return err
+		}
+	}
+	if b.o.Swaps > 0 {
+		if r.Swaps, err = b.swaps(ctx, r.Changed.Rate); err != nil {
+			return err
+		}
+	}
+	r.sum()
+	return nil
+}
+
+func (b *lab) load(ctx context.Context, name string, to target) (Load, error) {
+	l, err := measure(ctx, b.o, to)
+	b.log.Info("measured", "what", name, "rps", int(l.RPS), "p99_ms", l.P99, "failed", l.Failed)
+	return l, err
+}
+
+// profiled is load of serve, with what it cost the process.
+func (b *lab) profiled(ctx context.Context, r *Result, name string, to target) (Load, error) {
+	before, err := b.vitals(ctx)
+	if err != nil {
+		return Load{}, err
+	}
+	done := b.profile(ctx, name)
+	l, err := b.load(ctx, name, to)
+	if err := errors.Join(err, <-done); err != nil {
+		return l, err
+	}
+	after, err := b.vitals(ctx)
+	if err != nil {
+		return l, err
+	}
+	r.Vitals = append(r.Vitals, after.since(before, name, l))
+	return l, nil
+}
+
+func (b *lab) reference() target {
+	return target{addr: b.plain, path: func(u int) string { return "/plain/" + userID(u) }}
+}
+
+func (b *lab) compared() target {
+	return target{addr: hostOf(b.o.Compare), path: func(u int) string {
+		to, err := url.Parse(strings.ReplaceAll(b.o.Compare, userMark, userID(u)))
+		if err != nil { // Validate parsed it with another user
+			return "/"
+		}
+		return to.RequestURI()
+	}}
+}
+
+func hostOf(template string) string {
+	u, err := url.Parse(strings.ReplaceAll(template, userMark, "u"))
+	if err != nil {
+		return ""
+	}
+	if u.Port() == "" {
+		return u.Host + ":80"
+	}
+	return u.Host
+}
+
+func askFor(u int) string { return "/v1/recommend/" + userID(u) }
+
+func (b *lab) unchanged() target { return target{addr: b.serve, path: askFor, check: b.check} }
+
+// changed writes one interaction into the user's window before the request, by the code that ingest writes with.
+func (b *lab) changed() target {
+	t := b.unchanged()
+	t.prepare = func(ctx context.Context, u int) error {
+		n := b.offset.Add(1)
+		out, err := b.stock.windows.Apply(ctx, []window.UserBatch{{User: userID(u), Partition: ownPartition, Records: []window.Record{{
+			Offset: steps + n, Interaction: schema.Interaction{
+				ItemID: itemID(int(uint64(n) * 2654435761 % uint64(b.o.Items))), Type: schema.DefaultType, Timestamp: time.Now(),
+				Offset: steps + n, EventID: fmt.Sprintf("c-%012x", n),
+			},
+		}}}})
+		if err == nil && out.Applied != 1 {
+			err = fmt.Errorf("the window did not take the change: %+v", out)
+		}
+		return err
+	}
+	return t
+}
+
+// check demands a whole answer of a model for the window as it is.
+func (b *lab) check(u int, body []byte) error {
+	a, err := schema.DecodeAnswer(body)
+	switch {
+	case err != nil:
+		return fmt.Errorf("answer for %s: %w", userID(u), err)
+	case a.Degraded != "":
+		return fmt.Errorf("answer for %s is degraded: %s", userID(u), a.Degraded)
+	case len(a.Items) != 10 || a.ModelVersion == "" || a.WindowOffset < steps:
+		return fmt.Errorf("answer for %s has %d items of model %q for window %d", userID(u), len(a.Items), a.ModelVersion, a.WindowOffset)
+	}
+	return nil
+}
+
+// warm asks for every user once, so that what is unchanged has been asked before.
+func (b *lab) warm(ctx context.Context) error {
+	start := time.Now()
+	if err := b.each(ctx, func(c *client, u int) error {
+		status, body, err := c.get(askFor(u))
+		if err == nil && status != 200 {
+			err = fmt.Errorf("status %d: %.200s", status, body)
+		}
+		return err
+	}); err != nil {
+		return fmt.Errorf("ask for every user once: %w", err)
+	}
+	b.log.Info("asked for every user once", "took", time.Since(start).Round(time.Millisecond))
+	return nil
+}
+
+func (b *lab) path(name string) string { return filepath.Join(b.o.Profile, name+".pprof") }

@@ -1,0 +1,126 @@
+package serving
+
+import (
+	"context"
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// binary builds softrec and returns its path.
+func binary(t *testing.T) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "softrec")
+	if out, err := exec.Command("go", "build", "-o", path, "github.com/softrec/softrec/cmd/softrec").CombinedOutput(); err != nil {
+		t.Fatalf("build softrec: %v\n%s", err, out)
+	}
+	return path
+}
+
+func small(t *testing.T) Options {
+	o := DefaultOptions()
+	o.Items, o.Users, o.Connections, o.Seconds, o.Warm = 300, 200, 4, 0.5, 100*time.Millisecond
+	o.Learn, o.Clicks, o.Swaps, o.JSON = 2000, 5, 4, filepath.Join(t.TempDir(), "serve.json")
+	return o
+}
+
+// TestRun measures a small shop with the real processes. It looks at what was answered, not at how fast: 4 swaps under load and the rest without
+// one failed request.
+func TestRun_allProcesses(t *testing.T) {
+	if testing.Short() {
+		t.Skip("builds softrec and starts five processes")
+	}
+	o := small(t)
+	o.Self = binary(t)
+	o.Compare = "http://127.0.0.1:1/{user}" // nobody listens there: every request fails, and the run says so
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+	defer cancel()
+	r, err := Run(ctx, o, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, l := range map[string]Load{"reference": r.Reference, "unchanged": r.Unchanged, "changed": r.Changed, "swaps": r.Swaps.During} {
+		if l.Failed != 0 || l.Requests == 0 || l.Fault != "" {
+			t.Errorf("%s: %d of %d failed: %s", name, l.Failed, l.Requests, l.Fault)
+		}
+		if l.P99 < l.P50 || l.P50 <= 0 {
+			t.Errorf("%s: p50 %v ms, p99 %v ms", name, l.P50, l.P99)
+		}
+	}
+	if r.Compare == nil || r.Compare.Failed != r.Compare.Requests || r.Compare.Fault == "" {
+		t.Errorf("the server that is not there: %+v", r.Compare)
+	}
+	if r.Click.Clicks != o.Clicks || r.Click.P50 <= 0 || r.Swaps.Swaps != o.Swaps {
+		t.Errorf("clicks %+v, swaps %+v", r.Click, r.Swaps)
+	}
+	text, err := os.ReadFile(o.JSON)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var doc map[string]any
+	if err := json.Unmarshal(text, &doc); err != nil {
+		t.Fatal(err)
+	}
+	for _, key := range []string{"reference_rps", "compare_rps", "unchanged", "changed", "items", "users", "click_to_answer_ms"} {
+		if _, ok := doc[key]; !ok && key != "compare_rps" {
+			t.Errorf("the JSON has no %s", key)
+		}
+	}
+	if table := Table(r); !strings.Contains(table, "window changed before each") {
+		t.Errorf("table:\n%s", table)
+	}
+}
+
+func TestOptions_everyFaultIsNamed(t *testing.T) {
+	o := Options{Items: 1, Users: 0, Connections: 0, Learn: 0, Clicks: -1, Swaps: -1, Seconds: 0, Share: 2, Kafka: "a:1", Compare: "ftp://x/"}
+	err := o.Validate()
+	for _, want := range []string{"--items 1", "--users 0", "--connections 0", "--learn 0", "--clicks -1", "--swaps -1", "--seconds 0", "--share 2", `--kafka "a:1"`, "--compare", "{user}"} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("no %q in: %v", want, err)
+		}
+	}
+}
+
+// TestLoop_countsFromWhenARequestWasDue stalls a server once: the open loop must show the stall in more requests than the one that met it.
+func TestLoop_countsFromWhenARequestWasDue(t *testing.T) {
+	addr := stalling(t, 200*time.Millisecond)
+	l := &loop{to: target{addr: addr, path: func(int) string { return "/" }}, users: 10, workers: 1, length: 400 * time.Millisecond, interval: 5 * time.Millisecond}
+	times := l.run(t.Context())
+	late := int64(0)
+	for _, bar := range times.Distribution() {
+		if bar.From >= 50_000 {
+			late += bar.Count
+		}
+	}
+	if f := l.fault.Load(); f != nil {
+		t.Fatal(*f)
+	}
+	if late < 10 { // 150 ms at one every 5 ms, with room for a slow machine's own stalls
+		t.Errorf("%d of %d requests are at least 50 ms late, want 10 at least", late, times.TotalCount())
+	}
+}
+
+func TestShop_isTheSameAtEveryCall(t *testing.T) {
+	o := DefaultOptions()
+	o.Items, o.Users = 500, 100
+	now := time.Date(2026, 11, 29, 0, 0, 0, 0, time.UTC)
+	s := newShop(o, now)
+	for u := range 100 {
+		a, b := s.window(u), s.window(u)
+		if len(a) != steps {
+			t.Fatalf("window of %d entries, want %d", len(a), steps)
+		}
+		for k := range a {
+			if a[k] != b[k] {
+				t.Fatalf("user %d, entry %d: %+v and %+v", u, k, a[k], b[k])
+			}
+			if k > 0 && a[k].Timestamp.Before(a[k-1].Timestamp) || a[k].Timestamp.After(now) {
+				t.Fatalf("user %d, entry %d is at %s", u, k, a[k].Timestamp)
+			}
+		}
+	}
+}
