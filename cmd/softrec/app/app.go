@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"slices"
 
-	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/redis/go-redis/v9"
 
@@ -40,7 +39,7 @@ type App struct {
 	version string
 	log     *slog.Logger
 	stage   Stage
-	metrics *prometheus.Registry
+	metrics *registry
 
 	servers  *embedded.Servers // nil when Kafka and Redis are somewhere else
 	kafka    broker.Config
@@ -66,7 +65,7 @@ func Open(ctx context.Context, loaded *config.Loaded, log *slog.Logger, version 
 
 // OpenOn is Open for an experiment.
 func OpenOn(ctx context.Context, stage Stage, loaded *config.Loaded, log *slog.Logger, version string, roles ...Role) (*App, error) {
-	a := &App{cfg: loaded.Config, loaded: loaded, version: version, log: log, stage: stage, metrics: prometheus.NewRegistry(), topicsMade: make(chan struct{})}
+	a := &App{cfg: loaded.Config, loaded: loaded, version: version, log: log, stage: stage, metrics: newRegistry(), topicsMade: make(chan struct{})}
 	if err := a.open(ctx, roles); err != nil {
 		return nil, errors.Join(err, a.Close())
 	}

@@ -44,7 +44,7 @@ func (a *App) consumers(open func(topic, group string) (*broker.GroupSource, err
 	if a.servers != nil {
 		opts = append(opts, ingest.WithDurable(a.servers)) // a kill loses what the embedded Redis has not yet written
 	}
-	windows, err := window.New(a.rdb, keys, a.cfg.Window)
+	windows, err := window.New(a.rdb, keys, a.cfg.Window, window.WithRegisterer(a.metrics))
 	if err != nil {
 		return nil, err
 	}

@@ -26,7 +26,7 @@ func tree(t *testing.T) *cobra.Command {
 }
 
 func TestReference_isFresh(t *testing.T) {
-	pages, err := Reference(tree(t))
+	pages, err := Reference(t.Context(), tree(t))
 	if err != nil {
 		t.Fatal(err)
 	}
