@@ -13,12 +13,12 @@ func TestAverage_isTheWeightedMeanOfTheSteps(t *testing.T) {
 		t.Fatal(err)
 	}
 	const keep, steps = 0.9, 400
-	a := newAverage(keep, start)
+	a := newAverage(keep, start, nil)
 	w := start.Clone()
 	want := float64(w.Items()[6])
 	for s := 1; s <= steps; s++ {
 		w.Items()[6] = float32(s)
-		a.add(w)
+		a.add(w, nil)
 		k := min(keep, float64(s)/float64(s+9))
 		want = k*want + (1-k)*float64(s)
 	}
@@ -26,12 +26,12 @@ func TestAverage_isTheWeightedMeanOfTheSteps(t *testing.T) {
 		t.Errorf("average %v, want %v, a little behind %d", got, want, steps)
 	}
 	saved := a.clone()
-	a.add(w)
+	a.add(w, nil)
 	if saved.steps != steps || saved.weights.Items()[6] == a.weights.Items()[6] {
 		t.Error("a copy moves with its origin")
 	}
-	none := newAverage(0, start)
-	none.add(w)
+	none := newAverage(0, start, nil)
+	none.add(w, nil)
 	if none.weights != nil || none.clone().weights != nil {
 		t.Error("an average that was not asked for is kept")
 	}

@@ -14,6 +14,7 @@ type slot struct {
 	item, position       int32 // rows of the tables; item 0 = empty
 	real, easy           int32 // targets, 0 = none
 	realShare, easyShare float32
+	sides                [2]int32 // rows of the table of side inputs, 0 = none
 }
 
 // batch is the input of one step, laid out as the graph wants it.
@@ -34,7 +35,7 @@ func (l *Learner) assemble(rows []row, size int, pass *passState, rng *rand.Rand
 	n := size * t
 	l.sampler.draw(rng)
 	b := &batch{shape: shape{rows: size, negatives: len(l.sampler.ids)}, slots: make([]slot, n)}
-	net := network{cfg}
+	net := l.network()
 	b.inputs = make([][]float32, inDropout+net.dropouts())
 	for in, width := range map[int]int{
 		inStream: d, inReal: d, inEasy: d, inRealOwn: 1, inEasyOwn: 1, inRealShare: 1, inEasyShare: 1, inRealSeen: 1, inEasySeen: 1,
@@ -42,11 +43,11 @@ func (l *Learner) assemble(rows []row, size int, pass *passState, rng *rand.Rand
 		b.inputs[in] = make([]float32, n*width)
 	}
 	b.place(rows, l.seqs, pass, rng, t)
-	if l.engine.native == nil {
+	if !l.engine.byHand(net) {
 		b.inputs[inMask] = b.mask(t)
 	}
 	b.inputs[inNegatives] = make([]float32, len(l.sampler.ids)*d)
-	b.inputs[inInverse] = l.sampler.inverse
+	b.inputs[inInverse] = l.sampler.weights()
 	gather(b.inputs[inNegatives], l.weights.Items(), l.sampler.ids, d)
 	if cfg.Dropout > 0 {
 		for i := range net.dropouts() {
@@ -54,7 +55,7 @@ func (l *Learner) assemble(rows []row, size int, pass *passState, rng *rand.Rand
 		}
 		b.dropout = dropoutMask(n*d, cfg.Dropout, rng)
 	}
-	b.fill(l.weights, l.sampler)
+	b.fill(l.weights, l.sideRow, l.sampler)
 	return b
 }
 
@@ -67,6 +68,9 @@ func (b *batch) place(rows []row, seqs []sequenceOf, pass *passState, rng *rand.
 			s := seqs[e]
 			for i, id := range s.items {
 				sl := slot{item: id, position: int32(t - len(s.items) + i)}
+				if s.sides != nil {
+					sl.sides = s.sides[i]
+				}
 				if s.targets[i] != 0 {
 					sl.real = s.targets[i]
 					pass.target(&sl, s.numbers[i], rng)
@@ -99,7 +103,7 @@ func (b *batch) mask(t int) []float32 {
 }
 
 // fill writes vectors, shares and corrections of the slots.
-func (b *batch) fill(w *sequence.Weights, smp *sampler) {
+func (b *batch) fill(w *sequence.Weights, side func(id int32) []float32, smp *sampler) {
 	d := w.Config().Dim
 	scale := sequence.EmbeddingScale(d)
 	for _, s := range b.slots {
@@ -115,6 +119,11 @@ func (b *batch) fill(w *sequence.Weights, smp *sampler) {
 		e, p := w.Items()[int(s.item)*d:][:d], w.Positions()[int(s.position)*d:][:d]
 		for j := range x {
 			x[j] = e[j]*scale + p[j]
+		}
+		for _, id := range s.sides {
+			for j, v := range side(id) {
+				x[j] += v
+			}
 		}
 		if b.dropout != nil {
 			for j, m := range b.dropout[i*d : (i+1)*d] {

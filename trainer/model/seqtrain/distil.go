@@ -15,6 +15,9 @@ const distilChunk = 256
 // the hand-written inference on all workers: on two cores half the time of a training epoch of the pure-Go backend
 // (3,700 items), and no memory that grows with the catalogue.
 func (l *Learner) Distil(ctx context.Context) (soft.Distilled, error) {
+	if err := l.plain(); err != nil {
+		return soft.Distilled{}, fmt.Errorf("distil: %w", err)
+	}
 	easy, confidence := make([]int32, len(l.prompts)), make([]float32, len(l.prompts))
 	for at := 0; at < len(l.items); at += distilChunk {
 		if err := ctx.Err(); err != nil {

@@ -24,15 +24,16 @@ type Engine struct {
 	backend compute.Backend
 	cfg     Config
 	native  *native // computes the steps instead of the backend; nil where the backend is a tensor compiler
-	steps   map[sequence.Config]*graph.Exec
+	steps   map[network]*graph.Exec
 	stuck   bool
 	mean    time.Duration // of a step, moving
 	warm    map[warmKey]bool
-	execute func(x *graph.Exec, cfg sequence.Config, b *batch, params []sequence.Tensor, read func(out int, data []float32)) error // call, unless a test stands in
+	ranks   map[network]*graph.Exec                                                                                        // of networks that only graphs compute
+	execute func(x *graph.Exec, net network, b *batch, params []sequence.Tensor, read func(out int, data []float32)) error // call, unless a test stands in
 }
 
 type warmKey struct {
-	net   sequence.Config
+	net   network
 	shape shape
 }
 
@@ -48,11 +49,14 @@ func NewEngine(be compute.Backend, cfg Config) (*Engine, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, fmt.Errorf("new training engine: %w", err)
 	}
-	e := &Engine{backend: be, cfg: cfg, steps: map[sequence.Config]*graph.Exec{}, warm: map[warmKey]bool{}, execute: call}
+	e := &Engine{backend: be, cfg: cfg, steps: map[network]*graph.Exec{}, ranks: map[network]*graph.Exec{}, warm: map[warmKey]bool{}, execute: call}
 	if be.Name() == pureGo {
 		e.native = &native{workers: cfg.workers()}
-		e.execute = func(_ *graph.Exec, net sequence.Config, b *batch, params []sequence.Tensor, read func(int, []float32)) error {
-			return e.native.step(net, b, params, read)
+		e.execute = func(x *graph.Exec, net network, b *batch, params []sequence.Tensor, read func(int, []float32)) error {
+			if x != nil {
+				return call(x, net, b, params, read)
+			}
+			return e.native.step(net.cfg, b, params, read)
 		}
 	}
 	return e, nil
@@ -67,42 +71,49 @@ func (e *Engine) Close() {
 		x.Finalize()
 	}
 	clear(e.steps)
+	for _, x := range e.ranks {
+		x.Finalize()
+	}
+	clear(e.ranks)
 }
 
 // exec returns the compiled step of an architecture, for any batch shape; nil where nothing is compiled.
-func (e *Engine) exec(cfg sequence.Config) (*graph.Exec, error) {
-	if x, ok := e.steps[cfg]; ok || e.native != nil {
+func (e *Engine) exec(net network) (*graph.Exec, error) {
+	if x, ok := e.steps[net]; ok || e.byHand(net) {
 		return x, nil
 	}
-	x, err := graph.NewExec(e.backend, network{cfg}.step)
+	x, err := graph.NewExec(e.backend, net.step)
 	if err != nil {
 		return nil, fmt.Errorf("build training step: %w", err)
 	}
 	x.SetMaxCache(-1)
-	e.steps[cfg] = x
+	e.steps[net] = x
 	return x, nil
 }
 
+// byHand reports whether the steps of a network are computed without gomlx.
+func (e *Engine) byHand(net network) bool { return e.native != nil && net.vary == Variation{} }
+
 // run executes one step and hands its outputs to read, by number; read must not keep them.
-func (e *Engine) run(ctx context.Context, cfg sequence.Config, b *batch, params []sequence.Tensor, read func(out int, data []float32)) error {
+func (e *Engine) run(ctx context.Context, net network, b *batch, params []sequence.Tensor, read func(out int, data []float32)) error {
 	if e.stuck {
 		return ErrStuck
 	}
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	x, err := e.exec(cfg)
+	x, err := e.exec(net)
 	if err != nil {
 		return err
 	}
-	key := warmKey{cfg, b.shape}
+	key := warmKey{net, b.shape}
 	limit := e.cfg.StepTimeout
 	if e.warm[key] { // a step that is neither the first of its shape nor near the mean is stuck
 		limit = min(limit, max(100*e.mean, 20*time.Second))
 	}
 	start := time.Now()
 	done := make(chan error, 1)
-	go func() { done <- protect(func() error { return e.execute(x, cfg, b, params, read) }) }()
+	go func() { done <- protect(func() error { return e.execute(x, net, b, params, read) }) }()
 	timer := time.NewTimer(limit)
 	defer timer.Stop()
 	select {
@@ -124,7 +135,7 @@ func (e *Engine) run(ctx context.Context, cfg sequence.Config, b *batch, params 
 }
 
 // call runs the graph and frees everything it made.
-func call(x *graph.Exec, cfg sequence.Config, b *batch, params []sequence.Tensor, read func(out int, data []float32)) error {
+func call(x *graph.Exec, net network, b *batch, params []sequence.Tensor, read func(out int, data []float32)) error {
 	args := make([]any, 0, len(b.inputs)+len(params))
 	defer func() {
 		for _, a := range args {
@@ -132,12 +143,12 @@ func call(x *graph.Exec, cfg sequence.Config, b *batch, params []sequence.Tensor
 		}
 	}()
 	for in, data := range b.inputs {
-		args = append(args, tensors.FromFlatDataAndDimensions(data, inputShape(in, cfg, b)...))
+		args = append(args, tensors.FromFlatDataAndDimensions(data, inputShape(in, net.cfg, b)...))
 	}
 	for _, t := range params {
 		args = append(args, tensors.FromFlatDataAndDimensions(t.Data, t.Shape...))
 	}
-	if err := (network{cfg}).arity(len(args)); err != nil {
+	if err := net.arity(len(args)); err != nil {
 		return err
 	}
 	outs, err := x.Call(args...)

@@ -52,7 +52,9 @@ const (
 
 // network builds the graphs of one architecture.
 type network struct {
-	cfg sequence.Config
+	cfg   sequence.Config
+	vary  Variation
+	power float64 // of the target's probability in gBCE; 0 without
 }
 
 // dropouts is the number of dropout masks a step takes.
@@ -68,15 +70,19 @@ func (n network) step(in []*Node) []*Node {
 	masks := in[inDropout : inDropout+n.dropouts()]
 	tensors := in[inDropout+n.dropouts():]
 	h := n.hidden(in[inStream], in[inMask], masks, tensors)
-	real, easy := n.crossEntropy(h, in)
+	loss := n.crossEntropy
+	if n.vary.Binary {
+		loss = n.binary
+	}
+	real, easy := loss(h, in)
 	sumReal, sumEasy := inner(real, in[inRealSeen]), inner(easy, in[inEasySeen])
-	loss := Add(inner(real, in[inRealShare]), inner(easy, in[inEasyShare]))
+	total := Add(inner(real, in[inRealShare]), inner(easy, in[inEasyShare]))
 	wrt := append([]*Node{in[inStream], in[inNegatives], in[inReal], in[inEasy]}, tensors...)
-	return append([]*Node{sumReal, sumEasy, loss}, Gradient(loss, wrt...)...)
+	return append([]*Node{sumReal, sumEasy, total}, Gradient(total, wrt...)...)
 }
 
 // hidden is the network up to the vectors that are multiplied with the item table: N x Dim.
-// tensors are those of sequence.Weights from the first block on.
+// tensors are those of sequence.Weights from the first block on, and behind them those of the gates.
 func (n network) hidden(x, mask *Node, dropout, tensors []*Node) *Node {
 	const q, k, v, o, ff1, ff1b, ff2, perBlock = 0, 1, 2, 3, 4, 5, 6, 7
 	drop := func(i int, y *Node) *Node {
@@ -87,6 +93,10 @@ func (n network) hidden(x, mask *Node, dropout, tensors []*Node) *Node {
 	}
 	for l := range n.cfg.Layers {
 		t := tensors[l*perBlock:]
+		if n.vary.Gated {
+			x = n.gated(x, mask, drop, l, t, tensors[n.cfg.Layers*perBlock+1+l*tensorsPerGate:])
+			continue
+		}
 		h := normalise(x)
 		a := n.attention(matmul(h, MulScalar(t[q], 1/math.Sqrt(float64(n.cfg.Dim/n.cfg.Heads)))), matmul(h, t[k]), matmul(h, t[v]), mask)
 		x = Add(x, drop(2*l, matmul(a, t[o])))
@@ -155,7 +165,7 @@ func matmul(a, b *Node) *Node { return DotGeneral(a, []int{1}, nil, b, []int{0},
 
 // arity checks that a step got the inputs it was built for.
 func (n network) arity(got int) error {
-	if want := inDropout + n.dropouts() + n.cfg.Layers*7 + 1; got != want {
+	if want := inDropout + n.dropouts() + n.cfg.Layers*7 + 1 + n.gates(); got != want {
 		return fmt.Errorf("training step with %d inputs: want %d", got, want)
 	}
 	return nil

@@ -20,6 +20,9 @@ type Learner struct {
 	adam    moments
 	average average
 	seed    uint64
+	vary    Variation
+	extra   extra
+	words   [][]Word // by item, nil without
 
 	seqs       []sequenceOf
 	items      [][]int32 // of seqs
@@ -64,7 +67,7 @@ func (e *Engine) Learner(start *sequence.Weights, data Data, seed uint64) (*Lear
 			return nil, fmt.Errorf("new sequence learner: example %d has %d items and %d targets: want as many", i, len(ex.Items), len(ex.Targets))
 		}
 	}
-	l := &Learner{engine: e, cfg: e.cfg, weights: start.Clone(), seed: seed, validation: data.Validation}
+	l := &Learner{engine: e, cfg: e.cfg, weights: start.Clone(), seed: seed, validation: data.Validation, extra: extra{sides: -1, words: -1}}
 	seqs, n := split(data.Train, start.Config().MaxLen, start.Vocab())
 	if n == 0 {
 		return nil, fmt.Errorf("new sequence learner: none of %d examples has a known target", len(data.Train))
@@ -84,7 +87,7 @@ func (e *Engine) Learner(start *sequence.Weights, data Data, seed uint64) (*Lear
 	l.gradItems = make([]float32, len(start.Items()))
 	l.gradPos = make([]float32, len(start.Positions()))
 	l.adam = freshMoments(start)
-	l.average = newAverage(e.cfg.Average, start)
+	l.average = newAverage(e.cfg.Average, start, nil)
 	return l, nil
 }
 
@@ -117,11 +120,12 @@ type state struct {
 	weights *sequence.Weights
 	adam    moments
 	average average
+	extra   extra
 }
 
 // Save returns a deep copy of the weights, of their average and of Adam's moments.
 func (l *Learner) Save(context.Context) (soft.State, error) {
-	return &state{weights: l.weights.Clone(), adam: l.adam.clone(), average: l.average.clone()}, nil
+	return &state{weights: l.weights.Clone(), adam: l.adam.clone(), average: l.average.clone(), extra: l.extra.clone()}, nil
 }
 
 // Load makes a deep copy of s the present state. D' and E stay.
@@ -134,7 +138,7 @@ func (l *Learner) Load(_ context.Context, s soft.State) error {
 		return fmt.Errorf("load sequence state: %+v with %d items does not fit %+v with %d",
 			st.weights.Config(), st.weights.Vocab(), l.weights.Config(), l.weights.Vocab())
 	}
-	l.weights, l.adam, l.average = st.weights.Clone(), st.adam.clone(), st.average.clone()
+	l.weights, l.adam, l.average, l.extra = st.weights.Clone(), st.adam.clone(), st.average.clone(), st.extra.clone()
 	return nil
 }
 

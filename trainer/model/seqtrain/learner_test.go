@@ -441,7 +441,7 @@ func TestTrain_stopsWithItsContext(t *testing.T) {
 // TestEngine_graphFaults: whatever goes wrong inside gomlx comes out as an error, and the engine works on.
 func TestEngine_graphFaults(t *testing.T) {
 	l := onGraph(newLearner(t, goBackend(t), smallTraining(), weights(t, small, 50, 1), chain{50}.data(40, 1, 1)))
-	l.engine.execute = func(x *graph.Exec, cfg sequence.Config, b *batch, params []sequence.Tensor, read func(int, []float32)) error {
+	l.engine.execute = func(x *graph.Exec, cfg network, b *batch, params []sequence.Tensor, read func(int, []float32)) error {
 		bad := slices.Clone(params)
 		bad[0] = sequence.Tensor{Name: "q", Shape: []int{3}, Data: []float32{1, 2, 3}}
 		return call(x, cfg, b, bad, read)
@@ -449,7 +449,7 @@ func TestEngine_graphFaults(t *testing.T) {
 	if _, err := l.Train(background, pass(0, 1)); err == nil {
 		t.Error("a graph of the wrong shape ran")
 	}
-	l.engine.execute = func(*graph.Exec, sequence.Config, *batch, []sequence.Tensor, func(int, []float32)) error {
+	l.engine.execute = func(*graph.Exec, network, *batch, []sequence.Tensor, func(int, []float32)) error {
 		panic("inside gomlx")
 	}
 	if _, err := l.Train(background, pass(0, 1)); err == nil || !strings.Contains(err.Error(), "inside gomlx") {
@@ -463,7 +463,7 @@ func TestEngine_watchdog(t *testing.T) {
 	l := newLearner(t, goBackend(t), smallTraining(), weights(t, small, 50, 1), chain{50}.data(40, 1, 1))
 	l.engine.cfg.StepTimeout = 20 * time.Millisecond
 	release, ended := make(chan struct{}), make(chan struct{})
-	l.engine.execute = func(*graph.Exec, sequence.Config, *batch, []sequence.Tensor, func(int, []float32)) error {
+	l.engine.execute = func(*graph.Exec, network, *batch, []sequence.Tensor, func(int, []float32)) error {
 		<-release
 		close(ended)
 		return nil

@@ -14,6 +14,7 @@ type sampler struct {
 	inverse []float32 // by place in ids: one over the chance to be drawn, 0 for no item
 	chance  []float64 // by item: the chance to be drawn; nil = every item is always there
 	drawn   []bool    // by item
+	binary  bool      // the items are negatives of a binary loss, as many of the catalogue as there are places
 }
 
 // newSampler makes the sampler for a catalogue of vocab rows; counts are those of the targets in D, by item. A
@@ -115,9 +116,35 @@ func stride(n int, rng *rand.Rand) int {
 	}
 }
 
-// own is what the term of a target must be multiplied with so that the sampled sum holds it exactly once.
+// weights is what the term of each place is multiplied with.
+func (s *sampler) weights() []float32 {
+	if !s.binary {
+		return s.inverse
+	}
+	out := make([]float32, len(s.inverse))
+	for i, v := range s.inverse {
+		out[i] = v * float32(s.share())
+	}
+	return out
+}
+
+// share is how much of the catalogue is sampled.
+func (s *sampler) share() float64 {
+	if s.chance == nil {
+		return 1
+	}
+	return float64(len(s.ids)) / float64(len(s.chance)-1)
+}
+
+// own is what the term of a target must be multiplied with so that the sampled sum holds it exactly once, in a binary loss not at all.
 func (s *sampler) own(id int32) float32 {
 	switch {
+	case s.binary && !s.drawn[id]:
+		return 0
+	case s.binary && s.chance == nil:
+		return -1
+	case s.binary:
+		return float32(-s.share() / s.chance[id])
 	case !s.drawn[id]:
 		return 1
 	case s.chance == nil:

@@ -9,8 +9,9 @@ const openRows = 16
 // sequenceOf is one example as trained on: only known ids, at most MaxLen of them.
 type sequenceOf struct {
 	items   []int32
-	targets []int32 // 0 = none
-	numbers []int   // of the prompts at its positions, -1 where there is no target
+	targets []int32    // 0 = none
+	sides   [][2]int32 // nil = none
+	numbers []int      // of the prompts at its positions, -1 where there is no target
 }
 
 // row is one line of a batch: examples side by side.
@@ -23,7 +24,7 @@ type row struct {
 // targets become 0; longer ones are cut into pieces of maxLen from the end, and pieces without any target are left out.
 func split(examples []Example, maxLen, vocab int) (seqs []sequenceOf, prompts int) {
 	for _, ex := range examples {
-		items, targets := known(ex, vocab)
+		items, targets, sides := known(ex, vocab)
 		head := len(items) % maxLen
 		for at := 0; at < len(items); {
 			end := at + maxLen
@@ -31,6 +32,9 @@ func split(examples []Example, maxLen, vocab int) (seqs []sequenceOf, prompts in
 				end = head
 			}
 			s := sequenceOf{items: items[at:end], targets: targets[at:end], numbers: make([]int, end-at)}
+			if sides != nil {
+				s.sides = sides[at:end]
+			}
 			before := prompts
 			for i, t := range s.targets {
 				s.numbers[i] = -1
@@ -48,7 +52,7 @@ func split(examples []Example, maxLen, vocab int) (seqs []sequenceOf, prompts in
 	return seqs, prompts
 }
 
-func known(ex Example, vocab int) (items, targets []int32) {
+func known(ex Example, vocab int) (items, targets []int32, sides [][2]int32) {
 	for i, id := range ex.Items {
 		if id <= 0 || int(id) >= vocab {
 			continue
@@ -58,8 +62,11 @@ func known(ex Example, vocab int) (items, targets []int32) {
 			t = 0
 		}
 		items, targets = append(items, id), append(targets, t)
+		if ex.Sides != nil {
+			sides = append(sides, ex.Sides[i])
+		}
 	}
-	return items, targets
+	return items, targets, sides
 }
 
 // pack puts the sequences, in an order drawn from rng, side by side into rows of maxLen slots.

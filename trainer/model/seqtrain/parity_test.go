@@ -84,7 +84,7 @@ func compare(t *testing.T, l *Learner) {
 func hiddenOf(t *testing.T, l *Learner, b *batch) []float32 {
 	t.Helper()
 	cfg := l.weights.Config()
-	x, err := NewExec(l.engine.backend, func(in []*Node) *Node { return network{cfg}.hidden(in[0], in[1], nil, in[2:]) })
+	x, err := NewExec(l.engine.backend, func(in []*Node) *Node { return network{cfg: cfg}.hidden(in[0], in[1], nil, in[2:]) })
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,6 +2,7 @@ package seqtrain
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 
@@ -47,7 +48,7 @@ func (l *Learner) Distances(ctx context.Context, probe []int) ([]float64, error)
 	if l.space == nil {
 		return nil, fmt.Errorf("measure distances: the space was not fixed")
 	}
-	if err := ctx.Err(); err != nil {
+	if err := errors.Join(ctx.Err(), l.plain()); err != nil {
 		return nil, fmt.Errorf("measure distances: %w", err)
 	}
 	asked := map[prompt]bool{}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/softrec/softrec/trainer/model/sequence"
 )
@@ -18,10 +19,21 @@ func (l *Learner) step(ctx context.Context, b *batch) (sums, error) {
 		return sums{}, fmt.Errorf("loss is %v: the weights have diverged", loss)
 	}
 	l.adam.begin()
-	for i, t := range l.weights.Tensors() {
-		l.adam.update(i, t.Data, grads[i], l.cfg.LearningRate)
+	own := l.weights.Tensors()
+	for i, t := range own {
+		values := t.Data
+		if i == 0 && l.words != nil {
+			values = l.extra.own
+		}
+		l.adam.update(i, values, grads[i], l.cfg.LearningRate)
 	}
-	l.average.add(l.weights)
+	for i, t := range l.extra.tensors {
+		l.adam.update(len(own)+i, t.Data, grads[len(own)+i], l.cfg.LearningRate)
+	}
+	if l.words != nil {
+		l.compose()
+	}
+	l.average.add(l.weights, l.extra.tensors)
 	return s, nil
 }
 
@@ -30,11 +42,17 @@ func (l *Learner) step(ctx context.Context, b *batch) (sums, error) {
 func (l *Learner) gradients(ctx context.Context, b *batch) (s sums, loss float64, grads [][]float32, err error) {
 	s = sums{realSeen: b.realSeen, easySeen: b.easySeen}
 	tensors := l.weights.Tensors()
-	grads = make([][]float32, len(tensors))
+	grads = make([][]float32, len(tensors)+len(l.extra.tensors))
 	clear(l.gradItems)
 	clear(l.gradPos)
 	grads[0], grads[1] = l.gradItems, l.gradPos
-	err = l.engine.run(ctx, l.weights.Config(), b, tensors[2:], func(out int, data []float32) {
+	var sides []float32
+	if at := l.extra.sides; at >= 0 {
+		sides = make([]float32, len(l.extra.tensors[at].Data))
+		grads[len(tensors)+at] = sides
+	}
+	params := slices.Concat(tensors[2:], l.extra.tensors[:l.extra.graph])
+	err = l.engine.run(ctx, l.network(), b, params, func(out int, data []float32) {
 		switch out {
 		case outReal:
 			s.real = float64(data[0])
@@ -43,14 +61,17 @@ func (l *Learner) gradients(ctx context.Context, b *batch) (s sums, loss float64
 		case outLoss:
 			loss = float64(data[0])
 		default:
-			b.collect(out, data, grads, l.weights.Config(), l.sampler)
+			b.collect(out, data, grads, sides, l.weights.Config(), l.sampler)
 		}
 	})
+	if err == nil && l.words != nil {
+		grads[len(tensors)+l.extra.words] = l.wordGradients(grads[0])
+	}
 	return s, loss, grads, err
 }
 
-// collect adds an output of the graph to the gradients by tensor; those of the tables come by slot.
-func (b *batch) collect(out int, data []float32, grads [][]float32, cfg sequence.Config, smp *sampler) {
+// collect adds an output of the graph to the gradients by tensor; those of the tables, that of the side inputs among them, come by slot.
+func (b *batch) collect(out int, data []float32, grads [][]float32, sides []float32, cfg sequence.Config, smp *sampler) {
 	d := cfg.Dim
 	switch out {
 	case gradStream:
@@ -67,6 +88,11 @@ func (b *batch) collect(out int, data []float32, grads [][]float32, cfg sequence
 				}
 				items[j] += v * scale
 				pos[j] += v
+				for _, id := range s.sides {
+					if id != 0 {
+						sides[int(id)*d+j] += v
+					}
+				}
 			}
 		}
 	case gradNegatives:

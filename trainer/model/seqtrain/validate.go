@@ -18,7 +18,7 @@ func (l *Learner) Validate(ctx context.Context) (float64, error) {
 	if len(l.validation) == 0 {
 		return 0, errors.New("validate: there are no cases")
 	}
-	if err := ctx.Err(); err != nil {
+	if err := errors.Join(ctx.Err(), l.plain()); err != nil {
 		return 0, fmt.Errorf("validate: %w", err)
 	}
 	histories := make([][]int32, len(l.validation))

@@ -62,6 +62,16 @@ func (t *Table) Len() int { return len(t.items) }
 // Titled is how many items have words.
 func (t *Table) Titled() int { return t.titled }
 
+// Terms hands the words of an item's title to each, by number, with their weights in the title's vector, which has length 1. Words that say
+// nothing are left out.
+func (t *Table) Terms(item int32, each func(term int32, weight float32)) {
+	for _, term := range t.items[item] {
+		if w := t.weights[term] * t.inverse[item]; w != 0 {
+			each(term, w)
+		}
+	}
+}
+
 func (t *Table) append(title string) {
 	item := int32(len(t.items))
 	own := make([]int32, 0, 8)
