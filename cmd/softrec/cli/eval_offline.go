@@ -48,7 +48,7 @@ func newEvalOffline(env Env) (*cobra.Command, error) {
 func evalOfflineFlags(cmd *cobra.Command, o *offline.Options) {
 	fs := cmd.Flags()
 	fs.StringVar(&o.Interactions, "interactions", "", "log: tab-separated text with the columns user, item and timestamp (or pos), and split (train, valid, test) if there is one")
-	fs.StringVar(&o.Items, "items", "", "catalogue with the column item, and title if there is one")
+	fs.StringVar(&o.Items, "items", "", "catalogue with the column item, and title if there is one; empty for none")
 	fs.StringVar(&o.Model, "model", "", "Hugging Face folder of an encoder (BERT), or hf:owner/name: titles then speak in text and ranker")
 	fs.StringVar(&o.Out, "out", "", "folder of the results")
 	fs.StringSliceVar(&o.Models, "models", nil, "models to evaluate, separated by commas; empty for all")
@@ -57,5 +57,9 @@ func evalOfflineFlags(cmd *cobra.Command, o *offline.Options) {
 	fs.IntVar(&o.Epochs, "epochs", o.Epochs, "most epochs of one network; it stops earlier when its validation stops getting better")
 	fs.IntVar(&o.SoftEpochs, "soft-epochs", o.SoftEpochs, "epochs of SOFT's teacher and of its student, sft gets as much compute as both together; 0 for as many as the network alone needed within --minutes")
 	fs.IntVar(&o.Watch, "watch", o.Watch, "validation users that decide when a network stops; 0 for all")
+	names, help := offline.NetworkNames()
+	fs.StringSliceVar(&o.Networks, "networks", nil, "ablation: variants of the network to train beside it, each a model sequence-NAME, and ranker-NAME where the ranker can read it: "+strings.Join(names, ", "))
+	cmd.Long += "\n\nVariants for --networks, of which validation alone may choose:\n  " + strings.Join(help, "\n  ")
+	fs.Float64Var(&o.Share, "train-share", o.Share, "share of the users whose training part is learnt from, for the low-data regime; all are asked")
 	fs.IntVar(&o.Draws, "bootstrap", o.Draws, "draws of the bootstrap over users")
 }

@@ -1,12 +1,11 @@
 package offline
 
 import (
-	"runtime"
+	"context"
 	"time"
 
 	"github.com/softrec/softrec/cmd/softrec/evaluation"
 	"github.com/softrec/softrec/trainer/model/mixer"
-	"github.com/softrec/softrec/trainer/model/sequence"
 )
 
 // keep times a run and remembers it.
@@ -40,17 +39,15 @@ func (l *lab) plain(counts *sources, column int) []listed {
 }
 
 // alone ranks by a network.
-func (l *lab) alone(w *sequence.Weights) []listed {
+func (l *lab) alone(ctx context.Context, t *trained, v variant) ([]listed, error) {
 	out := make([]listed, len(l.split.Test))
-	w.ScoresBatch(histories(l.split.Test), runtime.GOMAXPROCS(0), func(i int, scores []float32, _ bool) {
-		out[i].ranks = rankAll(scores, l.split.Test[i], &out[i].top)
-	})
-	return out
+	err := t.scores(ctx, v, l.split.Test, func(i int, scores []float32) { out[i].ranks = rankAll(scores, l.split.Test[i], &out[i].top) })
+	return out, err
 }
 
 // blended fits the mixture on the validation questions and ranks by it, with the counts it was fitted with and with those that
 // hold the validation items too.
-func (l *lab) blended(t *trained, seed int64) error {
+func (l *lab) blended(t *trained, v variant, seed int64) error {
 	start := time.Now()
 	s := speakersOf(l.counts, t.weights, l.words, l.titles)
 	m, attempts, err := fitBlend(s, sample(l.split.Valid, fitQuestions), uint64(seed))
@@ -61,9 +58,11 @@ func (l *lab) blended(t *trained, seed int64) error {
 		l.log.Info("mixture", "seed", seed, "mixture", a.name, "hr10", a.hr, "ndcg10", a.ndcg)
 	}
 	before, after := l.mixed(s, m)
-	seconds := t.seconds + time.Since(start).Seconds()
-	l.runs[evaluation.Ranker] = append(l.runs[evaluation.Ranker], &run{seed: seed, answers: before, seconds: seconds})
-	l.runs[RankerValid] = append(l.runs[RankerValid], &run{seed: seed, answers: after, seconds: seconds})
+	seconds, name := t.seconds+time.Since(start).Seconds(), v.called(evaluation.Ranker)
+	l.runs[name] = append(l.runs[name], &run{seed: seed, answers: before, seconds: seconds})
+	if v.name == "" {
+		l.runs[RankerValid] = append(l.runs[RankerValid], &run{seed: seed, answers: after, seconds: seconds})
+	}
 	return nil
 }
 

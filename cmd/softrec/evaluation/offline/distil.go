@@ -26,7 +26,9 @@ func (l *lab) distilled(ctx context.Context, engine *seqtrain.Engine, epochs int
 	if err != nil {
 		return fmt.Errorf("SOFT of seed %d: %w", seed, err)
 	}
-	l.keepTrained(evaluation.SOFT, seed, student, start)
+	if err := l.keepTrained(ctx, evaluation.SOFT, seed, student, start); err != nil {
+		return err
+	}
 	l.notes = append(l.notes, fmt.Sprintf("seed %d: SOFT trained teacher and student for %d epochs each under schedule %s, at a cost of %.1f passes; lambda %s", seed, epochs, rec.Schedule, rec.Cost(), lambdas(rec)))
 	plain, err := l.learner(engine, seed)
 	if err != nil {
@@ -36,8 +38,7 @@ func (l *lab) distilled(ctx context.Context, engine *seqtrain.Engine, epochs int
 	if _, err := soft.SFT(ctx, plain, cfg.SameCompute(rec), nil, uint64(seed), l.watch(evaluation.SFT, seed)); err != nil {
 		return fmt.Errorf("SFT of seed %d: %w", seed, err)
 	}
-	l.keepTrained(evaluation.SFT, seed, plain, start)
-	return nil
+	return l.keepTrained(ctx, evaluation.SFT, seed, plain, start)
 }
 
 func (l *lab) learner(engine *seqtrain.Engine, seed int64) (*seqtrain.Learner, error) {
@@ -49,11 +50,13 @@ func (l *lab) learner(engine *seqtrain.Engine, seed int64) (*seqtrain.Learner, e
 }
 
 // keepTrained ranks by what a learner holds, where the options ask for it.
-func (l *lab) keepTrained(name string, seed int64, learner *seqtrain.Learner, start time.Time) {
+func (l *lab) keepTrained(ctx context.Context, name string, seed int64, learner *seqtrain.Learner, start time.Time) error {
 	if !l.o.wants(name) {
-		return
+		return nil
 	}
-	l.runs[name] = append(l.runs[name], &run{seed: seed, answers: l.alone(learner.Weights()), seconds: time.Since(start).Seconds()})
+	answers, err := l.alone(ctx, &trained{weights: learner.Weights()}, variant{})
+	l.runs[name] = append(l.runs[name], &run{seed: seed, answers: answers, seconds: time.Since(start).Seconds()})
+	return err
 }
 
 func (l *lab) watch(name string, seed int64) soft.Option {

@@ -3,6 +3,7 @@ package offline
 import (
 	"context"
 	"encoding/json"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -109,15 +110,15 @@ func TestExecute_testItemsDecideNothing(t *testing.T) {
 		})
 		o := quick(t, log, items)
 		o.Seeds, o.Epochs = 1, 2
-		l := &lab{o: o, log: silent(nil), runs: map[string][]*run{}}
 		data, err := Open(o.Interactions, o.Items)
 		if err != nil {
 			t.Fatal(err)
 		}
+		l := newLab(o, data, nil)
 		if l.split, err = Cut(data); err != nil {
 			t.Fatal(err)
 		}
-		l.items, l.names, l.o.Models = len(data.Items), data.Titles, []string{evaluation.Popularity, evaluation.Transitions, evaluation.Sequence, evaluation.Ranker}
+		l.o.Models = []string{evaluation.Popularity, evaluation.Transitions, evaluation.Sequence, evaluation.Ranker}
 		if _, err := l.all(context.Background(), goKit); err != nil {
 			t.Fatal(err)
 		}
@@ -146,7 +147,10 @@ func TestOptions_refusals(t *testing.T) {
 	log, items := world(30, 5, nil)
 	for want, change := range map[string]func(*Options){
 		`--interactions ""`:         func(o *Options) { o.Interactions = "" },
-		`--items ""`:                func(o *Options) { o.Items = "" },
+		"--networks best":           func(o *Options) { o.Models, o.Networks = []string{evaluation.Sequence}, []string{"best"} },
+		"each variant once":         func(o *Options) { o.Models, o.Networks = []string{evaluation.Sequence}, []string{"gbce", "gbce"} },
+		"sequence or ranker among":  func(o *Options) { o.Networks = []string{"gbce"} },
+		"--train-share 0":           func(o *Options) { o.Share = 0 },
 		`--out ""`:                  func(o *Options) { o.Out = "" },
 		"--models oracle":           func(o *Options) { o.Models = []string{"oracle"} },
 		"each model once":           func(o *Options) { o.Models = []string{evaluation.Popularity, evaluation.Popularity} },
@@ -166,5 +170,42 @@ func TestOptions_refusals(t *testing.T) {
 		if _, err := Execute(context.Background(), o, nil, nil); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: error %v", want, err)
 		}
+	}
+}
+
+// The names of result.json are a contract with whoever reads it, and the same as those of the stream.
+func TestExecute_resultHasItsNames(t *testing.T) {
+	log, _ := world(30, 4, nil)
+	o := quick(t, log, "item\n")
+	o.Items, o.Models = "", []string{evaluation.Popularity, evaluation.Transitions} // a log without a catalogue
+	if _, err := Execute(context.Background(), o, nil, nil); err != nil {
+		t.Fatal(err)
+	}
+	b, err := os.ReadFile(filepath.Join(o.Out, evaluation.FileResult))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var r struct {
+		Models map[string]map[string]any `json:"models"`
+		Events float64                   `json:"events"`
+		Second float64                   `json:"seconds"`
+	}
+	if err := json.Unmarshal(b, &r); err != nil {
+		t.Fatal(err)
+	}
+	for name, m := range r.Models {
+		for _, key := range []string{"hr10", "ndcg10", "mrr10"} {
+			if _, ok := m[key].(float64); !ok {
+				t.Errorf("models.%s has no %s", name, key)
+			}
+			for _, group := range []string{"first_time", "repeat", "cold_items", "new_users"} {
+				if g, _ := m[group].(map[string]any); g[key] == nil {
+					t.Errorf("models.%s.%s has no %s", name, group, key)
+				}
+			}
+		}
+	}
+	if len(r.Models) != 3 || r.Events != 30 || r.Second == 0 {
+		t.Errorf("%s", b)
 	}
 }

@@ -28,6 +28,10 @@ type lab struct {
 	names []string // titles by number
 	kit   *Kit
 
+	synthetic bool                 // the log has no times
+	vectors   []float32            // of titles by number, one after the other; nil without a language model
+	judged    map[string][]float64 // NDCG@10 on the watched validation questions, by model that is a network alone and seed
+
 	counts *sources     // of the training part
 	both   *sources     // of the training and the validation part
 	words  *words.Table // nil where no item has a title
@@ -86,45 +90,65 @@ func (l *lab) encode(ctx context.Context) error {
 	for i, v := range vectors {
 		copy(flat[rows[i]*dim:], v)
 	}
-	l.titles = newTitles(flat, l.items, dim)
+	l.titles, l.vectors = newTitles(flat, l.items, dim), flat
 	l.log.Info("titles compared", "titles", len(texts), "seconds", math.Round(time.Since(start).Seconds()))
 	return nil
 }
 
 // seeded makes the runs of one seed.
 func (l *lab) seeded(ctx context.Context, seed int64) error {
-	engine, err := l.kit.Engine(l.o.Network.Train)
-	if err != nil {
-		return err
-	}
-	defer engine.Close()
-	var t *trained
+	var alone *trained
 	if l.o.wants(evaluation.Sequence) || l.o.wants(evaluation.Ranker) {
-		t, err = fit(ctx, engine, l.o.Network, l.split, l.items, sample(l.split.Valid, l.o.Watch), l.o, uint64(seed), l.log)
-		if err != nil {
-			return fmt.Errorf("network of seed %d: %w", seed, err)
-		}
-		l.note(t, seed)
-		if l.o.wants(evaluation.Sequence) {
-			l.keep(evaluation.Sequence, seed, func() []listed { return l.alone(t.weights) })
-			l.last(evaluation.Sequence).seconds += t.seconds
-		}
-		if l.o.wants(evaluation.Ranker) {
-			if err := l.blended(t, seed); err != nil {
-				return fmt.Errorf("ranker of seed %d: %w", seed, err)
+		for _, v := range l.chosen() {
+			t, err := l.oneNetwork(ctx, v, seed)
+			if err != nil {
+				return fmt.Errorf("%s of seed %d: %w", v.called(evaluation.Sequence), seed, err)
+			}
+			if v.name == "" {
+				alone = t
 			}
 		}
 	}
 	if l.o.wants(evaluation.SFT) || l.o.wants(evaluation.SOFT) {
-		return l.distilled(ctx, engine, l.softEpochs(t), seed)
+		engine, err := l.kit.Engine(l.o.Network.Train)
+		if err != nil {
+			return err
+		}
+		defer engine.Close()
+		return l.distilled(ctx, engine, l.softEpochs(alone), seed)
 	}
 	return ctx.Err()
 }
 
+// oneNetwork trains a network and makes the runs of the models that hold it.
+func (l *lab) oneNetwork(ctx context.Context, v variant, seed int64) (*trained, error) {
+	engine, err := l.kit.Engine(v.apply(l.o.Network).Train)
+	if err != nil {
+		return nil, err
+	}
+	defer engine.Close()
+	t, err := l.fit(ctx, engine, v, uint64(seed))
+	if err != nil {
+		return nil, err
+	}
+	name := v.called(evaluation.Sequence)
+	l.note(t, name, seed)
+	l.judged[name] = append(l.judged[name], t.ndcg)
+	if l.o.wants(evaluation.Sequence) {
+		l.keep(name, seed, func() (out []listed) { out, err = l.alone(ctx, t, v); return out })
+		l.last(name).seconds += t.seconds
+	}
+	if err == nil && l.o.wants(evaluation.Ranker) && t.weights != nil {
+		err = l.blended(t, v, seed)
+	}
+	t.learner = nil // its engine closes
+	return t, err
+}
+
 func (l *lab) last(name string) *run { return l.runs[name][len(l.runs[name])-1] }
 
-func (l *lab) note(t *trained, seed int64) {
-	text := fmt.Sprintf("seed %d: the network made %d epochs in %.0f s, epoch %d is kept (NDCG@10 %.4f on the watched validation questions)", seed, t.epochs, t.seconds, t.best, t.ndcg)
+func (l *lab) note(t *trained, name string, seed int64) {
+	text := fmt.Sprintf("seed %d: %s made %d epochs in %.0f s, epoch %d is kept (HR@10 %.4f, NDCG@10 %.4f on the watched validation questions)", seed, name, t.epochs, t.seconds, t.best, t.hr, t.ndcg)
 	if t.cut {
 		text += "; its time was up before it stopped getting better"
 	}
@@ -145,7 +169,7 @@ func sample(qs []Question, n int) []Question {
 
 // trainData is the training part with the validation questions, as package soft judges on them.
 func (l *lab) trainData(seed uint64) seqtrain.Data {
-	d := seqtrain.Data{Train: examples(l.split.Train, l.o.Network.Shape.MaxLen, seed)}
+	d := seqtrain.Data{Train: examples(l.split.Train, l.o.Network.Shape.MaxLen, variant{}, seed)}
 	for _, q := range sample(l.split.Valid, l.o.Watch) {
 		d.Validation = append(d.Validation, seqtrain.Case{History: q.History, Targets: q.Targets})
 	}

@@ -11,11 +11,12 @@ import (
 
 // Log is an interaction log with its catalogue. Items are numbered from 1, so that 0 can stand for none.
 type Log struct {
-	Items  []string // ids by number: those of the catalogue in its order, then others as the log brings them; the first is empty
-	Titles []string // by number; empty where there is none
-	Users  []string // ids by number
-	Rows   [][]Row  // by user, oldest first; rows of one time in the order of the file
-	Parts  bool     // the log has a column split
+	Items     []string // ids by number: those of the catalogue in its order, then others as the log brings them; the first is empty
+	Titles    []string // by number; empty where there is none
+	Users     []string // ids by number
+	Rows      [][]Row  // by user, oldest first; rows of one time in the order of the file
+	Parts     bool     // the log has a column split
+	Synthetic bool     // the log has no times: places stand for them
 }
 
 // Row is one interaction of a user.
@@ -32,13 +33,16 @@ const (
 	PartTest  = "test"
 )
 
-// Open reads an interaction log and a catalogue: tab-separated text, plain, .gz or .zst.
+// Open reads an interaction log and, where items is not empty, a catalogue: tab-separated text, plain, .gz or .zst.
 func Open(interactions, items string) (*Log, error) {
-	it, err := logfile.OpenItems(items)
-	if err != nil {
-		return nil, err
+	var it *logfile.Items
+	if items != "" {
+		var err error
+		if it, err = logfile.OpenItems(items); err != nil {
+			return nil, err
+		}
+		defer it.Close()
 	}
-	defer it.Close()
 	in, err := logfile.OpenInteractions(interactions)
 	if err != nil {
 		return nil, err
@@ -55,12 +59,14 @@ type reader struct {
 }
 
 func read(in *logfile.Interactions, it *logfile.Items) (*Log, error) {
-	r := &reader{log: Log{Items: []string{""}, Titles: []string{""}, Parts: in.Has("split")}, items: map[string]int32{}, users: map[string]int{}}
-	for item, err := range it.All() {
-		if err != nil {
-			return nil, err
+	r := &reader{log: Log{Items: []string{""}, Titles: []string{""}, Parts: in.Has("split"), Synthetic: in.Synthetic()}, items: map[string]int32{}, users: map[string]int{}}
+	if it != nil {
+		for item, err := range it.All() {
+			if err != nil {
+				return nil, err
+			}
+			r.item(item.ID, item.Title)
 		}
-		r.item(item.ID, item.Title)
 	}
 	for {
 		row, err := in.Next()

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"math"
 	"runtime"
 	"slices"
@@ -76,63 +75,101 @@ func (n Network) Validate() error {
 
 // trained is a network with the story of its training.
 type trained struct {
-	weights *sequence.Weights
-	epochs  int // made
-	best    int // the one kept, from 1
+	weights *sequence.Weights // nil where only the learner can compute it
+	learner *seqtrain.Learner // holds the epoch that is kept, as long as its engine is open
+	epochs  int               // made
+	best    int               // the one kept, from 1
+	hr      float64           // of that one on the watched validation questions
 	ndcg    float64
 	seconds float64
 	cut     bool // the time was up before the epochs or the patience were
 }
 
 // fit trains one network on the training part and keeps the epoch with the best NDCG@10 on the watched validation questions.
-func fit(ctx context.Context, engine *seqtrain.Engine, n Network, s *Split, items int, watch []Question, o Options, seed uint64, log *slog.Logger) (*trained, error) {
-	fresh, err := sequence.NewWeights(n.Shape, items, seed)
+func (l *lab) fit(ctx context.Context, engine *seqtrain.Engine, v variant, seed uint64) (*trained, error) {
+	n := v.apply(l.o.Network)
+	learner, err := l.varied(engine, n, v, seed)
 	if err != nil {
 		return nil, err
 	}
-	learner, err := engine.Learner(fresh, seqtrain.Data{Train: examples(s.Train, n.Shape.MaxLen, seed)}, seed)
-	if err != nil {
-		return nil, err
-	}
-	out := &trained{weights: fresh, ndcg: -1}
+	watch := sample(l.split.Valid, l.o.Watch)
+	out := &trained{learner: learner, ndcg: -1}
+	var best soft.State
 	start := time.Now()
-	limit := time.Duration(o.Minutes * float64(time.Minute))
-	for e := 1; e <= o.Epochs; e++ {
+	limit := time.Duration(l.o.Minutes * float64(time.Minute))
+	for e := 1; e <= l.o.Epochs; e++ {
 		losses, err := learner.Train(ctx, soft.Pass{Seed: seed, Epoch: e})
 		if err != nil {
 			return nil, fmt.Errorf("epoch %d: %w", e, err)
 		}
-		w := learner.Averaged()
-		hr, ndcg := judge(w, watch)
+		now := &trained{learner: learner}
+		if v.plain() {
+			now.weights = learner.Averaged()
+		}
+		hr, ndcg, err := now.judge(ctx, v, watch)
+		if err != nil {
+			return nil, fmt.Errorf("epoch %d: %w", e, err)
+		}
 		out.epochs, out.seconds = e, time.Since(start).Seconds()
-		log.Info("epoch", "seed", seed, "epoch", e, "loss", losses.Real, "hr10", hr, "ndcg10", ndcg, "seconds", math.Round(out.seconds))
+		l.log.Info("epoch", "network", v.name, "seed", seed, "epoch", e, "loss", losses.Real, "hr10", hr, "ndcg10", ndcg, "seconds", math.Round(out.seconds))
 		if ndcg > out.ndcg {
-			out.weights, out.best, out.ndcg = w, e, ndcg
+			out.weights, out.best, out.hr, out.ndcg = now.weights, e, hr, ndcg
+			if best, err = learner.Save(ctx); err != nil {
+				return nil, err
+			}
 		}
 		if e-out.best >= n.Patience {
 			break
 		}
 		if left := limit - time.Since(start); left < time.Since(start)/time.Duration(e) { // no time for another epoch
-			out.cut = e < o.Epochs
+			out.cut = e < l.o.Epochs
 			break
 		}
 	}
-	return out, nil
+	return out, learner.Load(ctx, best)
+}
+
+// varied makes the learner of a variant.
+func (l *lab) varied(engine *seqtrain.Engine, n Network, v variant, seed uint64) (*seqtrain.Learner, error) {
+	fresh, err := sequence.NewWeights(n.Shape, l.items, seed)
+	if err != nil {
+		return nil, err
+	}
+	if v.titles {
+		if err := startFrom(fresh, l.vectors, len(l.vectors)/l.items); err != nil {
+			return nil, err
+		}
+	}
+	data := seqtrain.Data{Train: examples(l.split.Train, n.Shape.MaxLen, v, seed)}
+	return engine.Vary(fresh, data, seed, v.vary, l.extras(v))
+}
+
+// scores hands the scores of all items for each question to each, on several goroutines where package sequence can compute them.
+func (t *trained) scores(ctx context.Context, v variant, asked []Question, each func(i int, scores []float32)) error {
+	if t.weights != nil {
+		t.weights.ScoresBatch(histories(asked), runtime.GOMAXPROCS(0), func(i int, scores []float32, _ bool) { each(i, scores) })
+		return ctx.Err()
+	}
+	cases := make([]seqtrain.Case, len(asked))
+	for i, q := range asked {
+		cases[i] = seqtrain.Case{History: q.History, Sides: v.sides(q.At, q.Now)}
+	}
+	return t.learner.Scores(ctx, cases, each)
 }
 
 // judge returns mean HR@10 and NDCG@10 of a network over the targets of some questions.
-func judge(w *sequence.Weights, asked []Question) (hr, ndcg float64) {
+func (t *trained) judge(ctx context.Context, v variant, asked []Question) (hr, ndcg float64, err error) {
 	ranks := make([][]float64, len(asked))
-	w.ScoresBatch(histories(asked), runtime.GOMAXPROCS(0), func(i int, scores []float32, _ bool) {
-		ranks[i] = rankAll(scores, asked[i], nil)
-	})
+	if err := t.scores(ctx, v, asked, func(i int, scores []float32) { ranks[i] = rankAll(scores, asked[i], nil) }); err != nil {
+		return 0, 0, err
+	}
 	n := 0
 	for _, own := range ranks {
 		for _, r := range own {
 			hr, ndcg, n = hr+eval.HR(r, evaluation.Cut), ndcg+eval.NDCG(r, evaluation.Cut), n+1
 		}
 	}
-	return hr / float64(max(n, 1)), ndcg / float64(max(n, 1))
+	return hr / float64(max(n, 1)), ndcg / float64(max(n, 1)), nil
 }
 
 func histories(qs []Question) [][]int32 {

@@ -17,7 +17,7 @@ func TestExamples_seeNothingOfTheirTarget(t *testing.T) {
 			basket[item] = seq.Baskets[i]
 		}
 		asked := map[int32]int{}
-		for _, ex := range examples([]Sequence{seq}, maxLen, 3) {
+		for _, ex := range examples([]Sequence{seq}, maxLen, variant{}, 3) {
 			if len(ex.Items) > maxLen || len(ex.Items) != len(ex.Targets) {
 				t.Fatalf("example %+v", ex)
 			}
@@ -45,7 +45,7 @@ func TestPieces_askEveryTargetOnce(t *testing.T) {
 		items[i], targets[i] = int32(i+1), int32(i+2)
 	}
 	var got []int32
-	for _, ex := range pieces(items, targets, 8) {
+	for _, ex := range pieces(items, targets, nil, 8) {
 		for i, target := range ex.Targets {
 			if target != 0 {
 				got = append(got, target)

@@ -25,7 +25,7 @@ func ModelNames() []string {
 // Options says what to evaluate on what. Start from DefaultOptions.
 type Options struct {
 	Interactions string   // log
-	Items        string   // catalogue
+	Items        string   // catalogue; empty: no titles, and no items that the log does not name
 	Model        string   // Hugging Face folder of an encoder for titles; empty: no model reads them
 	Out          string   // folder of the results
 	Models       []string // names; empty: all that the options allow
@@ -35,12 +35,14 @@ type Options struct {
 	SoftEpochs   int      // epochs of SOFT's teacher and of its student; 0: as many as the network alone needed, within Minutes
 	Watch        int      // validation users that decide when a network stops, 0 for all
 	Draws        int      // of the bootstrap
+	Networks     []string `json:",omitempty"` // variants of the network that are trained beside it, for an ablation
+	Share        float64  // share of the users in the training part that are kept there, above 0 to 1
 	Network      Network  // shape and training of the network; zero: what suits the backend
 }
 
 // DefaultOptions is three seeds of everything, each network within half an hour.
 func DefaultOptions() Options {
-	return Options{Seeds: 3, Minutes: 30, Epochs: 100, Watch: 2000, Draws: 2000}
+	return Options{Seeds: 3, Minutes: 30, Epochs: 100, Watch: 2000, Draws: 2000, Share: 1}
 }
 
 // Filled returns o with its models named.
@@ -65,7 +67,6 @@ func (o Options) Validate() error {
 		}
 	}
 	fault(o.Interactions != "", "--interactions", `""`, "a path")
-	fault(o.Items != "", "--items", `""`, "a path")
 	fault(o.Out != "", "--out", `""`, "a path")
 	for i, name := range o.Models {
 		fault(slices.Contains(ModelNames(), name), "--models", name, "some of "+strings.Join(ModelNames(), ", "))
@@ -78,6 +79,13 @@ func (o Options) Validate() error {
 	fault(o.SoftEpochs >= 0, "--soft-epochs", o.SoftEpochs, "at least 0")
 	fault(o.Watch >= 0, "--watch", o.Watch, "at least 0")
 	fault(o.Draws >= 100, "--bootstrap", o.Draws, "at least 100")
+	names, _ := NetworkNames()
+	for i, name := range o.Networks {
+		fault(slices.Contains(names, name), "--networks", name, "some of "+strings.Join(names, ", "))
+		fault(!slices.Contains(o.Networks[:i], name), "--networks", name, "each variant once")
+		fault(o.wants(evaluation.Sequence) || o.wants(evaluation.Ranker), "--networks", name, "sequence or ranker among --models")
+	}
+	fault(o.Share > 0 && o.Share <= 1, "--train-share", o.Share, "above 0 to 1")
 	if o.Network != (Network{}) {
 		errs = append(errs, o.Network.Validate())
 	}

@@ -49,7 +49,13 @@ var pairs = [][2]string{
 }
 
 func (l *lab) compare(r *evaluation.Result, sides map[string]evaluation.Side, cases []evaluation.Case) error {
-	for _, p := range pairs {
+	all := slices.Clone(pairs)
+	for _, name := range r.Order() {
+		if old := basis(name); old != "" {
+			all = append(all, [2]string{name, old})
+		}
+	}
+	for _, p := range all {
 		newer, one := sides[p[0]]
 		older, other := sides[p[1]]
 		if !one || !other {

@@ -25,11 +25,12 @@ func Execute(ctx context.Context, o Options, open OpenKit, log *slog.Logger) (*e
 	if err != nil {
 		return nil, err
 	}
-	l := &lab{o: o, log: log, items: len(data.Items), names: data.Titles, runs: map[string][]*run{}}
+	l := newLab(o, data, log)
 	if l.split, err = Cut(data); err != nil {
 		return nil, fmt.Errorf("split log %q: %w", o.Interactions, err)
 	}
 	log.Info("data", "items", len(data.Items)-1, "users", len(data.Users), "valid", len(l.split.Valid), "test", len(l.split.Test), "repeats_left_out", l.split.Repeats)
+	l.split.thin(o.Share)
 	settings, err := l.all(ctx, open)
 	if err != nil {
 		return nil, err
@@ -57,12 +58,20 @@ func (l *lab) all(ctx context.Context, open OpenKit) (settings string, err error
 	if err := l.fixed(ctx); err != nil {
 		return "", err
 	}
+	if err := l.lacks(); err != nil {
+		return "", err
+	}
 	for seed := 1; seed <= l.o.Seeds && l.o.needsNetwork(); seed++ {
 		if err := l.seeded(ctx, int64(seed)); err != nil {
 			return "", err
 		}
 	}
+	l.noteChoice()
 	return settings, nil
+}
+
+func newLab(o Options, data *Log, log *slog.Logger) *lab {
+	return &lab{o: o, log: silent(log), items: len(data.Items), names: data.Titles, synthetic: data.Synthetic, runs: map[string][]*run{}, judged: map[string][]float64{}}
 }
 
 // claim names everything that decides over the figures, less the last bits of a backend, and takes the folder for it.

@@ -11,6 +11,8 @@ type Question struct {
 	User    int32
 	History []int32 // all the user had before, oldest first, each item once
 	Targets []int32 // what came next, distinct, none of it in History
+	At      []int64 // by item of the history: when, Unix seconds
+	Now     int64   // when the targets came
 }
 
 // Sequence is the training part of one user, oldest first.
@@ -18,6 +20,7 @@ type Sequence struct {
 	User    int32
 	Items   []int32 // each once
 	Baskets []int   // by item: number of its basket; items of one basket happened together
+	At      []int64 // by item: when, Unix seconds
 }
 
 // Split is a log cut by leave-last-out.
@@ -111,10 +114,10 @@ func basketBefore(rows []Row, end int) int {
 // add sorts one user's rows into the parts: rows[:train], rows[train:valid] and the rest.
 func (s *Split) add(user int32, rows []Row, train, valid int) {
 	test := len(rows)
-	items := make([]int32, len(rows))
+	items, at := make([]int32, len(rows)), make([]int64, len(rows))
 	seq := Sequence{User: user, Baskets: make([]int, train)}
 	for i, r := range rows {
-		items[i] = r.Item
+		items[i], at[i] = r.Item, r.At.Unix()
 		if i > 0 && i < train {
 			seq.Baskets[i] = seq.Baskets[i-1]
 			if !r.At.Equal(rows[i-1].At) {
@@ -122,7 +125,7 @@ func (s *Split) add(user int32, rows []Row, train, valid int) {
 			}
 		}
 	}
-	if seq.Items = items[:train:train]; train > 0 {
+	if seq.Items, seq.At = items[:train:train], at[:train:train]; train > 0 {
 		s.Train = append(s.Train, seq)
 	}
 	switch {
@@ -130,12 +133,12 @@ func (s *Split) add(user int32, rows []Row, train, valid int) {
 		s.Untested++
 		s.LostItems += test - valid
 	default:
-		s.Valid = append(s.Valid, Question{User: user, History: items[:train:train], Targets: items[train:valid:valid]})
+		s.Valid = append(s.Valid, Question{User: user, History: items[:train:train], Targets: items[train:valid:valid], At: at[:train:train], Now: at[train]})
 		if valid == test {
 			s.Untested++
 			return
 		}
-		s.Test = append(s.Test, Question{User: user, History: items[:valid:valid], Targets: items[valid:test:test]})
+		s.Test = append(s.Test, Question{User: user, History: items[:valid:valid], Targets: items[valid:test:test], At: at[:valid:valid], Now: at[valid]})
 	}
 }
 
@@ -155,4 +158,21 @@ func (s *Split) withValid() []Sequence {
 		}
 	}
 	return out
+}
+
+// thin keeps a share of the training sequences, spread evenly: the low-data regime. Questions stay.
+func (s *Split) thin(share float64) {
+	if share >= 1 {
+		return
+	}
+	kept := make([]Sequence, 0, int(share*float64(len(s.Train)))+1)
+	for i, seq := range s.Train {
+		if int(float64(i+1)*share) > int(float64(i)*share) {
+			kept = append(kept, seq)
+		}
+	}
+	if len(kept) == 0 {
+		kept = s.Train[:1]
+	}
+	s.Train = kept
 }

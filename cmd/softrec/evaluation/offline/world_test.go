@@ -84,7 +84,7 @@ func sequences(rng *rand.Rand, users, n int) []Sequence {
 			if i > 0 && rng.IntN(3) > 0 {
 				basket++
 			}
-			out[u].Items, out[u].Baskets = append(out[u].Items, int32(item+1)), append(out[u].Baskets, basket)
+			out[u].Items, out[u].Baskets, out[u].At = append(out[u].Items, int32(item+1)), append(out[u].Baskets, basket), append(out[u].At, int64(basket))
 		}
 	}
 	return out
