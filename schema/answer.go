@@ -19,6 +19,7 @@ const (
 	SourceRepeat  Source = "repeat"  // the user did it before
 	SourcePopular Source = "popular" // popularity with decay
 	SourceCatalog Source = "catalog" // nothing is known yet: the newest items of the catalogue
+	SourcePinned  Source = "pinned"  // the request or its placement put it there
 )
 
 // TextState says what the language model had to do with an answer.
@@ -38,6 +39,9 @@ type AnswerItem struct {
 	Score  float64            `json:"score"`
 	Source Source             `json:"source"`
 	Parts  map[string]float64 `json:"parts,omitempty"` // score by part, on request
+	Why    []string           `json:"why,omitempty"`   // the same in words, and what the rules did
+
+	Propensity float64 `json:"propensity,omitempty"` // with exploration: the probability of this item at this place, given those above
 }
 
 // Answer is the result of a recommendation request.
@@ -49,11 +53,12 @@ type Answer struct {
 	Degraded         string       `json:"degraded,omitempty"` // why the answer is less than it should be, empty normally
 	Text             TextState    `json:"text,omitempty"`     // what the language model had to do with it, empty where none serves
 	Items            []AnswerItem `json:"items"`
+	Next             string       `json:"next,omitempty"` // of a paged list: what to send as after for its next page; empty at the end
 }
 
 // Sources returns every source an answer may name.
 func Sources() []Source {
-	return []Source{SourceModel, SourceText, SourceSimilar, SourceRepeat, SourcePopular, SourceCatalog}
+	return []Source{SourceModel, SourceText, SourceSimilar, SourceRepeat, SourcePopular, SourceCatalog, SourcePinned}
 }
 
 // DecodeAnswer reads and validates an answer: what a client does with the body of a recommendation request.
@@ -93,6 +98,9 @@ func (a Answer) Validate() error {
 		}
 		if math.IsNaN(it.Score) || math.IsInf(it.Score, 0) {
 			errs = append(errs, fieldError(field+"score", strconv.FormatFloat(it.Score, 'g', -1, 64), "is not a finite number"))
+		}
+		if math.IsNaN(it.Propensity) || it.Propensity < 0 || it.Propensity > 1 {
+			errs = append(errs, fieldError(field+"propensity", strconv.FormatFloat(it.Propensity, 'g', -1, 64), "is no probability"))
 		}
 	}
 	return errors.Join(errs...)

@@ -40,7 +40,7 @@ var samples = map[string]any{
 		RecommendationID: "01J9ZK7Q", ModelVersion: "r000012-3fa9c1d2", WindowOffset: 17, TookMS: 1.25,
 		Degraded: "redis is away: answered without a window",
 		Items: []AnswerItem{
-			{"85123A", "WHITE HANGING HEART T-LIGHT HOLDER", 2.5, SourceModel, map[string]float64{"popular": 0.5, "sequence": 2}},
+			{ID: "85123A", Title: "WHITE HANGING HEART T-LIGHT HOLDER", Score: 2.5, Source: SourceModel, Parts: map[string]float64{"popular": 0.5, "sequence": 2}},
 			{ID: "71053", Score: 1, Source: SourceSimilar},
 			{ID: "84406B", Score: 0.5, Source: SourceRepeat},
 			{ID: "22752", Score: 0.25, Source: SourcePopular},

@@ -23,6 +23,7 @@ func (s *Server) newAPI() (http.Handler, error) {
 	cfg.DocsPath, cfg.SchemasPath, cfg.OpenAPIPath, cfg.CreateHooks = "", "", "", nil
 	mux := http.NewServeMux()
 	api := humago.New(mux, cfg)
+	api.UseMiddleware(refuseUnknown(api))
 
 	s.registerEvents(api)
 	s.registerRecommend(api)

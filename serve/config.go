@@ -26,8 +26,10 @@ type Config struct {
 	MaxBodyBytes   int64 `koanf:"max_body_bytes" help:"largest request body in bytes (default 4194304)"`
 	MaxHeaderBytes int   `koanf:"max_header_bytes" help:"largest request header in bytes, which bounds exclude lists (default 131072)"`
 
-	DefaultItems int `koanf:"default_items" help:"items in an answer when n is not given (default 10)"`
-	CacheItems   int `koanf:"cache_items" help:"recommended items kept in cached lists, about 150 bytes each; 0 turns the cache off (default 200000)"`
+	DefaultItems int    `koanf:"default_items" help:"items in an answer when n is not given (default 10)"`
+	Placements   string `koanf:"placements" help:"JSON file of named rules for lists, which a request chooses with placement=NAME; default goes for all that choose none (default none)"`
+
+	CacheItems int `koanf:"cache_items" help:"recommended items kept in cached lists, about 150 bytes each; 0 turns the cache off (default 200000)"`
 
 	AnswerBudget time.Duration `koanf:"answer_budget" help:"longest time a request waits for the language model to read a changed window; 0s never waits (default 50ms)"`
 	TextQueue    int           `koanf:"text_queue" help:"histories that may wait for the language model, one per user, the newest are read first (default 256)"`

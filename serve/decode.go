@@ -7,52 +7,82 @@ import (
 	"fmt"
 
 	"github.com/softrec/softrec/schema"
+	"github.com/softrec/softrec/serve/rules"
 )
+
+// rulesBody is the body of POST /v1/recommend/{user}.
+type rulesBody struct {
+	rules.Spec
+	N        *int   `json:"n"` // before the Spec's: 0 is no number of items, absent is
+	Category string `json:"category"`
+}
 
 // sessionBody is the body of POST /v1/session/recommend.
 type sessionBody struct {
-	Items      []string `json:"items"`
-	N          int      `json:"n"`
-	Category   string   `json:"category"`
-	Exclude    []string `json:"exclude"`
-	FilterSeen bool     `json:"filter_seen"`
-	Explain    bool     `json:"explain"`
+	rulesBody
+	Items []string `json:"items"`
 }
 
-// decodeSession reads and checks a session request; n is def when absent.
-func decodeSession(body []byte, def int) (sessionBody, error) {
-	b := sessionBody{N: def}
-	if err := schema.CheckJSONText("session", body); err != nil {
-		return sessionBody{}, invalid("body", err)
+// decodeRules reads a body of rules. Its values are checked when they are compiled.
+func decodeRules(body []byte) (rules.Spec, error) {
+	var b rulesBody
+	if err := decodeStrict("rules", body, &b); err != nil {
+		return rules.Spec{}, err
+	}
+	return b.spec()
+}
+
+// spec is what the body asks for.
+func (b rulesBody) spec() (rules.Spec, error) {
+	s := b.Spec
+	if b.N != nil {
+		if s.N = *b.N; s.N < 1 || s.N > schema.MaxAnswerItems {
+			return rules.Spec{}, invalid("body", &schema.FieldError{Field: "n", Value: fmt.Sprint(s.N), Reason: fmt.Sprintf("want 1 to %d", schema.MaxAnswerItems)})
+		}
+	}
+	if b.Category != "" {
+		if err := renamed("category", schema.CheckItemID(b.Category)); err != nil {
+			return rules.Spec{}, invalid("body", err)
+		}
+		s.Categories = append(s.Categories, b.Category)
+	}
+	return s, nil
+}
+
+// decodeStrict reads one JSON object without unknown fields: a misspelt filter must not be passed over.
+func decodeStrict(what string, body []byte, into any) error {
+	if err := schema.CheckJSONText(what, body); err != nil {
+		return invalid("body", err)
 	}
 	dec := json.NewDecoder(bytes.NewReader(body))
-	dec.DisallowUnknownFields() // a misspelt filter must not be passed over
-	if err := dec.Decode(&b); err != nil {
-		return sessionBody{}, problem(400, "the body is not a session request: "+err.Error())
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(into); err != nil {
+		return problem(400, fmt.Sprintf("the body is not a %s request: %v", what, err))
 	}
 	if dec.More() {
-		return sessionBody{}, problem(400, "the body holds more than one JSON value")
+		return problem(400, "the body holds more than one JSON value")
+	}
+	return nil
+}
+
+// decodeSession reads and checks a session request.
+func decodeSession(body []byte) (items []string, spec rules.Spec, err error) {
+	var b sessionBody
+	if err := decodeStrict("session", body, &b); err != nil {
+		return nil, rules.Spec{}, err
 	}
 	var errs []error
 	if len(b.Items) > schema.MaxSessionItems {
 		errs = append(errs, &schema.FieldError{Field: "items", Value: fmt.Sprint(len(b.Items)), Reason: fmt.Sprintf("has too many entries, at most %d are allowed", schema.MaxSessionItems)})
 	}
-	if b.N < 1 || b.N > schema.MaxAnswerItems {
-		errs = append(errs, &schema.FieldError{Field: "n", Value: fmt.Sprint(b.N), Reason: fmt.Sprintf("want 1 to %d", schema.MaxAnswerItems)})
-	}
 	for i, id := range b.Items {
 		errs = append(errs, renamed(fmt.Sprintf("items[%d]", i), schema.CheckItemID(id)))
 	}
-	for i, id := range b.Exclude {
-		errs = append(errs, renamed(fmt.Sprintf("exclude[%d]", i), schema.CheckItemID(id)))
-	}
-	if b.Category != "" {
-		errs = append(errs, renamed("category", schema.CheckItemID(b.Category)))
-	}
 	if err := errors.Join(errs...); err != nil {
-		return sessionBody{}, invalid("body", err)
+		return nil, rules.Spec{}, invalid("body", err)
 	}
-	return b, nil
+	spec, err = b.spec()
+	return b.Items, spec, err
 }
 
 // renamed gives a field error the name the client used.

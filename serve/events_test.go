@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/softrec/softrec/schema"
+	"github.com/softrec/softrec/serve/rules"
 )
 
 func event(user, id string) string {
@@ -145,10 +146,15 @@ func TestEvents_sinkAway(t *testing.T) {
 func FuzzDecodeSession(f *testing.F) {
 	f.Add([]byte(`{"items":["a"],"n":3}`))
 	f.Add([]byte(`{"n":1001,"exclude":[""]}`))
+	f.Add([]byte(`{"filter":"price<2","boosts":[{"when":"a","factor":2}],"caps":{"*":1},"pins":[{"item":"a","position":1}],"filter_seen":"view:7d"}`))
+	compiler := rules.NewCompiler(16)
 	f.Fuzz(func(t *testing.T, body []byte) {
-		b, err := decodeSession(body, 10)
-		if err == nil && (b.N < 1 || b.N > schema.MaxAnswerItems || len(b.Items) > schema.MaxSessionItems) {
-			t.Fatalf("accepted %+v", b)
+		items, spec, err := decodeSession(body)
+		if err == nil && (spec.N < 0 || spec.N > schema.MaxAnswerItems || len(items) > schema.MaxSessionItems) {
+			t.Fatalf("accepted %v %+v", items, spec)
+		}
+		if err == nil {
+			_, _ = compiler.Compile(spec) // refuses or not, never panics
 		}
 	})
 }

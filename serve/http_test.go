@@ -42,7 +42,7 @@ func TestHTTP_everyErrorIsAProblem(t *testing.T) {
 		{"GET", "/v1", "", 404, "Not Found"},
 		{"GET", "/no/such/asset", "", 404, "Not Found"},
 		{"POST", "/", "", 405, "allows GET, HEAD"},
-		{"POST", "/v1/recommend/u", "{}", 405, "allows GET, HEAD"},
+		{"PUT", "/v1/recommend/u", "{}", 405, "allows GET, HEAD, POST"},
 		{"GET", "/v1/events", "", 405, "allows POST"},
 		{"DELETE", "/openapi.json", "", 405, "allows GET, HEAD"},
 		{"GET", "/v1/recommend/u?n=0", "", 422, `"location":"query.n","value":0`},
@@ -145,7 +145,7 @@ func TestHTTP_openAPI(t *testing.T) {
 	want := []string{
 		"delete /v1/items/{id}", "delete /v1/users/{id}", "get /v1/items", "get /v1/items/{id}", "get /v1/live", "get /v1/models", "get /v1/popular",
 		"get /v1/recommend/{user}", "get /v1/rounds", "get /v1/similar/{item}", "get /v1/stats", "get /v1/users", "get /v1/users/{id}",
-		"patch /v1/items/{id}", "post /v1/events", "post /v1/session/recommend", "put /v1/items/{id}",
+		"patch /v1/items/{id}", "post /v1/events", "post /v1/recommend/{user}", "post /v1/session/recommend", "put /v1/items/{id}",
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("operations\n%v, want\n%v", got, want)

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/softrec/softrec/schema"
+	"github.com/softrec/softrec/serve/rules"
 	"github.com/softrec/softrec/trainer/model/ranker"
 )
 
@@ -18,6 +19,8 @@ type query struct {
 	exclude    map[string]struct{}
 	filterSeen bool // leave out what is in the window
 	explain    bool
+	rules      *rules.Rules // what goes beyond that; nil mostly
+	id         string       // of the answer, where its draws depend on it
 }
 
 // canonical is equal for queries that ask for the same list.
@@ -66,7 +69,10 @@ func (q query) allows(c Catalogue) func(id string) bool {
 
 // recommend ranks for a history, oldest first, and what the language model read in it, nil for nothing. Without a model
 // the list is the newest of the catalogue.
-func (s *Server) recommend(live *Live, history []schema.Interaction, reading ranker.Reading, q query, now time.Time) []schema.AnswerItem {
+func (s *Server) recommend(live *Live, history []schema.Interaction, reading ranker.Reading, q query, now time.Time) answerList {
+	if q.rules != nil {
+		return s.recommendByRules(live, history, reading, q, now)
+	}
 	allow := q.allows(s.deps.Catalogue)
 	var scored []ranker.Scored
 	if live != nil {
@@ -84,38 +90,54 @@ func (s *Server) recommend(live *Live, history []schema.Interaction, reading ran
 		inner := allow
 		allow = func(id string) bool { _, was := seen[id]; return !was && inner(id) }
 	}
-	return s.finish(scored, q, allow)
+	return answerList{items: s.finish(scored, q, allow)}
 }
 
 // popular lists what is popular now.
-func (s *Server) popular(live *Live, q query, now time.Time) []schema.AnswerItem {
-	allow := q.allows(s.deps.Catalogue)
-	var scored []ranker.Scored
-	if live != nil {
-		scored = live.Ranker.Popular(now, q.n, allow)
+func (s *Server) popular(live *Live, q query, now time.Time) answerList {
+	rank := func(n int, allow func(string) bool) []ranker.Scored {
+		if live == nil {
+			return nil
+		}
+		return live.Ranker.Popular(now, n, allow)
 	}
-	return s.finish(scored, q, allow)
+	allow := q.allows(s.deps.Catalogue)
+	if q.rules != nil {
+		return s.byRules(live, source{rank: rank, allow: allow, linear: true}, nil, q, now)
+	}
+	return answerList{items: s.finish(rank(q.n, allow), q, allow)}
 }
 
-// similar lists what goes with item: what the model says, then popular items of the same categories, then popular ones.
-func (s *Server) similar(live *Live, item string, q query, now time.Time) []schema.AnswerItem {
+// similar lists what goes with item.
+func (s *Server) similar(live *Live, item string, q query, now time.Time) answerList {
 	inner := q.allows(s.deps.Catalogue)
 	allow := func(id string) bool { return id != item && inner(id) }
-	if live == nil {
-		return s.finish(nil, q, allow)
+	rank := func(n int, allow func(string) bool) []ranker.Scored {
+		return s.rankSimilar(live, item, q, now, n, allow)
 	}
-	scored := live.Ranker.Similar(item, q.n, allow)
-	if len(scored) >= q.n {
-		return s.finish(scored, q, allow)
+	if q.rules != nil {
+		return s.byRules(live, source{rank: rank, allow: allow, linear: true}, nil, q, now)
+	}
+	return answerList{items: s.finish(rank(q.n, allow), q, allow)}
+}
+
+// rankSimilar scores what the model says goes with item, then popular items of the same categories, then popular ones.
+func (s *Server) rankSimilar(live *Live, item string, q query, now time.Time, n int, allow func(string) bool) []ranker.Scored {
+	if live == nil {
+		return nil
+	}
+	scored := live.Ranker.Similar(item, n, allow)
+	if len(scored) >= n {
+		return scored
 	}
 	if it, ok := s.deps.Catalogue.Item(item); ok && len(it.Categories) > 0 && len(q.categories) == 0 {
 		mates := query{categories: it.Categories}.allows(s.deps.Catalogue)
-		scored = appendNew(scored, live.Ranker.Popular(now, q.n, func(id string) bool { return mates(id) && allow(id) }), q.n)
+		scored = appendNew(scored, live.Ranker.Popular(now, n, func(id string) bool { return mates(id) && allow(id) }), n)
 	}
-	if len(scored) < q.n {
-		scored = appendNew(scored, live.Ranker.Popular(now, q.n, allow), q.n)
+	if len(scored) < n {
+		scored = appendNew(scored, live.Ranker.Popular(now, n, allow), n)
 	}
-	return s.finish(scored, q, allow)
+	return scored
 }
 
 // appendNew appends what head does not hold yet, up to n items. Scores of the tail are measured otherwise, so they are
@@ -149,7 +171,7 @@ func (s *Server) finish(scored []ranker.Scored, q query, allow func(string) bool
 		}
 		it := schema.AnswerItem{ID: sc.Item, Title: s.title(sc.Item), Score: finite(sc.Score), Source: sc.Source}
 		if q.explain {
-			it.Parts = sc.Parts
+			it.Parts, it.Why = sc.Parts, why(sc)
 		}
 		items = append(items, it)
 	}

@@ -18,13 +18,18 @@ type ListParams struct {
 	N        int      `query:"n" minimum:"1" maximum:"1000" doc:"items wanted; the server's default_items when absent"`
 	Category []string `query:"category,explode" doc:"only items of this category; repeat it for any of several"`
 	Exclude  []string `query:"exclude,explode" doc:"item ids to leave out, separated by commas or repeated"`
-	Explain  bool     `query:"explain" doc:"add the parts of every score"`
+	Explain  bool     `query:"explain" doc:"add the parts of every score, and in words what made it"`
+	Rules    RuleParams
 }
 
 type recommendInput struct {
 	User string `path:"user" doc:"user id"`
 	ListParams
-	FilterSeen bool `query:"filter_seen" doc:"leave out what is in the user's window"`
+}
+
+type recommendBodyInput struct {
+	User    string `path:"user" doc:"user id"`
+	RawBody []byte
 }
 
 type similarInput struct {
@@ -39,26 +44,27 @@ type sessionInput struct{ RawBody []byte }
 type answerOutput struct{ Body schema.Answer }
 
 func (s *Server) registerRecommend(api huma.API) {
-	const tag = "recommendations"
-	huma.Register(api, s.operation("recommend", http.MethodGet, "/v1/recommend/{user}", tag, "What next for a user",
-		"Computed from the user's window as it is now. Unknown users get what is popular, or the newest items before the first model."), s.getRecommend)
-	huma.Register(api, s.operation("similar", http.MethodGet, "/v1/similar/{item}", tag, "What goes with an item",
-		"Filled with popular and then the newest items when little is known about the item."), s.getSimilar)
-	huma.Register(api, s.operation("popular", http.MethodGet, "/v1/popular", tag, "What is popular now", "Filled with the newest items."), s.getPopular)
+	const tag, path = "recommendations", "/v1/recommend/{user}"
+	get := s.operation("recommend", http.MethodGet, path, tag, "What next for a user",
+		"Computed from the user's window as it is now. Unknown users get what is popular, or the newest items before the first model.")
+	get.Parameters = append(ruleParameters(), seenParameter())
+	huma.Register(api, get, s.getRecommend)
+	post := s.operation("recommend-by-rules", http.MethodPost, path, tag, "What next for a user, by rules", "As the GET, with the rules as a JSON body.")
+	huma.Register(api, post, s.postRecommend)
+	documentBody(api.OpenAPI().Paths[path].Post, map[string]*huma.Schema{"application/json": rulesSchema(nil)})
+	similar := s.operation("similar", http.MethodGet, "/v1/similar/{item}", tag, "What goes with an item",
+		"Filled with popular and then the newest items when little is known about the item.")
+	similar.Parameters = ruleParameters()
+	huma.Register(api, similar, s.getSimilar)
+	popular := s.operation("popular", http.MethodGet, "/v1/popular", tag, "What is popular now", "Filled with the newest items.")
+	popular.Parameters = ruleParameters()
+	huma.Register(api, popular, s.getPopular)
 	op := s.operation("session-recommend", http.MethodPost, "/v1/session/recommend", tag, "What next after these items",
 		"Nothing is stored and no user is needed; items are oldest first.")
 	huma.Register(api, op, s.postSession)
-	text := func() *huma.Schema { return &huma.Schema{Type: huma.TypeString, MaxLength: ptr(schema.MaxIDLen)} }
-	documentBody(api.OpenAPI().Paths[op.Path].Post, map[string]*huma.Schema{"application/json": {
-		Type: huma.TypeObject, AdditionalProperties: false, Properties: map[string]*huma.Schema{
-			"items":       {Type: huma.TypeArray, Items: text(), MaxItems: ptr(schema.MaxSessionItems)},
-			"n":           {Type: huma.TypeInteger, Minimum: ptr(1.0), Maximum: ptr(float64(schema.MaxAnswerItems))},
-			"category":    text(),
-			"exclude":     {Type: huma.TypeArray, Items: text()},
-			"filter_seen": {Type: huma.TypeBoolean},
-			"explain":     {Type: huma.TypeBoolean},
-		},
-	}})
+	documentBody(api.OpenAPI().Paths[op.Path].Post, map[string]*huma.Schema{"application/json": rulesSchema(map[string]*huma.Schema{
+		"items": {Type: huma.TypeArray, Items: idSchema(), MaxItems: ptr(schema.MaxSessionItems)},
+	})})
 }
 
 // query turns parameters into what is asked for. An exclude value is an id, and where it holds commas also a list of
@@ -93,29 +99,59 @@ func (q *query) leaveOut(id string) {
 }
 
 func (s *Server) getRecommend(ctx context.Context, in *recommendInput) (*answerOutput, error) {
-	start := time.Now()
 	if err := schema.CheckUserID(in.User); err != nil {
 		return nil, invalid("path.user", err)
 	}
-	live, now := s.models.live.Load(), s.deps.Now()
-	q := in.query(s.cfg.DefaultItems)
-	q.filterSeen = in.FilterSeen
-	win, err := s.gateway.read(ctx, in.User)
+	q, err := s.listQuery(in.ListParams, "user", in.User)
 	if err != nil {
-		return s.answer(start, live, 0, s.popular(live, q, now), "", s.degrade(err))
+		return nil, err
 	}
-	win.UserID = in.User
-	key := keyOf(win, live.version(), s.deps.Catalogue.Version(), q.canonical())
+	return s.recommendUser(ctx, in.User, q)
+}
+
+func (s *Server) postRecommend(ctx context.Context, in *recommendBodyInput) (*answerOutput, error) {
+	if err := schema.CheckUserID(in.User); err != nil {
+		return nil, invalid("path.user", err)
+	}
+	spec, err := decodeRules(in.RawBody)
+	if err != nil {
+		return nil, err
+	}
+	q, err := s.ruledQuery(spec, "body", "user", in.User)
+	if err != nil {
+		return nil, err
+	}
+	return s.recommendUser(ctx, in.User, q)
+}
+
+// recommendUser answers for a user's window as it is now.
+func (s *Server) recommendUser(ctx context.Context, user string, q query) (*answerOutput, error) {
+	start := time.Now()
+	live, now := s.models.live.Load(), s.deps.Now()
+	win, err := s.gateway.read(ctx, user)
+	if err != nil {
+		return s.answer(start, live, 0, s.popular(live, q, now), q, "", s.degrade(err))
+	}
+	win.UserID = user
+	return s.recommendWindow(ctx, start, live, win, q, now)
+}
+
+// recommendWindow answers for a window that was just read.
+func (s *Server) recommendWindow(ctx context.Context, start time.Time, live *Live, win schema.Window, q query, now time.Time) (*answerOutput, error) {
+	key := keyOf(win, live.version(), s.deps.Catalogue.Version(), q.key(win.Entries, now))
 	reading, state := s.text(ctx, live, textKeyOf(key), win.Entries)
 	if state == schema.TextReady {
 		key.text = 1 + s.deps.Texts.Version() // before the scores: a list may know more than its key says, never less
 	}
+	if !q.keepable() {
+		return s.answer(start, live, win.Version, s.recommend(live, win.Entries, reading, q, now), q, state, "")
+	}
 	items, ok := s.cache.get(key)
 	if !ok {
-		items = s.recommend(live, win.Entries, reading, q, now)
+		items = s.recommend(live, win.Entries, reading, q, now).items
 		s.cache.put(key, items)
 	}
-	return s.answer(start, live, win.Version, items, state, "")
+	return s.answer(start, live, win.Version, answerList{items: items}, q, state, "")
 }
 
 func (s *Server) getSimilar(ctx context.Context, in *similarInput) (*answerOutput, error) {
@@ -123,38 +159,41 @@ func (s *Server) getSimilar(ctx context.Context, in *similarInput) (*answerOutpu
 	if err := schema.CheckItemID(in.Item); err != nil {
 		return nil, invalid("path.item", err)
 	}
+	q, err := s.listQuery(in.ListParams, "item", in.Item)
+	if err != nil {
+		return nil, err
+	}
 	live, now := s.models.live.Load(), s.deps.Now()
-	_, err := s.gateway.read(ctx, "")
-	return s.answer(start, live, 0, s.similar(live, in.Item, in.query(s.cfg.DefaultItems), now), "", s.degrade(err))
+	_, err = s.gateway.read(ctx, "")
+	return s.answer(start, live, 0, s.similar(live, in.Item, q, now), q, "", s.degrade(err))
 }
 
 func (s *Server) getPopular(ctx context.Context, in *popularInput) (*answerOutput, error) {
 	start := time.Now()
+	q, err := s.listQuery(in.ListParams, "popular")
+	if err != nil {
+		return nil, err
+	}
 	live, now := s.models.live.Load(), s.deps.Now()
-	_, err := s.gateway.read(ctx, "")
-	return s.answer(start, live, 0, s.popular(live, in.query(s.cfg.DefaultItems), now), "", s.degrade(err))
+	_, err = s.gateway.read(ctx, "")
+	return s.answer(start, live, 0, s.popular(live, q, now), q, "", s.degrade(err))
 }
 
 func (s *Server) postSession(ctx context.Context, in *sessionInput) (*answerOutput, error) {
 	start := time.Now()
-	body, err := decodeSession(in.RawBody, s.cfg.DefaultItems)
+	items, spec, err := decodeSession(in.RawBody)
 	if err != nil {
 		return nil, err
 	}
-	p := ListParams{N: body.N, Explain: body.Explain}
-	if body.Category != "" {
-		p.Category = []string{body.Category}
-	}
-	q := p.query(s.cfg.DefaultItems)
-	q.filterSeen = body.FilterSeen
-	for _, id := range body.Exclude {
-		q.leaveOut(id)
+	q, err := s.ruledQuery(spec, "body", "session")
+	if err != nil {
+		return nil, err
 	}
 	live, now := s.models.live.Load(), s.deps.Now()
 	_, err = s.gateway.read(ctx, "")
-	history := session(body.Items, now)
-	reading, state := s.text(ctx, live, sessionKey(body.Items), history)
-	return s.answer(start, live, 0, s.recommend(live, history, reading, q, now), state, s.degrade(err))
+	history := session(items, now)
+	reading, state := s.text(ctx, live, sessionKey(items), history)
+	return s.answer(start, live, 0, s.recommend(live, history, reading, q, now), q, state, s.degrade(err))
 }
 
 // session makes a history of items, oldest first, one second apart so that each is a step of its own.
@@ -169,14 +208,33 @@ func session(items []string, now time.Time) []schema.Interaction {
 	return history
 }
 
-func (s *Server) answer(start time.Time, live *Live, window int64, items []schema.AnswerItem, text schema.TextState, degraded string) (*answerOutput, error) {
+// answerList is the items of an answer and what its request wants to know of how they came about.
+type answerList struct {
+	items []schema.AnswerItem
+	next  string // the token of the next page
+}
+
+// answer makes the answer that holds l.
+func (s *Server) answer(start time.Time, live *Live, window int64, l answerList, q query, text schema.TextState, degraded string) (*answerOutput, error) {
+	id := q.id
+	if id == "" {
+		var err error
+		if id, err = newRecommendationID(); err != nil {
+			return nil, err
+		}
+	}
+	s.countSources(l.items)
+	s.noteExploration(id, live, q, l.items)
+	return &answerOutput{Body: schema.Answer{
+		RecommendationID: id, ModelVersion: live.version(), WindowOffset: window, TookMS: float64(time.Since(start).Microseconds()) / 1000,
+		Degraded: cmp.Or(degraded, s.models.complaint()), Text: text, Items: l.items, Next: l.next,
+	}}, nil
+}
+
+func newRecommendationID() (string, error) {
 	id, err := uuid.NewV7()
 	if err != nil {
-		return nil, err
+		return "", err
 	}
-	s.countSources(items)
-	return &answerOutput{Body: schema.Answer{
-		RecommendationID: id.String(), ModelVersion: live.version(), WindowOffset: window,
-		TookMS: float64(time.Since(start).Microseconds()) / 1000, Degraded: cmp.Or(degraded, s.models.complaint()), Text: text, Items: items,
-	}}, nil
+	return id.String(), nil
 }

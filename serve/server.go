@@ -29,6 +29,7 @@ type Server struct {
 	search  *search
 	hub     *hub
 	tally   *tally
+	rules   *ruleBook
 	api     http.Handler
 	admin   http.Handler
 
@@ -59,11 +60,14 @@ func New(cfg Config, deps Deps) (*Server, error) {
 		}
 		s.desk = d
 	}
+	var err error
+	if s.rules, err = newRuleBook(cfg.Placements); err != nil {
+		return nil, err
+	}
 	s.intake = &intake{}
 	s.items = newItemChanges()
 	s.search = &search{catalogue: deps.Catalogue}
 	s.hub = newHub(s)
-	var err error
 	if s.metrics, err = newMetrics(deps.Registerer, s); err != nil {
 		return nil, fmt.Errorf("register metrics of serve: %w", err)
 	}

@@ -18,6 +18,7 @@ const SOURCES = {
   repeat: { kind: "repeat", name: "repeat", why: "they did it before" },
   popular: { kind: "popular", name: "popular", why: "popular of late" },
   catalog: { kind: "catalog", name: "new", why: "one of the newest items: nothing better is known yet" },
+  pinned: { kind: "catalog", name: "pinned", why: "the shop put it at this place" },
 };
 
 const SCORERS = {
