@@ -118,3 +118,17 @@ func (c Config) transport() *kafka.Transport {
 func (c Config) client(t *kafka.Transport) *kafka.Client {
 	return &kafka.Client{Addr: kafka.TCP(c.Brokers...), Timeout: c.RequestTimeout, Transport: t}
 }
+
+// reader is how kafka-go reads one partition.
+func (c Config) reader(topic string, partition int, log kafka.Logger) kafka.ReaderConfig {
+	return kafka.ReaderConfig{
+		Brokers: c.Brokers, Topic: topic, Partition: partition, Dialer: c.dialer(),
+		MinBytes: 1, MaxBytes: 4 << 20,
+		MaxWait:          c.MaxWait, // kafka-go's default of 10 s would also be the time a stop takes
+		QueueCapacity:    min(1000, c.QueueCapacity),
+		ReadLagInterval:  -1,
+		ReadBackoffMin:   50 * time.Millisecond,
+		ErrorLogger:      log,
+		ReadBatchTimeout: c.RequestTimeout,
+	}
+}

@@ -32,16 +32,7 @@ func (p *pump) run(ctx context.Context, next int64, started func(int64), out fun
 		return // only ctx ends it
 	}
 	started(next)
-	rc := kafka.ReaderConfig{
-		Brokers: p.cfg.Brokers, Topic: p.topic, Partition: p.partition, Dialer: p.cfg.dialer(),
-		MinBytes: 1, MaxBytes: 4 << 20,
-		MaxWait:          p.cfg.MaxWait, // kafka-go's default of 10 s would also be the time a stop takes
-		QueueCapacity:    min(1000, p.cfg.QueueCapacity),
-		ReadLagInterval:  -1,
-		ReadBackoffMin:   50 * time.Millisecond,
-		ErrorLogger:      libraryLog(p.opts.log),
-		ReadBatchTimeout: p.cfg.RequestTimeout,
-	}
+	rc := p.cfg.reader(p.topic, p.partition, libraryLog(p.opts.log))
 	if err := rc.Validate(); err != nil { // NewReader would panic; Config.Validate leaves nothing to find here
 		p.opts.log.Error("partition reader", "partition", p.partition, "error", err)
 		return

@@ -139,3 +139,24 @@ func createTopics(ctx context.Context, client *kafka.Client, replicas int, specs
 	}
 	return errors.Join(errs...)
 }
+
+// DeleteTopics deletes topics with everything in them, for programs that made them for themselves. One that does not exist is
+// as good as deleted.
+func DeleteTopics(ctx context.Context, cfg Config, topics ...string) error {
+	if err := cfg.Validate(); err != nil {
+		return err
+	}
+	t := cfg.transport()
+	defer t.CloseIdleConnections()
+	res, err := cfg.client(t).DeleteTopics(ctx, &kafka.DeleteTopicsRequest{Topics: topics})
+	if err != nil {
+		return fmt.Errorf("delete topics %q: %w", topics, err)
+	}
+	var errs []error
+	for name, err := range res.Errors {
+		if err != nil && !errors.Is(err, kafka.UnknownTopicOrPartition) {
+			errs = append(errs, fmt.Errorf("delete topic %q: %w", name, err))
+		}
+	}
+	return errors.Join(errs...)
+}

@@ -23,9 +23,13 @@ func newBench(env Env) (*cobra.Command, error) {
 	if err != nil {
 		return nil, err
 	}
+	ingest, err := newBenchIngest(env)
+	if err != nil {
+		return nil, err
+	}
 	worker, err := newBenchWorker(env)
 	if err != nil {
 		return nil, err
 	}
-	return group("bench", "Measure the speed of softrec's parts on this machine", train, quality, round, serve, worker, serveWorker), nil
+	return group("bench", "Measure the speed of softrec's parts on this machine", train, quality, round, serve, ingest, worker, serveWorker), nil
 }
