@@ -9,8 +9,12 @@ import (
 	"github.com/softrec/softrec/ingest/broker"
 )
 
-// commitAgain is the wait after a commit that failed.
-const commitAgain = 300 * time.Millisecond
+// commitAgain is the wait after a commit that failed, commitEvery the one after a good one: what is applied meanwhile goes with
+// the next, and a full stream does not spend its time on commits.
+const (
+	commitAgain = 300 * time.Millisecond
+	commitEvery = 10 * time.Millisecond
+)
 
 // committer commits what was applied, off the consumer's path. It keeps only the highest offset of each partition.
 type committer struct {
@@ -62,11 +66,13 @@ func (c *committer) run(ctx context.Context) {
 			}
 			start := time.Now()
 			if c.flush(ctx) {
+				wait := commitEvery
 				if c.durable != nil {
 					// The next pause starts here: a sync that takes long makes commits rarer, not the store slower.
-					if !sleep(ctx, c.pause(time.Since(start))-c.interval) {
-						return
-					}
+					wait = c.pause(time.Since(start)) - c.interval
+				}
+				if !sleep(ctx, wait) {
+					return
 				}
 				break
 			}

@@ -20,6 +20,7 @@ type Config struct {
 	Instance        string        `koanf:"instance" help:"name of this process on the page, default ingest"`
 	MaxRecords      int           `koanf:"max_records" help:"most records applied at once, default 2000"`
 	MaxDelay        time.Duration `koanf:"max_delay" help:"how long the first record of a batch waits for more, default 2ms"`
+	Lanes           int           `koanf:"lanes" help:"parts of a batch applied side by side, a user's always in the same one, default 4"`
 	MaxFuture       time.Duration `koanf:"max_future" help:"how far an event may lie ahead of the time of its record, default 5m"`
 	FlushTimeout    time.Duration `koanf:"flush_timeout" help:"how long a stop may spend on the batch in hand, and again on the last commit, default 10s"`
 	SyncInterval    time.Duration `koanf:"sync_interval" help:"pause between commits to a store that must be synced first, default 1s"`
@@ -36,6 +37,7 @@ func DefaultConfig() Config {
 		Instance:        "ingest",
 		MaxRecords:      2000,
 		MaxDelay:        2 * time.Millisecond,
+		Lanes:           4,
 		MaxFuture:       schema.DefaultMaxFuture,
 		FlushTimeout:    10 * time.Second,
 		SyncInterval:    time.Second,
@@ -64,6 +66,9 @@ func (c Config) Validate() error {
 	}
 	if c.MaxRecords < 1 || c.MaxRecords > 100_000 {
 		bad("max_records", c.MaxRecords, "1 to 100000")
+	}
+	if c.Lanes < 1 || c.Lanes > 256 {
+		bad("lanes", c.Lanes, "1 to 256")
 	}
 	for _, d := range [...]struct {
 		field string

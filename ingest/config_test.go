@@ -18,6 +18,7 @@ func TestConfigValidate(t *testing.T) {
 		"ingest.partitions":        func(c *Config) { c.Partitions = 0 },
 		"ingest.retention":         func(c *Config) { c.Retention = -1 },
 		"ingest.max_records":       func(c *Config) { c.MaxRecords = 0 },
+		"ingest.lanes":             func(c *Config) { c.Lanes = 0 },
 		"ingest.max_delay":         func(c *Config) { c.MaxDelay = -1 },
 		"ingest.flush_timeout":     func(c *Config) { c.FlushTimeout = 0 },
 		"ingest.sync_interval":     func(c *Config) { c.SyncInterval = 0 },

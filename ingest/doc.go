@@ -18,6 +18,6 @@
 // With WithDurable (a store that acknowledges before it is safe, as the embedded one) offsets are committed only up to
 // what was applied before a Sync that has finished.
 //
-// Run starts two goroutines, one that commits and one that reports to the page, and ends both before it returns. It
-// needs a Source that gives each partition's records in order, and for exactly-once effect a store that nobody evicts.
+// Run starts goroutines, one that commits and one that reports to the page, a Consumer besides them one that fetches, one
+// that acknowledges and Config.Lanes that apply, and ends all of them before it returns. It needs a Source that gives each partition's records in order, and for exactly-once effect a store that nobody evicts.
 package ingest

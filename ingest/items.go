@@ -40,7 +40,9 @@ func NewItems(cfg Config, src Source, cat Catalogue, dead DeadLetters, opts ...O
 
 // Run consumes until ctx is done, finishes the batch in hand, commits and returns nil; any other return is a fault. It
 // may be called once.
-func (c *Items) Run(ctx context.Context) error { return c.run(ctx, c.apply, c.reporter.run) }
+func (c *Items) Run(ctx context.Context) error {
+	return c.run(ctx, func(ctx context.Context) error { return c.consume(ctx, c.apply) }, c.reporter.run)
+}
 
 func (c *Items) apply(ctx context.Context, recs []broker.Record) error {
 	changes, bad := decodeItems(recs)

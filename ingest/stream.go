@@ -42,9 +42,9 @@ func newStream(cfg Config, src Source, dead DeadLetters, name string, opts []Opt
 	return &stream{cfg: cfg, src: src, dead: dead, opts: o, metrics: m, commit: newCommitter(src, cfg, o, m)}, nil
 }
 
-// run fetches and applies until ctx is done, then finishes the batch in hand and commits a last time. report runs
-// beside it.
-func (s *stream) run(ctx context.Context, apply func(context.Context, []broker.Record) error, report func(context.Context)) error {
+// run runs consume, which fetches and applies until ctx is done and finishes what is in hand, and commits a last time. report
+// runs beside it.
+func (s *stream) run(ctx context.Context, consume func(context.Context) error, report func(context.Context)) error {
 	if !s.running.CompareAndSwap(false, true) {
 		return errors.New("ingest: Run was called before")
 	}
@@ -52,7 +52,7 @@ func (s *stream) run(ctx context.Context, apply func(context.Context, []broker.R
 	var beside sync.WaitGroup
 	beside.Go(func() { s.commit.run(side) })
 	beside.Go(func() { report(side) })
-	err := s.consume(ctx, apply)
+	err := consume(ctx)
 	stop()
 	beside.Wait()
 	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.cfg.FlushTimeout)
@@ -64,7 +64,7 @@ func (s *stream) run(ctx context.Context, apply func(context.Context, []broker.R
 	return err
 }
 
-// consume is the loop of run.
+// consume fetches and applies one batch after the other until ctx is done.
 func (s *stream) consume(ctx context.Context, apply func(context.Context, []broker.Record) error) error {
 	for {
 		recs, err := s.src.Fetch(ctx, s.cfg.MaxRecords, s.cfg.MaxDelay)
@@ -85,12 +85,8 @@ func (s *stream) consume(ctx context.Context, apply func(context.Context, []brok
 // batch applies recs. A stop does not interrupt it, but from then on it has FlushTimeout: a store that is away must not
 // hold up the stop for ever.
 func (s *stream) batch(ctx context.Context, recs []broker.Record, apply func(context.Context, []broker.Record) error) error {
-	work, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	work, cancel := s.outlast(ctx)
 	defer cancel()
-	defer context.AfterFunc(ctx, func() {
-		t := time.AfterFunc(s.cfg.FlushTimeout, cancel)
-		context.AfterFunc(work, func() { t.Stop() })
-	})()
 	s.counts.inHand.Store(int64(len(recs)))
 	s.metrics.inHand.Set(float64(len(recs)))
 	start := time.Now()
@@ -105,6 +101,16 @@ func (s *stream) batch(ctx context.Context, recs []broker.Record, apply func(con
 	s.metrics.delay.Set(age(recs, time.Now()).Seconds())
 	s.commit.applied(recs)
 	return nil
+}
+
+// outlast is a context for what a stop does not interrupt: it ends FlushTimeout after ctx, or with cancel.
+func (s *stream) outlast(ctx context.Context) (work context.Context, cancel context.CancelFunc) {
+	work, end := context.WithCancel(context.WithoutCancel(ctx))
+	forget := context.AfterFunc(ctx, func() {
+		t := time.AfterFunc(s.cfg.FlushTimeout, end)
+		context.AfterFunc(work, func() { t.Stop() })
+	})
+	return work, func() { forget(); end() }
 }
 
 // age is how long the oldest of recs took from its record time to now.
