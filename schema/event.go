@@ -47,6 +47,11 @@ func DecodeEvent(b []byte) (Event, error) {
 	if err := decodeObject("event", b, &w); err != nil {
 		return Event{}, err
 	}
+	return w.event()
+}
+
+// event checks what w says.
+func (w wireEvent) event() (Event, error) {
 	ts, err := parseTimestamp("timestamp", w.Timestamp)
 	if err != nil {
 		return Event{}, err

@@ -27,6 +27,7 @@ func (s *Server) newAPI() (http.Handler, error) {
 
 	s.registerEvents(api)
 	s.registerRecommend(api)
+	s.registerBatch(api)
 	s.registerItems(api)
 	s.registerUsers(api)
 	s.registerModels(api)

@@ -20,7 +20,8 @@ type intake struct{ accepted, duplicates, rejected atomic.Int64 }
 
 type eventsInput struct {
 	ContentType string `header:"Content-Type"`
-	RawBody     []byte
+	CloudHeaders
+	RawBody []byte
 }
 
 type eventsOutput struct {
@@ -49,21 +50,23 @@ const maxDuplicateUsers = 500
 
 func (s *Server) registerEvents(api huma.API) {
 	op := s.operation("post-events", http.MethodPost, "/v1/events", "events", "Take interactions",
-		"One event, an array, or one event a line. Answers after the topic has them. 202: written; 200: all were duplicates; 422: none could be used.")
+		"One event, an array, one event a line, or CloudEvents 1.0 (binary, structured and batched in JSON). Answers after the topic has them. 202: written; 200: all were duplicates; 422: none could be used.")
 	op.DefaultStatus = http.StatusAccepted
 	op.Errors = []int{400, 413, 422, 503}
 	huma.Register(api, op, s.postEvents)
 	doc := api.OpenAPI().Paths[op.Path].Post
 	e := eventSchema()
 	documentBody(doc, map[string]*huma.Schema{
-		"application/json":     {OneOf: []*huma.Schema{e, {Type: huma.TypeArray, Items: e, MaxItems: ptr(schema.MaxBatchEvents)}}},
-		"application/x-ndjson": {Type: huma.TypeString, Description: "one event a line"},
+		"application/json":         {OneOf: []*huma.Schema{e, {Type: huma.TypeArray, Items: e, MaxItems: ptr(schema.MaxBatchEvents)}}},
+		"application/x-ndjson":     {Type: huma.TypeString, Description: "one event a line"},
+		schema.CloudEventType:      cloudEventSchema(e),
+		schema.CloudEventBatchType: {Type: huma.TypeArray, Items: cloudEventSchema(e), MaxItems: ptr(schema.MaxBatchEvents)},
 	})
 	documentStatus(doc, http.StatusAccepted, http.StatusOK, "Nothing new: every event was known already")
 }
 
 func (s *Server) postEvents(ctx context.Context, in *eventsInput) (*eventsOutput, error) {
-	all, err := schema.DecodeEvents(in.RawBody, in.ContentType)
+	all, err := in.decode()
 	switch {
 	case errors.Is(err, schema.ErrTooManyEvents), errors.Is(err, schema.ErrBodyTooLarge):
 		return nil, problem(http.StatusRequestEntityTooLarge, err.Error())

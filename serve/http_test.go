@@ -100,7 +100,10 @@ func TestHTTP_pageAndHeaders(t *testing.T) {
 	if r := st.do("HEAD", "/v1/popular", ""); r.Code != 200 {
 		t.Errorf("HEAD: status %d", r.Code)
 	}
-	if r := st.do("GET", "/v1/popular", ""); r.Header.Get("Cache-Control") != "no-store" || r.Header.Get("Content-Type") != "application/json" {
+	if r := st.do("GET", "/v1/popular", ""); r.Header.Get("Cache-Control") != keepAndAsk || r.Header.Get("Content-Type") != "application/json" {
+		t.Errorf("%+v", r.Header)
+	}
+	if r := st.do("GET", "/v1/items", ""); r.Header.Get("Cache-Control") != "no-store" {
 		t.Errorf("%+v", r.Header)
 	}
 }
@@ -145,7 +148,7 @@ func TestHTTP_openAPI(t *testing.T) {
 	want := []string{
 		"delete /v1/items/{id}", "delete /v1/users/{id}", "get /v1/items", "get /v1/items/{id}", "get /v1/live", "get /v1/models", "get /v1/popular",
 		"get /v1/recommend/{user}", "get /v1/rounds", "get /v1/similar/{item}", "get /v1/stats", "get /v1/users", "get /v1/users/{id}",
-		"patch /v1/items/{id}", "post /v1/events", "post /v1/recommend/{user}", "post /v1/session/recommend", "put /v1/items/{id}",
+		"patch /v1/items/{id}", "post /v1/events", "post /v1/recommend/{user}", "post /v1/recommend:batch", "post /v1/session/recommend", "put /v1/items/{id}",
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("operations\n%v, want\n%v", got, want)

@@ -21,6 +21,8 @@ type query struct {
 	explain    bool
 	rules      *rules.Rules // what goes beyond that; nil mostly
 	id         string       // of the answer, where its draws depend on it
+	have       string       // the If-None-Match of the request
+	untagged   bool         // nobody reads the answer's ETag
 }
 
 // canonical is equal for queries that ask for the same list.

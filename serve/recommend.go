@@ -20,6 +20,8 @@ type ListParams struct {
 	Exclude  []string `query:"exclude,explode" doc:"item ids to leave out, separated by commas or repeated"`
 	Explain  bool     `query:"explain" doc:"add the parts of every score, and in words what made it"`
 	Rules    RuleParams
+
+	IfNoneMatch string `header:"If-None-Match" doc:"the ETag of an answer the client has: 304 while the list is the same"`
 }
 
 type recommendInput struct {
@@ -41,7 +43,12 @@ type popularInput struct{ ListParams }
 
 type sessionInput struct{ RawBody []byte }
 
-type answerOutput struct{ Body schema.Answer }
+type answerOutput struct {
+	Status       int
+	ETag         string `header:"ETag" doc:"of the list; send it as If-None-Match"`
+	CacheControl string `header:"Cache-Control"`
+	Body         schema.Answer
+}
 
 func (s *Server) registerRecommend(api huma.API) {
 	const tag, path = "recommendations", "/v1/recommend/{user}"
@@ -106,6 +113,7 @@ func (s *Server) getRecommend(ctx context.Context, in *recommendInput) (*answerO
 	if err != nil {
 		return nil, err
 	}
+	q.have = in.IfNoneMatch
 	return s.recommendUser(ctx, in.User, q)
 }
 
@@ -146,12 +154,22 @@ func (s *Server) recommendWindow(ctx context.Context, start time.Time, live *Liv
 	if !q.keepable() {
 		return s.answer(start, live, win.Version, s.recommend(live, win.Entries, reading, q, now), q, state, "")
 	}
+	tag := ""
+	if !q.untagged {
+		if tag = tagOf(key); s.holds(q.have, tag) {
+			return notModified(tag), nil
+		}
+	}
 	items, ok := s.cache.get(key)
 	if !ok {
 		items = s.recommend(live, win.Entries, reading, q, now).items
 		s.cache.put(key, items)
 	}
-	return s.answer(start, live, win.Version, answerList{items: items}, q, state, "")
+	out, err := s.answer(start, live, win.Version, answerList{items: items}, q, state, "")
+	if err != nil {
+		return nil, err
+	}
+	return out.tagged(tag), nil
 }
 
 func (s *Server) getSimilar(ctx context.Context, in *similarInput) (*answerOutput, error) {
@@ -165,7 +183,11 @@ func (s *Server) getSimilar(ctx context.Context, in *similarInput) (*answerOutpu
 	}
 	live, now := s.models.live.Load(), s.deps.Now()
 	_, err = s.gateway.read(ctx, "")
-	return s.answer(start, live, 0, s.similar(live, in.Item, q, now), q, "", s.degrade(err))
+	tag := s.tagOfList("\x00similar\x00"+in.Item, live, q, now)
+	if err == nil && tag != "" && s.holds(in.IfNoneMatch, tag) {
+		return notModified(tag), nil
+	}
+	return s.answerTagged(start, live, s.similar(live, in.Item, q, now), q, tag, s.degrade(err))
 }
 
 func (s *Server) getPopular(ctx context.Context, in *popularInput) (*answerOutput, error) {
@@ -176,7 +198,11 @@ func (s *Server) getPopular(ctx context.Context, in *popularInput) (*answerOutpu
 	}
 	live, now := s.models.live.Load(), s.deps.Now()
 	_, err = s.gateway.read(ctx, "")
-	return s.answer(start, live, 0, s.popular(live, q, now), q, "", s.degrade(err))
+	tag := s.tagOfList("\x00popular", live, q, now)
+	if err == nil && tag != "" && s.holds(in.IfNoneMatch, tag) {
+		return notModified(tag), nil
+	}
+	return s.answerTagged(start, live, s.popular(live, q, now), q, tag, s.degrade(err))
 }
 
 func (s *Server) postSession(ctx context.Context, in *sessionInput) (*answerOutput, error) {
@@ -225,7 +251,7 @@ func (s *Server) answer(start time.Time, live *Live, window int64, l answerList,
 	}
 	s.countSources(l.items)
 	s.noteExploration(id, live, q, l.items)
-	return &answerOutput{Body: schema.Answer{
+	return &answerOutput{Status: http.StatusOK, Body: schema.Answer{
 		RecommendationID: id, ModelVersion: live.version(), WindowOffset: window, TookMS: float64(time.Since(start).Microseconds()) / 1000,
 		Degraded: cmp.Or(degraded, s.models.complaint()), Text: text, Items: l.items, Next: l.next,
 	}}, nil
