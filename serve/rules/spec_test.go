@@ -167,8 +167,8 @@ func TestPage(t *testing.T) {
 	if more, err := DecodePage(got.Next([]string{"c"}), "user", "u"); err != nil || more.Len() != 3 || !more.Served("a") || !more.Served("c") {
 		t.Errorf("%+v %v", more, err)
 	}
-	for _, bad := range []string{token[1:], token[:len(token)-1], token + "A", "!" + token[1:], strings.Replace(token, token[4:5], "_", 1), ""} {
-		if _, err := DecodePage(bad, "user", "u"); err == nil && bad != token {
+	for _, bad := range []string{token[1:], token[:len(token)-1], token + "A", "!" + token[1:], token[:4] + "_" + token[5:], token[:4] + "\n" + token[4:], token + "\r\n", ""} {
+		if _, err := DecodePage(bad, "user", "u"); err == nil {
 			t.Errorf("%q is taken", bad)
 		}
 	}
@@ -189,6 +189,7 @@ func FuzzDecodePage(f *testing.F) {
 	f.Add(FirstPage("user", "u").Next([]string{"a"}))
 	f.Add(FirstPage("user", "u").Next(nil))
 	f.Add("AQ")
+	f.Add("Ac\nb7pDOf32FAA0J6Cw")
 	f.Fuzz(func(t *testing.T, token string) {
 		p, err := DecodePage(token, "user", "u")
 		if err == nil && p.Next(nil) != token {

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"hash/crc32"
+	"strings"
 
 	"github.com/cespare/xxhash/v2"
 )
@@ -44,7 +45,7 @@ func DecodePage(token string, list ...string) (Page, error) {
 		return Page{}, errors.New("is longer than any token")
 	}
 	b, err := base64.RawURLEncoding.Strict().DecodeString(token)
-	if err != nil || len(b) < head+tail || (len(b)-head-tail)%8 != 0 {
+	if err != nil || len(b) < head+tail || (len(b)-head-tail)%8 != 0 || strings.ContainsAny(token, "\r\n") { // base64 passes over line ends
 		return Page{}, errors.New("is not a token of this server")
 	}
 	body := b[:len(b)-tail]
