@@ -21,6 +21,11 @@ func (s *Server) newAPI() (http.Handler, error) {
 	// huma's documentation page loads scripts from other hosts, its schema links add a field to every answer, and its
 	// own OpenAPI route encodes lazily without a lock.
 	cfg.DocsPath, cfg.SchemasPath, cfg.OpenAPIPath, cfg.CreateHooks = "", "", "", nil
+	cfg.Components.SecuritySchemes = map[string]*huma.SecurityScheme{
+		"bearer": {Type: "http", Scheme: "bearer", Description: "An API key made with `softrec keys create`."},
+		"apiKey": {Type: "apiKey", In: "header", Name: "X-API-Key", Description: "The same key in a header of its own."},
+	}
+	cfg.Security = []map[string][]string{{"bearer": {}}, {"apiKey": {}}, {}} // none where no keys are configured
 	mux := http.NewServeMux()
 	api := humago.New(mux, cfg)
 	api.UseMiddleware(refuseUnknown(api))

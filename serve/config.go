@@ -9,6 +9,8 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/softrec/softrec/schema"
+	"github.com/softrec/softrec/serve/access"
+	"github.com/softrec/softrec/serve/certs"
 )
 
 // Config configures a Server. The zero value is not usable; start from DefaultConfig.
@@ -25,6 +27,10 @@ type Config struct {
 
 	MaxBodyBytes   int64 `koanf:"max_body_bytes" help:"largest request body in bytes (default 4194304)"`
 	MaxHeaderBytes int   `koanf:"max_header_bytes" help:"largest request header in bytes, which bounds exclude lists (default 131072)"`
+
+	Access  access.Config `koanf:"access"`
+	TLS     certs.Config  `koanf:"tls"`
+	Origins []string      `koanf:"origins" help:"origins whose pages may call the API from a browser, such as https://shop.example, or * for all (default none)"`
 
 	DefaultItems int    `koanf:"default_items" help:"items in an answer when n is not given (default 10)"`
 	Placements   string `koanf:"placements" help:"JSON file of named rules for lists, which a request chooses with placement=NAME; default goes for all that choose none (default none)"`
@@ -63,6 +69,7 @@ func DefaultConfig() Config {
 		ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 15 * time.Second, WriteTimeout: 30 * time.Second,
 		IdleTimeout: 2 * time.Minute, ShutdownGrace: 15 * time.Second,
 		MaxBodyBytes: schema.MaxBodyBytes, MaxHeaderBytes: 128 << 10,
+		Access:       access.DefaultConfig(),
 		DefaultItems: 10, CacheItems: 200_000,
 		AnswerBudget: 50 * time.Millisecond, TextQueue: 256, TextBatch: 8, TextReadings: 20_000,
 		MaxFuture: schema.DefaultMaxFuture, PublishTimeout: 10 * time.Second,
@@ -108,6 +115,10 @@ func (c Config) Validate() error {
 		if v > 0 && v <= need {
 			errs = append(errs, fmt.Errorf("serve.%s %s: want more than publish_timeout + visible_wait + twice redis_timeout (%s)", field, v, need))
 		}
+	}
+	errs = append(errs, c.Access.Validate(), c.TLS.Validate())
+	for _, origin := range c.Origins {
+		errs = append(errs, checkOrigin(origin))
 	}
 	between := func(field string, v, low, high int64) {
 		if v < low || v > high {

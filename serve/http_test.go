@@ -185,9 +185,9 @@ func TestHTTP_metricsByRoute(t *testing.T) {
 }
 
 // wantMetric looks for a line of /metrics.
-func (st *stack) wantMetric(line string) {
+func (st *stack) wantMetric(line string, headers ...string) {
 	st.t.Helper()
-	if all := string(ask(st.t, st.s.Admin(), "GET", "/metrics", "").Body); !strings.Contains(all, line+"\n") {
+	if all := string(ask(st.t, st.s.Admin(), "GET", "/metrics", "", headers...).Body); !strings.Contains(all, line+"\n") {
 		st.t.Errorf("no metric %s in\n%s", line, all)
 	}
 }

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+
+	"github.com/softrec/softrec/serve/access"
 )
 
 // Listen opens both addresses, so that a caller learns of a taken port, or of the port it got, before Run. Run closes
@@ -27,6 +29,10 @@ func (s *Server) Listen() error {
 	private, err := net.Listen("tcp", s.cfg.AdminListen)
 	if err != nil {
 		return errors.Join(fmt.Errorf("listen on serve.admin_listen: %w", err), public.Close())
+	}
+	err = errors.Join(s.cfg.Access.CheckListener(public.Addr(), "serve.listen", "serve.access"), s.cfg.Access.CheckListener(private.Addr(), "serve.admin_listen", "serve.access"))
+	if err != nil {
+		return errors.Join(err, public.Close(), private.Close())
 	}
 	s.public, s.private, s.listened = public, private, true
 	return nil
@@ -80,19 +86,29 @@ func (s *Server) Run(ctx context.Context) error {
 		stopStreams()
 		return s.shutdown(public, private)
 	})
-	s.log.Info("serving", "address", s.public.Addr().String(), "admin", s.private.Addr().String())
+	s.log.Info("serving", "address", s.public.Addr().String(), "admin", s.private.Addr().String(), "tls", s.secrets != nil)
+	s.sayWhoMayAsk()
 	return group.Wait()
+}
+
+// sayWhoMayAsk puts one line into the log: a warning when strangers may reach what nobody guards.
+func (s *Server) sayWhoMayAsk() {
+	level := slog.LevelInfo
+	if !s.guard.Closed() && !(access.Loopback(s.Addr()) && access.Loopback(s.AdminAddr())) {
+		level = slog.LevelWarn
+	}
+	s.log.Log(context.Background(), level, s.guard.Describe(), "keys_file", s.cfg.Access.KeysFile, "insecure", s.cfg.Access.Insecure)
 }
 
 func (s *Server) servers() (public, private *http.Server) {
 	complaints := slog.NewLogLogger(s.log.Handler(), slog.LevelDebug)
 	public = &http.Server{
 		Handler: s.api, ReadHeaderTimeout: s.cfg.ReadHeaderTimeout, ReadTimeout: s.cfg.ReadTimeout, WriteTimeout: s.cfg.WriteTimeout,
-		IdleTimeout: s.cfg.IdleTimeout, MaxHeaderBytes: s.cfg.MaxHeaderBytes, ErrorLog: complaints,
+		IdleTimeout: s.cfg.IdleTimeout, MaxHeaderBytes: s.cfg.MaxHeaderBytes, ErrorLog: complaints, TLSConfig: s.secrets,
 	}
 	private = &http.Server{
 		Handler: s.admin, ReadHeaderTimeout: s.cfg.ReadHeaderTimeout, ReadTimeout: s.cfg.ReadTimeout, WriteTimeout: profileTimeout,
-		IdleTimeout: s.cfg.IdleTimeout, MaxHeaderBytes: s.cfg.MaxHeaderBytes, ErrorLog: complaints,
+		IdleTimeout: s.cfg.IdleTimeout, MaxHeaderBytes: s.cfg.MaxHeaderBytes, ErrorLog: complaints, TLSConfig: s.secrets.Clone(),
 	}
 	return public, private
 }
@@ -115,7 +131,11 @@ func (s *Server) shutdown(public, private *http.Server) error {
 }
 
 func listenOn(srv *http.Server, l net.Listener) error {
-	if err := srv.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+	serve := func() error { return srv.Serve(l) }
+	if srv.TLSConfig != nil {
+		serve = func() error { return srv.ServeTLS(l, "", "") }
+	}
+	if err := serve(); !errors.Is(err, http.ErrServerClosed) {
 		return fmt.Errorf("serve %s: %w", l.Addr(), err)
 	}
 	return nil

@@ -2,16 +2,18 @@ package serve
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
-	"strings"
 	"sync"
 	"sync/atomic"
 
 	"github.com/softrec/softrec/schema"
+	"github.com/softrec/softrec/serve/access"
+	"github.com/softrec/softrec/serve/certs"
 )
 
 // Server answers recommendation requests. Build it with New; its handlers may be used without Run, after Refresh.
@@ -20,6 +22,8 @@ type Server struct {
 	deps    Deps
 	log     *slog.Logger
 	metrics *metrics
+	guard   *access.Guard
+	secrets *tls.Config // nil: plain HTTP
 	gateway *gateway
 	models  *models
 	cache   *cache
@@ -71,6 +75,12 @@ func New(cfg Config, deps Deps) (*Server, error) {
 	if s.metrics, err = newMetrics(deps.Registerer, s); err != nil {
 		return nil, fmt.Errorf("register metrics of serve: %w", err)
 	}
+	if s.guard, err = access.NewGuard(cfg.Access, deps.Registerer, s.log, deps.Now); err != nil {
+		return nil, err
+	}
+	if s.secrets, err = certs.Open(cfg.TLS, s.log, deps.Now); err != nil {
+		return nil, err
+	}
 	if s.api, err = s.newAPI(); err != nil {
 		return nil, err
 	}
@@ -97,10 +107,10 @@ func (s *Server) Refresh(ctx context.Context) error {
 func (s *Server) mount(api *http.ServeMux) http.Handler {
 	pages := http.NewServeMux()
 	pages.Handle("GET /", s.deps.Page)
-	return s.wrap(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	return s.wrap(s.secure(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
 		h.Set("X-Content-Type-Options", "nosniff")
-		if strings.HasPrefix(r.URL.Path, "/v1/") || r.URL.Path == "/v1" || r.URL.Path == openAPIPath {
+		if underAPI(r.URL.Path) {
 			h.Set("Cache-Control", "no-store")
 			api.ServeHTTP(w, r)
 			return
@@ -108,7 +118,7 @@ func (s *Server) mount(api *http.ServeMux) http.Handler {
 		h.Set("X-Frame-Options", "DENY")
 		h.Set("Referrer-Policy", "no-referrer")
 		pages.ServeHTTP(w, r)
-	}))
+	})))
 }
 
 // degrade reads the reason an answer is given without Redis, and counts it; "" when err is nil.

@@ -23,5 +23,9 @@ func (a *App) URL() (string, error) {
 	if a.server == nil {
 		return "", fmt.Errorf("this process does not serve")
 	}
-	return "http://" + a.server.Addr().String(), nil
+	scheme := "http://"
+	if a.cfg.Serve.TLS.On() {
+		scheme = "https://"
+	}
+	return scheme + a.server.Addr().String(), nil
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/pprof"
@@ -13,12 +14,22 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/softrec/softrec/ingest/broker"
+	"github.com/softrec/softrec/serve/access"
+	"github.com/softrec/softrec/serve/certs"
 )
 
 // readyTimeout bounds both questions of /readyz together, closeGrace the end of requests that still run.
 const (
 	readyTimeout = 2 * time.Second
 	closeGrace   = 2 * time.Second
+)
+
+// Bounds of the private port. Writing leaves room for a profile of some minutes.
+const (
+	adminRead        = 5 * time.Second
+	adminWrite       = 5 * time.Minute
+	adminIdle        = 2 * time.Minute
+	adminHeaderBytes = 64 << 10
 )
 
 // addAdmin gives a process that does not serve its own private port; serve brings one with the same paths.
@@ -30,10 +41,41 @@ func (a *App) addAdmin() error {
 	if err != nil {
 		return fmt.Errorf("listen on admin.listen: %w", err)
 	}
-	server := &http.Server{Handler: a.adminHandler(), ReadHeaderTimeout: 5 * time.Second}
-	a.parts = append(a.parts, Part{"admin", func(ctx context.Context) error { return serveUntil(ctx, server, l) }})
 	a.onClose(func() error { return ignoreClosed(l.Close()) })
+	if err := a.cfg.Admin.Access.CheckListener(l.Addr(), "admin.listen", "admin.access"); err != nil {
+		return err
+	}
+	handler, err := a.guardAdmin(l.Addr(), a.adminHandler())
+	if err != nil {
+		return err
+	}
+	secrets, err := certs.Open(a.cfg.Admin.TLS, a.log, time.Now)
+	if err != nil {
+		return err
+	}
+	server := &http.Server{
+		Handler: handler, TLSConfig: secrets, ErrorLog: slog.NewLogLogger(a.log.Handler(), slog.LevelDebug), MaxHeaderBytes: adminHeaderBytes,
+		ReadHeaderTimeout: adminRead, ReadTimeout: adminRead, WriteTimeout: adminWrite, IdleTimeout: adminIdle,
+	}
+	a.parts = append(a.parts, Part{"admin", func(ctx context.Context) error { return serveUntil(ctx, server, l) }})
 	return nil
+}
+
+// guardAdmin asks for a key where others reach the port; on loopback it stays open.
+func (a *App) guardAdmin(at net.Addr, next http.Handler) (http.Handler, error) {
+	guard, err := access.NewGuard(a.cfg.Admin.Access, a.metrics, a.log, time.Now)
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case access.Loopback(at):
+		return next, nil
+	case guard.Closed():
+		a.log.Info(guard.Describe(), "admin", at.String())
+	default:
+		a.log.Warn(guard.Describe(), "admin", at.String(), "insecure", a.cfg.Admin.Access.Insecure)
+	}
+	return guard.Wrap(access.AdminNeed, func(w http.ResponseWriter, _ *http.Request, r *access.Refusal) { http.Error(w, r.Detail, r.Status) }, next), nil
 }
 
 // serveUntil answers on l until ctx is done.
@@ -49,7 +91,11 @@ func serveUntil(ctx context.Context, server *http.Server, l net.Listener) error 
 		}
 		stopped <- nil
 	})
-	if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+	serve := func() error { return server.Serve(l) }
+	if server.TLSConfig != nil {
+		serve = func() error { return server.ServeTLS(l, "", "") }
+	}
+	if err := serve(); !errors.Is(err, http.ErrServerClosed) {
 		end()
 		return err
 	}

@@ -8,6 +8,8 @@ import (
 	"github.com/softrec/softrec/ingest/embedded"
 	"github.com/softrec/softrec/ingest/window"
 	"github.com/softrec/softrec/serve"
+	"github.com/softrec/softrec/serve/access"
+	"github.com/softrec/softrec/serve/certs"
 	"github.com/softrec/softrec/trainer"
 	"github.com/softrec/softrec/trainer/model/backend"
 	"github.com/softrec/softrec/trainer/model/textlive"
@@ -56,8 +58,13 @@ func (t Text) Validate() error { return errors.Join(t.Live.Validate(), t.Machine
 
 // Admin is the private port of a process that does not serve; serve has its own.
 type Admin struct {
-	Listen string `koanf:"listen" help:"host:port of health, metrics and profiles of a process without the role serve; empty means none"`
+	Listen string        `koanf:"listen" help:"host:port of health, metrics and profiles of a process without the role serve; empty means none"`
+	Access access.Config `koanf:"access"`
+	TLS    certs.Config  `koanf:"tls"`
 }
+
+// Validate reports every fault at once.
+func (a Admin) Validate() error { return errors.Join(a.Access.Validate(), a.TLS.Validate()) }
 
 // Default returns the configuration before any layer is applied.
 func Default() Config {
@@ -72,5 +79,6 @@ func Default() Config {
 		Text:     DefaultText(),
 		Backend:  backend.DefaultConfig(),
 		Serve:    serve.DefaultConfig(),
+		Admin:    Admin{Access: access.DefaultConfig()},
 	}
 }
