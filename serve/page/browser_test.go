@@ -58,6 +58,7 @@ func TestPageInBrowser(t *testing.T) {
 		f := newFake(false)
 		testReconnect(open(t, browser, views[0], f), f)
 	})
+	t.Run("key", func(t *testing.T) { testKey(t, browser) })
 	t.Run("refused", func(t *testing.T) { testRefused(t, browser) })
 }
 
@@ -310,6 +311,34 @@ func testRefused(t *testing.T, browser context.Context) {
 		f.ServeHTTP(w, r)
 	})
 	checkSections(open(t, browser, views[0], h))
+}
+
+// testKey has a server that asks for a key: the page says so, takes one, and then shows everything, the live stream included.
+func testKey(t *testing.T, browser context.Context) {
+	f := newFake(false)
+	const secret = "softrec_0123456789abcdef_secret"
+	b := open(t, browser, views[0], http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasPrefix(r.URL.Path, "/v1/") && r.Header.Get("Authorization") != "Bearer "+secret {
+			w.Header().Set("Content-Type", "application/problem+json")
+			w.WriteHeader(http.StatusUnauthorized)
+			_, _ = w.Write([]byte(`{"title":"Unauthorized","status":401,"detail":"an API key is required"}`))
+			return
+		}
+		f.ServeHTTP(w, r)
+	}))
+	b.until(`!document.querySelector("#key-form").hidden && document.querySelector("#key-note").textContent.includes("an API key is required")`)
+	checkContrast(b)
+	eval[string](b, `document.querySelector("#key-input").value = "wrong"`)
+	b.click("#key-form button")
+	b.until(`sessionStorage.getItem("softrec-key") === "wrong" && document.querySelector("#key-form")?.hidden === false`)
+	eval[string](b, fmt.Sprintf(`document.querySelector("#key-input").value = %q`, secret))
+	b.click("#key-form button")
+	b.until(`document.querySelector("#key-form")?.hidden === true && document.querySelector("#connection")?.textContent === "live"`)
+	checkSections(b)
+	if eval[bool](b, `!document.querySelector("#key-form").hidden || location.href.includes("secret") || localStorage.length > 0 && JSON.stringify(localStorage).includes("secret")`) {
+		t.Error("the form stays, or the key is somewhere else than in the session")
+	}
+	clickAsNewUser(b, f)
 }
 
 // checkContrast measures every visible text against what lies behind it (WCAG 2.2 AA: 4.5, large text 3).

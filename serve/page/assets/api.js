@@ -1,5 +1,7 @@
 // The calls to the server. Every failure is an ApiError whose message can be shown to a person.
 
+import { headers, refused } from "./key.js";
+
 const TIMEOUT = 10000; // ms
 
 /** ApiError is a refused or failed call. status is 0 when no answer came. */
@@ -21,7 +23,7 @@ function problemText(problem, status) {
 async function call(path, options = {}) {
   let response;
   try {
-    response = await fetch(path, { cache: "no-store", signal: AbortSignal.timeout(TIMEOUT), ...options });
+    response = await fetch(path, { cache: "no-store", signal: AbortSignal.timeout(TIMEOUT), ...options, headers: { ...options.headers, ...headers() } });
   } catch {
     throw new ApiError("the server cannot be reached");
   }
@@ -31,6 +33,7 @@ async function call(path, options = {}) {
   } catch {
     if (response.ok) throw new ApiError("the answer is not JSON", response.status);
   }
+  if (response.status === 401 || response.status === 403) refused(problemText(body, response.status));
   if (!response.ok) throw new ApiError(problemText(body, response.status), response.status);
   return body;
 }

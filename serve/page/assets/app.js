@@ -3,6 +3,7 @@
 
 import * as header from "./header.js";
 import { setClock } from "./api.js";
+import { createKeyForm } from "./key.js";
 import { connect } from "./live.js";
 import { createModels } from "./models.js";
 import { createQuality } from "./quality.js";
@@ -11,6 +12,7 @@ import { createStream } from "./stream.js";
 import { createUser } from "./user.js";
 import { $ } from "./dom.js";
 
+createKeyForm();
 const user = createUser();
 const quality = createQuality();
 const rounds = createRounds();

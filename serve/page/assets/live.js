@@ -1,6 +1,9 @@
 // The connection to /v1/live. EventSource reconnects by itself after a lost line, but not after an HTTP error, and it does not
 // notice a line that is open and silent; both are mended here. Each connection brings the full picture again.
 
+import { key } from "./key.js";
+import { KeyedSource } from "./keyed.js";
+
 const SILENCE = 6000; // ms without a frame (stats come every second) until the page says so
 const GIVE_UP = 20000; // ms without a frame until the line is opened anew
 const RETRY = 2000; // ms before a refused connection is tried again
@@ -19,7 +22,7 @@ export function connect(url, handlers, onState) {
     source?.close();
     const seen = new Set();
     heard = Date.now();
-    source = new EventSource(url);
+    source = key() ? new KeyedSource(url) : new EventSource(url);
     source.onopen = () => { heard = Date.now(); };
     source.onerror = () => {
       onState("lost");
