@@ -22,7 +22,7 @@ func (s *Server) newAPI() (http.Handler, error) {
 	// own OpenAPI route encodes lazily without a lock.
 	cfg.DocsPath, cfg.SchemasPath, cfg.OpenAPIPath, cfg.CreateHooks = "", "", "", nil
 	cfg.Components.SecuritySchemes = map[string]*huma.SecurityScheme{
-		"bearer": {Type: "http", Scheme: "bearer", Description: "An API key made with `softrec keys create`."},
+		"bearer": {Type: "http", Scheme: "bearer", Description: "An API key made with `softrec keys create NAME`."},
 		"apiKey": {Type: "apiKey", In: "header", Name: "X-API-Key", Description: "The same key in a header of its own."},
 	}
 	cfg.Security = []map[string][]string{{"bearer": {}}, {"apiKey": {}}, {}} // none where no keys are configured

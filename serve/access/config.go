@@ -45,7 +45,7 @@ func (c Config) CheckListener(at net.Addr, setting, section string) error {
 	if c.KeysFile != "" || c.Insecure || Loopback(at) {
 		return nil
 	}
-	return fmt.Errorf("%s %s: other machines may reach it, and nobody has to show a key: make keys with `softrec keys create` and name their file in %s.keys_file, listen on 127.0.0.1, or say %s.insecure if something else keeps strangers out",
+	return fmt.Errorf("%s %s: other machines may reach it, and nobody has to show a key: make keys with `softrec keys create NAME` and name their file in %s.keys_file, listen on 127.0.0.1, or say %s.insecure if something else keeps strangers out",
 		setting, at, section, section)
 }
 
