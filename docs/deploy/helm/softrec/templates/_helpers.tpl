@@ -40,6 +40,14 @@ securityContext:
 envFrom:
   - secretRef: {name: {{ . | quote }}}
 {{- end }}
+env:
+{{- if .Values.access.keysSecret }}
+  - {name: SOFTREC_SERVE_ACCESS_KEYS_FILE, value: /etc/softrec-keys/keys.json}
+  - {name: SOFTREC_ADMIN_ACCESS_KEYS_FILE, value: /etc/softrec-keys/keys.json}
+{{- else }}
+  - {name: SOFTREC_SERVE_ACCESS_INSECURE, value: "true"}
+  - {name: SOFTREC_ADMIN_ACCESS_INSECURE, value: "true"}
+{{- end }}
 ports:
   - {name: admin, containerPort: 9090}
 {{- end -}}
