@@ -40,6 +40,7 @@ type object struct {
 						Port int `yaml:"containerPort"`
 					}
 					Mounts []struct{ Name string } `yaml:"volumeMounts"`
+					Env    []struct{ Name, Value string }
 					Live   *struct{}               `yaml:"livenessProbe"`
 					Ready  *struct{}               `yaml:"readinessProbe"`
 				}
@@ -141,6 +142,7 @@ func TestChart_runsTheBinary(t *testing.T) {
 		values["serve"].(map[string]any)["ingress"].(map[string]any)["enabled"] = true
 		values["prometheus"].(map[string]any)["podMonitor"] = true
 		values["secretName"] = "softrec"
+		values["access"].(map[string]any)["keysSecret"] = "softrec-keys"
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -208,6 +210,44 @@ func TestChart_settingsAreReal(t *testing.T) {
 			if _, err := config.Load(config.Sources{File: file}); err != nil {
 				t.Errorf("%s: %v\n%s", name, err, text)
 			}
+		}
+	}
+}
+
+// A pod's ports are reached by others: every container has its keys, or says that it asks for none.
+func TestChart_saysWhoMayAsk(t *testing.T) {
+	for secret, want := range map[string][]string{
+		"":             {"SOFTREC_SERVE_ACCESS_INSECURE=true", "SOFTREC_ADMIN_ACCESS_INSECURE=true"},
+		"softrec-keys": {"SOFTREC_SERVE_ACCESS_KEYS_FILE=/etc/softrec-keys/keys.json", "SOFTREC_ADMIN_ACCESS_KEYS_FILE=/etc/softrec-keys/keys.json"},
+	} {
+		objects, err := render(t, func(values map[string]any) {
+			servers(values)
+			values["access"].(map[string]any)["keysSecret"] = secret
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		containers := 0
+		for _, o := range objects {
+			for _, c := range o.Spec.Template.Spec.Containers {
+				containers++
+				var env []string
+				for _, e := range c.Env {
+					env = append(env, e.Name+"="+e.Value)
+				}
+				if !slices.Equal(env, want) {
+					t.Errorf("%s has the environment %v, want %v", o.Metadata.Name, env, want)
+				}
+				if _, err := config.Load(config.Sources{Environ: env}); err != nil {
+					t.Errorf("%s: %v", o.Metadata.Name, err)
+				}
+				if mounted := slices.ContainsFunc(c.Mounts, func(m struct{ Name string }) bool { return m.Name == "keys" }); mounted != (secret != "") {
+					t.Errorf("%s mounts its keys: %v", o.Metadata.Name, mounted)
+				}
+			}
+		}
+		if containers != 3 {
+			t.Errorf("%d containers were looked at, want 3", containers)
 		}
 	}
 }
