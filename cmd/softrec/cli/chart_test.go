@@ -41,8 +41,8 @@ type object struct {
 					}
 					Mounts []struct{ Name string } `yaml:"volumeMounts"`
 					Env    []struct{ Name, Value string }
-					Live   *struct{}               `yaml:"livenessProbe"`
-					Ready  *struct{}               `yaml:"readinessProbe"`
+					Live   *struct{} `yaml:"livenessProbe"`
+					Ready  *struct{} `yaml:"readinessProbe"`
 				}
 				Volumes []struct {
 					Name  string
