@@ -11,6 +11,7 @@ import (
 	"github.com/softrec/softrec/schema"
 	"github.com/softrec/softrec/serve/access"
 	"github.com/softrec/softrec/serve/certs"
+	"github.com/softrec/softrec/serve/shed"
 )
 
 // Config configures a Server. The zero value is not usable; start from DefaultConfig.
@@ -23,13 +24,14 @@ type Config struct {
 	WriteTimeout      time.Duration `koanf:"write_timeout" help:"longest time from the end of the headers to the end of the answer; live streams count per frame (default 30s)"`
 	IdleTimeout       time.Duration `koanf:"idle_timeout" help:"how long an idle connection stays open (default 2m)"`
 	ShutdownGrace     time.Duration `koanf:"shutdown_grace" help:"how long running requests may go on after a stop (default 15s)"`
-	DrainDelay        time.Duration `koanf:"drain_delay" help:"how long to go on accepting after /readyz turned 503, for load balancers to notice (default 0s)"`
+	DrainDelay        time.Duration `koanf:"drain_delay" help:"how long to go on accepting after /readyz turned 503, for load balancers to notice (default 1s)"`
 
 	MaxBodyBytes   int64 `koanf:"max_body_bytes" help:"largest request body in bytes (default 4194304)"`
 	MaxHeaderBytes int   `koanf:"max_header_bytes" help:"largest request header in bytes, which bounds exclude lists (default 131072)"`
 
 	Access  access.Config `koanf:"access"`
 	TLS     certs.Config  `koanf:"tls"`
+	Shed    shed.Config   `koanf:"shed"`
 	Origins []string      `koanf:"origins" help:"origins whose pages may call the API from a browser, such as https://shop.example, or * for all (default none)"`
 
 	DefaultItems int    `koanf:"default_items" help:"items in an answer when n is not given (default 10)"`
@@ -67,9 +69,9 @@ func DefaultConfig() Config {
 	return Config{
 		Listen: "127.0.0.1:8080", AdminListen: "127.0.0.1:9090",
 		ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 15 * time.Second, WriteTimeout: 30 * time.Second,
-		IdleTimeout: 2 * time.Minute, ShutdownGrace: 15 * time.Second,
+		IdleTimeout: 2 * time.Minute, ShutdownGrace: 15 * time.Second, DrainDelay: time.Second,
 		MaxBodyBytes: schema.MaxBodyBytes, MaxHeaderBytes: 128 << 10,
-		Access:       access.DefaultConfig(),
+		Access: access.DefaultConfig(), Shed: shed.DefaultConfig(),
 		DefaultItems: 10, CacheItems: 200_000,
 		AnswerBudget: 50 * time.Millisecond, TextQueue: 256, TextBatch: 8, TextReadings: 20_000,
 		MaxFuture: schema.DefaultMaxFuture, PublishTimeout: 10 * time.Second,
@@ -116,7 +118,7 @@ func (c Config) Validate() error {
 			errs = append(errs, fmt.Errorf("serve.%s %s: want more than publish_timeout + visible_wait + twice redis_timeout (%s)", field, v, need))
 		}
 	}
-	errs = append(errs, c.Access.Validate(), c.TLS.Validate())
+	errs = append(errs, c.Access.Validate(), c.TLS.Validate(), c.Shed.Validate())
 	for _, origin := range c.Origins {
 		errs = append(errs, checkOrigin(origin))
 	}

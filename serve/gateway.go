@@ -21,6 +21,7 @@ type gateway struct {
 	catalogue Catalogue
 	timeout   time.Duration
 	now       func() time.Time
+	trip      func(took time.Duration) // told how long each round trip that was answered took
 	breaker   breaker
 }
 
@@ -64,10 +65,12 @@ func (g *gateway) do(ctx context.Context, queue func(ctx context.Context, pipe r
 	pipe := g.rdb.Pipeline()
 	results := queue(ctx, pipe)
 	if pipe.Len() > 0 {
+		sent := time.Now()
 		if _, err := pipe.Exec(ctx); outage(err) {
 			g.breaker.failure(g.now())
 			return fmt.Errorf("ask redis: %w", err)
 		}
+		g.trip(time.Since(sent))
 	}
 	err := results() // each command carries its own error, also redis.Nil that Exec repeats
 	switch {

@@ -55,7 +55,7 @@ func newMetrics(reg prometheus.Registerer, s *Server) (*metrics, error) {
 		}),
 		liveDrops: prometheus.NewCounter(prometheus.CounterOpts{Name: "softrec_serve_live_dropped_total", Help: "Live streams closed because their reader was too slow."}),
 	}
-	return m, register(reg, append(m.derived(s),
+	return m, register(reg, append(append(m.derived(s), s.load.collectors()...),
 		m.seconds, m.errors, m.panics, m.inFlight, m.degraded, m.items, m.sink, m.unseen, m.liveDrops, m.texts, m.textSeconds))
 }
 

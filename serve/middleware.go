@@ -10,9 +10,16 @@ import (
 	"time"
 )
 
-// wrap surrounds every request of the API: panics are contained, bodies bounded, times and errors counted by route.
+// wrap surrounds every request of the API: what cannot be answered in time is refused first, panics are contained, bodies bounded, times and errors counted by route.
 func (s *Server) wrap(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if places := s.load.of(r); places != nil {
+			if !places.Acquire() {
+				turnDown(w)
+				return
+			}
+			defer places.Release()
+		}
 		start := time.Now()
 		rec := &recorder{ResponseWriter: w}
 		if s.stopping.Load() {

@@ -72,10 +72,14 @@ func (s *Server) Run(ctx context.Context) error {
 	group, failed := errgroup.WithContext(ctx)
 	group.Go(func() error { return listenOn(public, s.public) })
 	group.Go(func() error { return listenOn(private, s.private) })
-	group.Go(func() error { s.models.run(loops, s.cfg.ModelPoll); return nil })
-	group.Go(func() error { s.follow(loops); return nil })
-	group.Go(func() error { s.hub.run(streams); return nil })
-	group.Go(func() error { s.readTexts(loops); return nil })
+	for name, loop := range map[string]func(context.Context){
+		"model watcher":      func(ctx context.Context) { s.models.run(ctx, s.cfg.ModelPoll) },
+		"catalogue follower": s.follow, "load": s.load.controller.Run,
+		"language model": s.readTexts,
+	} {
+		group.Go(func() error { s.keep(loops, name, loop); return nil })
+	}
+	group.Go(func() error { s.keep(streams, "live streams", s.hub.run); return nil })
 	group.Go(func() error {
 		<-failed.Done() // ctx is done or one of the servers failed
 		defer stopLoops()

@@ -24,6 +24,7 @@ type Server struct {
 	metrics *metrics
 	guard   *access.Guard
 	secrets *tls.Config // nil: plain HTTP
+	load    *overload
 	gateway *gateway
 	models  *models
 	cache   *cache
@@ -52,8 +53,10 @@ func New(cfg Config, deps Deps) (*Server, error) {
 	}
 	deps.fill()
 	s := &Server{cfg: cfg, deps: deps, log: deps.Logger.With("component", "serve"), tally: newTally(), cache: newCache(cfg.CacheItems)}
+	s.load = newOverload(cfg.Shed)
 	s.gateway = &gateway{
-		rdb: deps.Redis, windows: deps.Windows, catalogue: deps.Catalogue, timeout: cfg.RedisTimeout, now: deps.Now,
+		trip: s.load.controller.Observe,
+		rdb:  deps.Redis, windows: deps.Windows, catalogue: deps.Catalogue, timeout: cfg.RedisTimeout, now: deps.Now,
 		breaker: breaker{max: int32(cfg.BreakerFailures), cooldown: cfg.BreakerCooldown},
 	}
 	s.models = &models{registry: deps.Registry, snapshots: deps.Snapshots, decode: deps.Decode, now: deps.Now, texts: deps.Texts, log: s.log}

@@ -65,6 +65,7 @@ func (l *logBuffer) String() string {
 func testConfig() Config {
 	cfg := DefaultConfig()
 	cfg.Listen, cfg.AdminListen = "127.0.0.1:0", "127.0.0.1:0"
+	cfg.DrainDelay = 0
 	cfg.LiveInterval, cfg.ModelPoll, cfg.CataloguePoll = 10*time.Millisecond, 5*time.Millisecond, 20*time.Millisecond
 	cfg.VisibleWait, cfg.RedisTimeout, cfg.ReadTimeout = 5*time.Second, 3*time.Second, 25*time.Second // tests of what is slow set their own
 	cfg.BreakerCooldown = 50 * time.Millisecond

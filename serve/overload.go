@@ -1,0 +1,66 @@
+package serve
+
+import (
+	"net/http"
+	"strings"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/softrec/softrec/serve/shed"
+)
+
+// overload refuses requests while more come than can be answered in time. Reading and writing have a limiter each: a write
+// waits for Kafka, and when Kafka is away those that wait must not take the places of questions.
+type overload struct {
+	controller    *shed.Controller
+	reads, writes *shed.Limiter
+}
+
+func newOverload(cfg shed.Config) *overload {
+	c := shed.New(cfg)
+	return &overload{controller: c, reads: c.Limiter(), writes: c.Limiter()}
+}
+
+// of is the limiter of a request; nil for what is never refused: the page, the OpenAPI document, streams, which last as long as
+// somebody watches and have a bound of their own, and preflights.
+func (o *overload) of(r *http.Request) *shed.Limiter {
+	path := r.URL.Path
+	if !strings.HasPrefix(path, "/v1/") || path == livePath || r.Method == http.MethodOptions {
+		return nil
+	}
+	if r.Method == http.MethodGet || r.Method == http.MethodHead || strings.HasSuffix(path, "/recommend") {
+		return o.reads
+	}
+	return o.writes
+}
+
+// refusedBody is the problem document of a refused request. It is made once: refusing has to be cheap when it matters.
+const refusedBody = `{"title":"Service Unavailable","status":503,"detail":"more requests come than can be answered in time; try again"}`
+
+// turnDown answers a request that is not let in.
+func turnDown(w http.ResponseWriter) {
+	h := w.Header()
+	h["Content-Type"] = problemKind
+	h["Retry-After"] = []string{"1"}
+	w.WriteHeader(http.StatusServiceUnavailable)
+	_, _ = w.Write([]byte(refusedBody)) // the client may be gone
+}
+
+var problemKind = []string{problemType}
+
+// collectors shows what the limiters do.
+func (o *overload) collectors() []prometheus.Collector {
+	var all []prometheus.Collector
+	for class, l := range map[string]*shed.Limiter{"read": o.reads, "write": o.writes} {
+		labels := prometheus.Labels{"class": class}
+		all = append(all,
+			prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "softrec_serve_shed_total", ConstLabels: labels,
+				Help: "Requests refused with 503 before any work because more came than could be answered in time, by class (read, write)."}, func() float64 { return float64(l.Refused()) }),
+			prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "softrec_serve_at_work", ConstLabels: labels,
+				Help: "Requests being worked at now, without streams and the page, by class (read, write)."}, func() float64 { return float64(l.AtWork()) }),
+			prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "softrec_serve_at_work_limit", ConstLabels: labels,
+				Help: "Requests that may be worked at at once now, by class (read, write); it falls when requests wait."}, func() float64 { return float64(l.Limit()) }))
+	}
+	return append(all, prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "softrec_serve_wait_seconds",
+		Help: "Wait for a processor, or for Redis beyond its usual round trip, that was felt last, at the 90th percentile."}, func() float64 { return o.controller.Waited().Seconds() }))
+}
