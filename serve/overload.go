@@ -28,7 +28,7 @@ func (o *overload) of(r *http.Request) *shed.Limiter {
 	if !strings.HasPrefix(path, "/v1/") || path == livePath || r.Method == http.MethodOptions {
 		return nil
 	}
-	if r.Method == http.MethodGet || r.Method == http.MethodHead || strings.HasSuffix(path, "/recommend") {
+	if question(r) {
 		return o.reads
 	}
 	return o.writes

@@ -19,14 +19,24 @@ func scopeOf(r *http.Request) (need access.Scope, open bool) {
 	switch {
 	case !underAPI(path) || path == openAPIPath:
 		return "", true
-	case r.Method == http.MethodGet || r.Method == http.MethodHead:
+	case question(r):
 		return access.Read, false
 	case strings.HasPrefix(path, "/v1/models"), strings.HasPrefix(path, "/v1/admin/"), strings.HasPrefix(path, "/v1/deadletters"):
 		return access.Admin, false // what changes the server itself
-	case r.Method == http.MethodPost && strings.HasSuffix(path, "/recommend"):
-		return access.Read, false // a question that is too long for an address
 	default:
 		return access.Write, false
+	}
+}
+
+// question reports whether a request changes nothing: a GET, or a question that is too long for an address.
+func question(r *http.Request) bool {
+	switch r.Method {
+	case http.MethodGet, http.MethodHead:
+		return true
+	case http.MethodPost:
+		return strings.HasPrefix(r.URL.Path, "/v1/recommend/") || strings.HasSuffix(r.URL.Path, "/recommend")
+	default:
+		return false
 	}
 }
 
