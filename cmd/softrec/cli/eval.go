@@ -73,7 +73,7 @@ func evalDataFlags(cmd *cobra.Command, o *experiment.Options) {
 	fs.StringVar(&o.Out, "out", "", "folder of the results")
 	fs.StringVar(&o.Regime, "regime", o.Regime, "paper: 4096 training, 512 validation and 1000 test prompts; full: all")
 	fs.StringSliceVar(&o.Variants, "variants", nil, "variants to run, separated by commas; empty for all")
-	fs.IntVar(&o.Seeds, "seeds", o.Seeds, "seeds of the main variants")
+	fs.IntVar(&o.Seeds, "seeds", o.Seeds, "seeds of the main pair, sft and soft")
 	fs.IntVar(&o.ControlSeeds, "control-seeds", o.ControlSeeds, "seeds of the others")
 	fs.IntVar(&o.TrainPrompts, "train-prompts", o.TrainPrompts, "training prompts, drawn anew for every seed; 0 for all, -1 for the regime's")
 	fs.IntVar(&o.ValidPrompts, "valid-prompts", o.ValidPrompts, "validation prompts, the same for all; 0 for all, -1 for the regime's")

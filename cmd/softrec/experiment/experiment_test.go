@@ -148,10 +148,32 @@ func TestExecute_figuresMakeSense(t *testing.T) {
 	}
 }
 
+// The claim stands on the main pair: all its seeds run before any control, and no control has more seeds than were asked for.
+func TestPlan_mainPairFirst(t *testing.T) {
+	o := DefaultOptions().Filled()
+	o.Seeds, o.ControlSeeds = 3, 1
+	var main, seeds int
+	for n, j := range plan(o) {
+		switch {
+		case j.variant.name == SFT || j.variant.name == Soft:
+			if main++; n >= 2+2*o.Seeds { // untuned and transitions run once
+				t.Errorf("run %d is %s, seed %d: want it before the controls", n, j.variant.name, j.seed)
+			}
+		case j.seed > 0:
+			t.Errorf("run %d is %s, seed %d: want one seed", n, j.variant.name, j.seed)
+		case j.variant.control:
+			seeds++
+		}
+	}
+	if main != 2*o.Seeds || seeds != len(VariantNames())-4 {
+		t.Errorf("%d runs of the main pair and %d of controls", main, seeds)
+	}
+}
+
 // Where the distance cannot fall, exact SOFT is D' alone for every alpha: run once, said, and shared.
 func TestExecute_stuckSchedule(t *testing.T) {
 	o := fakeOptions(t, true)
-	o.Variants, o.Seeds, o.ControlSeeds, o.LR = []string{SFT, Soft, DistilledOnly}, 2, 0, "0.001"
+	o.Variants, o.Seeds, o.ControlSeeds, o.LR = []string{SFT, Soft, DistilledOnly}, 2, 2, "0.001"
 	trains := 0
 	res := execute(t, o, fakeModel{still: true, trains: &trains})
 	if most := 2 * 2 * o.Epochs; trains > most {
@@ -292,7 +314,7 @@ func TestExecute_warnsOfARateAtTheEdgeOfItsGrid(t *testing.T) {
 // With one epoch lambda has no chance to fall: that is no fault of the distances.
 func TestExecute_oneEpochIsNotStuck(t *testing.T) {
 	o := fakeOptions(t, true)
-	o.Variants, o.Seeds, o.ControlSeeds, o.LR, o.Epochs = []string{SFT, Soft, DistilledOnly}, 1, 0, "0.001", 1
+	o.Variants, o.Seeds, o.ControlSeeds, o.LR, o.Epochs = []string{SFT, Soft, DistilledOnly}, 1, 1, "0.001", 1
 	var logs strings.Builder
 	res, err := Execute(t.Context(), o, Experiment{
 		Open: fakeKit(t, fakeModel{trains: new(int)}), Now: stopped, Plain: true, Log: slog.New(slog.NewTextHandler(&logs, nil)),

@@ -31,7 +31,7 @@ type Options struct {
 	Regime       string // RegimePaper or RegimeFull
 
 	Variants     []string // names, empty for all
-	Seeds        int      // of the main variants
+	Seeds        int      // of the main pair, sft and soft
 	ControlSeeds int      // of the others
 	TrainPrompts int      // RegimeSize, 0 for all, or a number drawn anew for every seed
 	ValidPrompts int      // the same, drawn once
@@ -55,7 +55,7 @@ type Options struct {
 	Draws         int    // of the bootstrap
 }
 
-// DefaultOptions is the paper's regime with five seeds of the main variants and two of the controls.
+// DefaultOptions is the paper's regime with five seeds of the main pair and two of the controls.
 func DefaultOptions() Options {
 	return Options{
 		Regime: RegimePaper, Seeds: 5, ControlSeeds: 2, TrainPrompts: RegimeSize, ValidPrompts: RegimeSize, TestPrompts: RegimeSize,

@@ -62,8 +62,8 @@ func variants() []variant {
 		{name: Transitions, about: "windowed transitions counted over everything before the test part", fixed: true, make: (*lab).transitions},
 		{name: SFT, about: "fine-tuning on the real targets for every epoch, the best one kept; the teacher of all below", make: (*lab).sft},
 		{name: Soft, about: "the paper: adaptive schedule, alpha chosen on validation", make: (*lab).soft, shape: schedule(soft.ScheduleAdaptive)},
-		{name: DistilledOnly, about: "self-distilled targets alone (lambda 1)", make: (*lab).round, shape: constant(1), twin: Soft, same: allEasy},
-		{name: LossRatio, about: "adaptive on the real-target loss", make: (*lab).round, shape: schedule(soft.ScheduleLossRatio)},
+		{name: DistilledOnly, about: "self-distilled targets alone (lambda 1)", control: true, make: (*lab).round, shape: constant(1), twin: Soft, same: allEasy},
+		{name: LossRatio, about: "adaptive on the real-target loss", control: true, make: (*lab).round, shape: schedule(soft.ScheduleLossRatio)},
 
 		{name: SelfCalibrated, about: "adaptive, alpha from the teacher's distance", control: true, make: (*lab).round, shape: schedule(soft.ScheduleSelfCalibrated)},
 		{name: Half, about: "both targets, half and half", control: true, make: (*lab).round, shape: constant(0.5)},
@@ -107,7 +107,7 @@ type job struct {
 	seed    int
 }
 
-// plan lists the runs: every seed of the main variants, then the controls.
+// plan lists the runs: every seed of the main pair, then the controls.
 func plan(o Options) []job {
 	var jobs []job
 	for _, control := range []bool{false, true} {

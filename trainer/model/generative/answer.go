@@ -20,8 +20,51 @@ type answer struct {
 
 func (a answer) given() bool { return len(a.tokens) > 0 }
 
-// answers writes the best answer to each prompt. With Config.FilterHistory items of its past are no answer.
+// answers writes the best answer to each prompt. With Config.FilterHistory items of its past are no answer. Prompts that
+// cannot but have one answer are asked once: lines of one basket share their history, and large baskets have a hundred.
 func (e *Engine) answers(ctx context.Context, a *lora.Adapter, t *Table, prompts, pasts [][]int32) ([]answer, error) {
+	asked, place := e.different(prompts, pasts)
+	given, err := e.write(ctx, a, t, pick(prompts, asked), pick(pasts, asked))
+	if err != nil {
+		return nil, err
+	}
+	out := make([]answer, len(prompts))
+	for i, at := range place {
+		out[i] = given[at]
+	}
+	return out, nil
+}
+
+// different lists the first of each kind of prompt, and for every prompt the place of its kind in that list. Prompts are of
+// one kind when they read the same and, where the past may not be answered, have the same items in the same past.
+func (e *Engine) different(prompts, pasts [][]int32) (asked, place []int) {
+	known := map[string]int{}
+	place = make([]int, len(prompts))
+	for i := range prompts {
+		k := key(prompts[i])
+		if e.cfg.FilterHistory {
+			k += key(pasts[i])
+		}
+		at, ok := known[k]
+		if !ok {
+			at = len(asked)
+			known[k], asked = at, append(asked, i)
+		}
+		place[i] = at
+	}
+	return asked, place
+}
+
+func pick(list [][]int32, at []int) [][]int32 {
+	out := make([][]int32, len(at))
+	for i, n := range at {
+		out[i] = list[n]
+	}
+	return out
+}
+
+// write asks every prompt.
+func (e *Engine) write(ctx context.Context, a *lora.Adapter, t *Table, prompts, pasts [][]int32) ([]answer, error) {
 	o := decoder.Options{Beams: e.cfg.Beams, LengthPenalty: e.cfg.penalty()}
 	if e.cfg.Answer == AnswerFree {
 		o.Return, o.MaxNew = e.cfg.Beams, e.cfg.Prompt.Pieces+1

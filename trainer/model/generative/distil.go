@@ -20,16 +20,20 @@ func (l *Learner) Distil(ctx context.Context) (soft.Distilled, error) {
 		return soft.Distilled{}, fmt.Errorf("distil: %w", err)
 	}
 	l.easy = easy
-	return l.describe(), nil
+	asked, _ := l.engine.different(l.prompts, pasts)
+	return l.describe(asked), nil
 }
 
-// describe sums up D' by items, raw texts by the nearest one's.
-func (l *Learner) describe() soft.Distilled {
+// describe sums up D' by items, raw texts by the nearest one's. asked are the prompts that were answered for all that are like
+// them.
+func (l *Learner) describe(asked []int) soft.Distilled {
 	var d soft.Distilled
 	seen := map[int32]bool{}
 	read, alone := 0, 0
-	for i, a := range l.easy {
+	for _, i := range asked {
 		read += len(l.prompts[i]) + l.engine.cfg.Beams*len(l.targets[i])
+	}
+	for i, a := range l.easy {
 		alone += len(l.prompts[i]) + len(l.targets[i])
 		if !a.given() {
 			continue
