@@ -11,7 +11,8 @@ import (
 // them and some on cases drawn from the last few thousand. Measured on a real log, a mixer that goes on learning like
 // this beats one that is fitted once.
 //
-// It first only watches, for Warm cases; then the columns are standardised on these, the hidden layers start silent, and
+// It first only watches, for Warm cases: what Mixer returns meanwhile is, from a quarter of them on, a fit on what there is, made anew at every
+// eighth and forgotten after that. Then the columns are standardised on these, the hidden layers start silent, and
 // the steps are made up for. When the number of cases has doubled, the columns are standardised again on what is
 // remembered, with the function preserved; Adam's running means are rescaled with their weights, less the effect of a
 // shifted mean.
@@ -76,6 +77,9 @@ func (o *Online) Learn(c Case) error {
 	o.remember(c)
 	o.report.Cases++
 	o.report.Lines += lines
+	if part := o.cfg.Online.Warm / guesses; part > 0 && o.report.Cases%part == 0 {
+		o.guess()
+	}
 	if len(o.chunk) < o.cfg.Online.Every {
 		return nil
 	}
@@ -91,7 +95,7 @@ func (o *Online) remember(c Case) {
 	}
 }
 
-// Mixer returns the mixer as fitted so far: until the watching is over, the start.
+// Mixer returns the mixer as fitted so far: the start at first.
 func (o *Online) Mixer() *Mixer { return o.made }
 
 // Report says what was seen so far.
@@ -141,6 +145,14 @@ func (o *Online) Reconfigure(cfg Config) error {
 		o.model.w = o.published().clone()
 		o.opt = newAdam(0, cfg.Online.Rate)
 		o.average, o.scaleAt = nil, max(cfg.Online.Warm, o.report.Cases)
+	}
+	if !o.warmed() && !resized {
+		m, err := build(o.layout, o.model.scale, o.published().clone())
+		if err != nil {
+			return err
+		}
+		o.made = m
+		o.guess()
 	}
 	return o.publish()
 }

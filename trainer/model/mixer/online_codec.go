@@ -104,6 +104,9 @@ func readOnline(r *wireReader) (*Online, error) {
 	}
 	m, err := build(o.layout, o.model.scale, o.published().clone())
 	o.made = m
+	if err == nil {
+		o.guess()
+	}
 	return o, err
 }
 

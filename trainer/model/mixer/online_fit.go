@@ -87,6 +87,29 @@ func (o *Online) warm() {
 	o.replay(len(o.memory) / o.cfg.Online.Every * (o.cfg.Online.Replay + 1))
 }
 
+// guesses is how many parts of the watching there are; after each but the first there is a guess.
+const guesses = 8
+
+// guess makes the mixer that is returned while the watching goes on: fitted as at its end, on the cases of the whole parts so far. It follows from
+// these cases alone, so that a copy read back makes the same one, and changes nothing else: a small log is not left to weights set by hand,
+// and a large one learns as if there had been no guess.
+func (o *Online) guess() {
+	part := o.cfg.Online.Warm / guesses
+	if o.warmed() || part == 0 || o.scaleAt != o.cfg.Online.Warm || o.report.Cases >= o.scaleAt || o.report.Cases > len(o.memory) {
+		return
+	}
+	n := o.report.Cases / part * part
+	if n < 2*part {
+		return
+	}
+	g := o.Clone()
+	g.memory, g.chunk, g.report.Cases = g.memory[:n], nil, n
+	g.warm()
+	if m, err := build(g.layout, g.model.scale, g.published().clone()); err == nil {
+		o.made = m
+	}
+}
+
 // rescale standardises the columns on what is remembered.
 func (o *Online) rescale() {
 	var r room

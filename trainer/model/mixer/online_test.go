@@ -75,10 +75,22 @@ func TestOnline_learnsWhatALinearScoreCannot(t *testing.T) {
 func TestOnline_watchesFirst(t *testing.T) {
 	o := online(t, quick())
 	start := o.Mixer()
-	cases := task(1, 64) // the first full chunk at or after 60 is the eighth
-	learn(t, o, cases[:63])
-	if o.Mixer() != start || o.Report().Steps != 0 {
-		t.Errorf("took %d steps before the watching was over", o.Report().Steps)
+	cases, test := task(1, 64), task(2, 300) // the first full chunk at or after 60 is the eighth
+	learn(t, o, cases[:13])
+	if o.Mixer() != start {
+		t.Error("13 cases, less than a quarter of the watching, are enough for a guess")
+	}
+	learn(t, o, cases[13:14])
+	guess := o.Mixer()
+	if guess == start {
+		t.Error("no guess after a quarter of the watching")
+	}
+	learn(t, o, cases[14:63])
+	if o.Mixer() == guess || o.Report().Steps != 0 {
+		t.Errorf("took %d steps before the watching was over; the guess is made anew: %v", o.Report().Steps, o.Mixer() != guess)
+	}
+	if before, after := hits(start, test), hits(o.Mixer(), test); after < before {
+		t.Errorf("the guess hits %v, the start %v", after, before)
 	}
 	learn(t, o, cases[63:])
 	if r := o.Report(); o.Mixer() == start || r.Steps != 8*6 || r.Cases != 64 {
@@ -86,6 +98,20 @@ func TestOnline_watchesFirst(t *testing.T) {
 	}
 	if m := o.Mixer(); m != o.Mixer() {
 		t.Error("a mixer was made anew though nothing changed")
+	}
+	// What was learnt is what would have been learnt without a guess.
+	plain := online(t, quick())
+	for _, c := range cases[:63] {
+		plain.remember(c)
+		plain.report.Cases++
+		plain.report.Lines += c.lines()
+		if len(plain.chunk) == plain.cfg.Online.Every {
+			plain.chunk = nil
+		}
+	}
+	learn(t, plain, cases[63:])
+	if !bytes.Equal(state(t, plain), state(t, o)) {
+		t.Error("the guesses have left a trace")
 	}
 }
 
