@@ -60,6 +60,7 @@ func evalOfflineFlags(cmd *cobra.Command, o *offline.Options) {
 	names, help := offline.NetworkNames()
 	fs.StringSliceVar(&o.Networks, "networks", nil, "ablation: variants of the network to train beside it, each a model sequence-NAME, and ranker-NAME where the ranker can read it: "+strings.Join(names, ", "))
 	cmd.Long += "\n\nVariants for --networks, of which validation alone may choose:\n  " + strings.Join(help, "\n  ")
+	fs.StringVar(&o.Size, "size", "", "network: large (64 floats, two layers, up to 200 items) or small (48, one layer, 50: the product's); empty for large with an XLA plugin")
 	fs.Float64Var(&o.Share, "train-share", o.Share, "share of the users whose training part is learnt from, for the low-data regime; all are asked")
 	fs.IntVar(&o.Draws, "bootstrap", o.Draws, "draws of the bootstrap over users")
 }

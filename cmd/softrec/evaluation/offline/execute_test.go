@@ -150,6 +150,7 @@ func TestOptions_refusals(t *testing.T) {
 		"--networks best":           func(o *Options) { o.Models, o.Networks = []string{evaluation.Sequence}, []string{"best"} },
 		"each variant once":         func(o *Options) { o.Models, o.Networks = []string{evaluation.Sequence}, []string{"gbce", "gbce"} },
 		"sequence or ranker among":  func(o *Options) { o.Networks = []string{"gbce"} },
+		"--size huge":               func(o *Options) { o.Size = "huge" },
 		"--train-share 0":           func(o *Options) { o.Share = 0 },
 		`--out ""`:                  func(o *Options) { o.Out = "" },
 		"--models oracle":           func(o *Options) { o.Models = []string{"oracle"} },

@@ -22,6 +22,12 @@ func ModelNames() []string {
 	}
 }
 
+// Sizes of the network.
+const (
+	SizeLarge = "large" // as in papers: for a tensor compiler
+	SizeSmall = "small" // as a round of the product trains it
+)
+
 // Options says what to evaluate on what. Start from DefaultOptions.
 type Options struct {
 	Interactions string   // log
@@ -37,7 +43,8 @@ type Options struct {
 	Draws        int      // of the bootstrap
 	Networks     []string `json:",omitempty"` // variants of the network that are trained beside it, for an ablation
 	Share        float64  // share of the users in the training part that are kept there, above 0 to 1
-	Network      Network  // shape and training of the network; zero: what suits the backend
+	Size         string   `json:",omitempty"` // of the network: SizeLarge, SizeSmall, or empty for what suits the backend
+	Network      Network  // shape and training of the network; zero: of the size
 }
 
 // DefaultOptions is three seeds of everything, each network within half an hour.
@@ -86,6 +93,7 @@ func (o Options) Validate() error {
 		fault(o.wants(evaluation.Sequence) || o.wants(evaluation.Ranker), "--networks", name, "sequence or ranker among --models")
 	}
 	fault(o.Share > 0 && o.Share <= 1, "--train-share", o.Share, "above 0 to 1")
+	fault(o.Size == "" || o.Size == SizeLarge || o.Size == SizeSmall, "--size", o.Size, SizeLarge+" or "+SizeSmall)
 	if o.Network != (Network{}) {
 		errs = append(errs, o.Network.Validate())
 	}

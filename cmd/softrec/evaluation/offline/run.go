@@ -91,9 +91,9 @@ func (l *lab) network() {
 		return
 	}
 	size := SmallNetwork()
-	if l.kit.Backend == "xla" {
+	if l.o.Size == SizeLarge || l.o.Size == "" && l.kit.Backend == "xla" {
 		size = LargeNetwork()
-	} else if l.o.needsNetwork() {
+	} else if l.o.Size == "" && l.o.needsNetwork() {
 		l.notes = append(l.notes, "no XLA plugin: the pure-Go backend trains several times slower, so the network is a small one; figures with a plugin are higher")
 	}
 	l.o.Network = size.suited(l.split.Train, l.items)
