@@ -37,6 +37,9 @@ type warmKey struct {
 	shape shape
 }
 
+// patience is how many parts the longest time for a step is counted in.
+const patience = 20
+
 // pureGo is what gomlx's pure-Go backend calls itself.
 const pureGo = "Go Backend"
 
@@ -114,13 +117,20 @@ func (e *Engine) run(ctx context.Context, net network, b *batch, params []sequen
 	start := time.Now()
 	done := make(chan error, 1)
 	go func() { done <- protect(func() error { return e.execute(x, net, b, params, read) }) }()
-	timer := time.NewTimer(limit)
-	defer timer.Stop()
-	select {
-	case err = <-done:
-	case <-timer.C:
-		e.stuck = true
-		return fmt.Errorf("%w: no answer from %s within %v (usual: %v)", ErrStuck, e.backend.Name(), limit, e.mean)
+	// Counted in parts, of which a ticker drops all but one while the process is paused (a stopped container): the step was, too.
+	tick := time.NewTicker(limit / patience)
+	defer tick.Stop()
+wait:
+	for waited := 0; ; {
+		select {
+		case err = <-done:
+			break wait
+		case <-tick.C:
+			if waited++; waited == patience {
+				e.stuck = true
+				return fmt.Errorf("%w: no answer from %s within %v (usual: %v)", ErrStuck, e.backend.Name(), limit, e.mean)
+			}
+		}
 	}
 	if err != nil {
 		return fmt.Errorf("training step: %w", err)
