@@ -76,7 +76,8 @@ func (in *Interactions) Synthetic() bool { return in.time < 0 }
 func (in *Interactions) Close() error { return in.t.Close() }
 
 // Next returns the next interaction, or io.EOF after the last. Its event id depends on the line and its content only,
-// so that sending a log twice is harmless. A fault is final: nothing is read after it.
+// so that sending a log twice is harmless. After an *Error
+// the next call goes on with the line after it, where there is one.
 func (in *Interactions) Next() (Row, error) {
 	fields, err := in.t.next()
 	if err != nil {

@@ -53,7 +53,8 @@ func newItems(t *table) (*Items, error) {
 // Close lets go of the file.
 func (it *Items) Close() error { return it.t.Close() }
 
-// Next returns the next item, or io.EOF after the last. A fault is final: nothing is read after it.
+// Next returns the next item, or io.EOF after the last. After an *Error
+// the next call goes on with the line after it, where there is one.
 func (it *Items) Next() (schema.Item, error) {
 	fields, err := it.t.next()
 	if err != nil {

@@ -39,6 +39,7 @@ type table struct {
 	columns []string
 	lines   *bufio.Scanner
 	line    int
+	ended   bool // nothing more can be read
 	close   []func() error
 }
 
@@ -119,6 +120,9 @@ func (t *table) header() error {
 
 // next returns the fields of the next line that is not empty, or io.EOF.
 func (t *table) next() ([]string, error) {
+	if t.ended {
+		return nil, io.EOF
+	}
 	for t.lines.Scan() {
 		t.line++
 		text := strings.TrimSuffix(t.lines.Text(), "\r")
@@ -131,6 +135,7 @@ func (t *table) next() ([]string, error) {
 		}
 		return row, nil
 	}
+	t.ended = true
 	if err := t.lines.Err(); errors.Is(err, bufio.ErrTooLong) {
 		t.line++
 		return nil, t.fault("", "", fmt.Sprintf("is longer than %d bytes", maxLine))

@@ -1,0 +1,17 @@
+"""Client of softrec's HTTP API. It needs nothing but Python's standard library.
+
+>>> from softrec import Client, Event                                    # doctest: +SKIP
+>>> with Client("http://localhost:8080") as softrec:
+...     softrec.send(Event(user_id="u1", item_id="85123A"))
+...     for item in softrec.recommend("u1", n=5).items:
+...         print(item.id, item.score, item.source)
+"""
+
+from .client import Client
+from .documents import Answer, AnswerItem, Event, Fault, Interaction, Item, Rejected, Taken, Window
+from .errors import SoftrecError, Unreachable
+
+__all__ = [
+    "Answer", "AnswerItem", "Client", "Event", "Fault", "Interaction", "Item", "Rejected", "SoftrecError", "Taken",
+    "Unreachable", "Window",
+]

@@ -1,0 +1,113 @@
+"""Against a running server: SOFTREC_URL names it. Run by the Go test that starts one (cmd/softrec/app)."""
+
+import datetime
+import http.server
+import os
+import threading
+import time
+import unittest
+
+from softrec import Client, Event, Item, SoftrecError, Unreachable
+
+URL = os.environ.get("SOFTREC_URL", "")
+
+
+@unittest.skipUnless(URL, "SOFTREC_URL names no server")
+class RealServer(unittest.TestCase):
+    def setUp(self):
+        self.softrec = Client(URL)
+        self.addCleanup(self.softrec.close)
+
+    def eventually(self, holds):
+        deadline = time.monotonic() + 20
+        while not holds():
+            self.assertLess(time.monotonic(), deadline, "it did not become true")
+            time.sleep(0.01)
+
+    def test_the_road_of_a_click(self):
+        for i in range(3):
+            self.softrec.put_item(Item(id=f"py{i}", title=f"Thing {i}", categories=["things"], attributes={"price": 2.5}))
+        self.eventually(lambda: self.softrec.items("thing")[1] >= 3)
+        self.assertEqual(self.softrec.item("py0").title, "Thing 0")
+        when = datetime.datetime.now(datetime.timezone.utc)
+        taken = self.softrec.send([Event("ann py", "py0", timestamp=when, type="purchase", value=2), Event("ann py", "py1")])
+        self.assertEqual((taken.accepted, taken.rejected), (2, []))
+        self.eventually(lambda: len(self.softrec.user("ann py").entries) == 2)
+        self.assertEqual({e.item_id for e in self.softrec.user("ann py").entries}, {"py0", "py1"})
+        answer = self.softrec.recommend("ann py", n=2, filter_seen=True, explain=True, category=["things"])
+        self.assertEqual([i.id for i in answer.items], ["py2"])
+        self.assertTrue(answer.recommendation_id)
+        self.assertEqual([i.id for i in self.softrec.recommend("ann py", exclude=["py0", "py1"], category="things").items], ["py2"])
+        for other in (self.softrec.similar("py0", n=1), self.softrec.popular(n=1), self.softrec.session(["py0"], n=1)):
+            self.assertLessEqual(len(other.items), 1)
+        self.softrec.patch_item("py2", {"title": "Other"})
+        self.eventually(lambda: self.softrec.item("py2").title == "Other")
+        self.softrec.withdraw_item("py2")
+        self.eventually(lambda: not self.softrec.recommend("ann py", filter_seen=True, category=["things"]).items)
+        self.softrec.forget_user("ann py")
+        self.eventually(lambda: not self.softrec.user("ann py").entries)
+
+    def test_errors_name_the_field(self):
+        with self.assertRaises(SoftrecError) as caught:
+            self.softrec.send(Event(user_id="", item_id="x"))
+        self.assertEqual(caught.exception.status, 422)
+        self.assertIn("user_id", str(caught.exception))
+        with self.assertRaises(SoftrecError) as caught:
+            self.softrec.item("nobody wrote this")
+        self.assertEqual(caught.exception.status, 404)
+
+    def test_an_event_sent_twice_counts_once(self):
+        e = Event("twice", "a", event_id="same")
+        self.softrec.send(e)
+        self.eventually(lambda: len(self.softrec.user("twice").entries) == 1)
+        self.assertEqual(self.softrec.send(e).duplicates, 1)
+
+
+class Retries(unittest.TestCase):
+    def serve(self, answers):
+        seen = []
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_POST(self):
+                seen.append(self.rfile.read(int(self.headers["Content-Length"])))
+                status, headers = answers[min(len(seen), len(answers)) - 1]
+                body = b'{"accepted":1,"duplicates":0,"rejected":[]}' if status < 400 else b'{"title":"no","detail":"busy"}'
+                self.send_response(status)
+                for name, value in headers.items():
+                    self.send_header(name, value)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *_):
+                pass
+
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        self.addCleanup(server.server_close)
+        self.addCleanup(server.shutdown)
+        return f"http://127.0.0.1:{server.server_port}", seen
+
+    def test_busy_is_tried_again_with_the_same_event(self):
+        url, seen = self.serve([(503, {}), (429, {"Retry-After": "0"}), (202, {})])
+        with Client(url, first_gap=0.001) as softrec:
+            self.assertEqual(softrec.send(Event("u", "i")).accepted, 1)
+        self.assertEqual(len(seen), 3)
+        self.assertEqual(len(set(seen)), 1)
+
+    def test_a_fault_of_ours_is_not_tried_again(self):
+        url, seen = self.serve([(422, {})])
+        with Client(url, first_gap=0.001) as softrec, self.assertRaises(SoftrecError):
+            softrec.send(Event("u", "i"))
+        self.assertEqual(len(seen), 1)
+
+    def test_nobody_there(self):
+        url, _ = self.serve([(202, {})])
+        with Client("http://127.0.0.1:9", first_gap=0.001) as softrec, self.assertRaises(Unreachable):
+            softrec.recommend("u")
+        with self.assertRaises(ValueError):
+            Client("localhost")
+
+
+if __name__ == "__main__":
+    unittest.main()
