@@ -100,6 +100,12 @@ func (e Event) CheckFuture(now time.Time, ahead time.Duration) error {
 	return nil
 }
 
+// ParseTimestamp reads a time as it may stand in an event: RFC 3339 text, Unix seconds or Unix milliseconds (numbers from
+// 1e11 on), as a number or as text. The error is a *FieldError about field.
+func ParseTimestamp(field string, raw json.RawMessage) (time.Time, error) {
+	return parseTimestamp(field, raw)
+}
+
 // parseTimestamp reads RFC 3339 text, Unix seconds (fractions allowed) or Unix milliseconds, as a number or as text.
 func parseTimestamp(field string, raw json.RawMessage) (time.Time, error) {
 	s := strings.TrimSpace(string(raw))
