@@ -37,6 +37,8 @@ func (s *Server) newAPI() (http.Handler, error) {
 	s.registerUsers(api)
 	s.registerModels(api)
 	s.registerStats(api)
+	s.registerGorse(api)
+	s.registerMetarank(api)
 
 	doc, err := json.Marshal(api.OpenAPI())
 	if err != nil {

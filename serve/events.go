@@ -73,27 +73,36 @@ func (s *Server) postEvents(ctx context.Context, in *eventsInput) (*eventsOutput
 	case err != nil:
 		return nil, problem(http.StatusBadRequest, err.Error())
 	}
+	body, err := s.take(ctx, all)
+	if err != nil {
+		return nil, err
+	}
+	out := &eventsOutput{Status: http.StatusAccepted, Body: body}
+	if body.Accepted == 0 {
+		out.Status = http.StatusOK
+	}
+	return out, nil
+}
+
+// take writes what can be used of a body's events to the topic. None is an error, with the reasons of all.
+func (s *Server) take(ctx context.Context, all []schema.EventResult) (EventsResult, error) {
 	good, rejected := s.sift(all)
 	s.intake.rejected.Add(int64(len(all) - len(good)))
 	if len(good) == 0 && len(rejected) > 0 {
-		return nil, refuse(rejected, len(all))
+		return EventsResult{}, refuse(rejected, len(all))
 	}
 	fresh := s.withoutDuplicates(ctx, good)
 	if len(fresh) > 0 {
 		if err := named(fresh); err != nil {
-			return nil, err
+			return EventsResult{}, err
 		}
 		if err := s.publish(ctx, "interactions", func(ctx context.Context) error { return s.deps.Events.Publish(ctx, fresh) }); err != nil {
-			return nil, err
+			return EventsResult{}, err
 		}
 	}
 	s.intake.accepted.Add(int64(len(fresh)))
 	s.intake.duplicates.Add(int64(len(good) - len(fresh)))
-	out := &eventsOutput{Status: http.StatusAccepted, Body: EventsResult{Accepted: len(fresh), Duplicates: len(good) - len(fresh), Rejected: rejected}}
-	if len(fresh) == 0 {
-		out.Status = http.StatusOK
-	}
-	return out, nil
+	return EventsResult{Accepted: len(fresh), Duplicates: len(good) - len(fresh), Rejected: rejected}, nil
 }
 
 // sift parts events that can be used from the reasons why the others cannot.
@@ -109,15 +118,22 @@ func (s *Server) sift(all []schema.EventResult) ([]schema.Event, []Rejected) {
 			good = append(good, r.Event)
 			continue
 		}
-		faults := fieldErrors(err)
-		if len(faults) == 0 {
-			faults = []*schema.FieldError{{Field: "event", Reason: err.Error()}}
-		}
-		for _, f := range faults {
-			rejected = append(rejected, Rejected{Index: r.Index, Field: f.Field, Value: f.Value, Reason: f.Reason})
-		}
+		rejected = append(rejected, rejection(r.Index, "event", err)...)
 	}
 	return good, rejected
+}
+
+// rejection lists the reasons why one element of a body cannot be used.
+func rejection(index int, what string, err error) []Rejected {
+	faults := fieldErrors(err)
+	if len(faults) == 0 {
+		faults = []*schema.FieldError{{Field: what, Reason: err.Error()}}
+	}
+	all := make([]Rejected, len(faults))
+	for i, f := range faults {
+		all[i] = Rejected{Index: index, Field: f.Field, Value: f.Value, Reason: f.Reason}
+	}
+	return all
 }
 
 // refuse is the problem of a body without any usable event. It lists a bounded number of reasons.

@@ -40,9 +40,9 @@ func question(r *http.Request) bool {
 	}
 }
 
-// underAPI reports whether a path belongs to the API and not to the page.
+// underAPI reports whether a path belongs to the API, or to the shapes of others that it also speaks, and not to the page.
 func underAPI(path string) bool {
-	return strings.HasPrefix(path, "/v1/") || path == "/v1" || path == openAPIPath
+	return strings.HasPrefix(path, "/v1/") || path == "/v1" || path == openAPIPath || strings.HasPrefix(path, "/api/") || path == metarankPath
 }
 
 // secure puts the checks of who asks before next: preflights of browsers, pages of other origins, keys with their scopes,

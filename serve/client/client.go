@@ -84,12 +84,12 @@ func (c *Client) do(ctx context.Context, r request) ([]byte, int, error) {
 	var body []byte
 	var status int
 	gaps := backoff.NewExponentialBackOff(backoff.WithInitialInterval(c.firstGap), backoff.WithMaxElapsedTime(0))
-	tries := &patient{BackOff: backoff.WithContext(backoff.WithMaxRetries(gaps, uint64(c.tries-1)), ctx)}
+	tries := &patient{BackOff: backoff.WithMaxRetries(gaps, uint64(c.tries-1))}
 	err := backoff.Retry(func() error {
 		var err error
 		body, status, err = c.once(ctx, r)
 		return tries.judge(err)
-	}, tries)
+	}, backoff.WithContext(tries, ctx))
 	if err != nil {
 		return nil, status, fmt.Errorf("%s %s: %w", r.method, r.path, err)
 	}

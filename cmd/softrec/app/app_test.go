@@ -38,8 +38,8 @@ func settings(t *testing.T, more map[string]string) *config.Loaded {
 	return loaded
 }
 
-// running opens an app with every role, runs it for the length of the test and returns a client of it.
-func running(t *testing.T, loaded *config.Loaded) (*probe.Client, func()) {
+// address opens an app with every role, runs it until stop is called and returns where it answers.
+func address(t *testing.T, loaded *config.Loaded) (url string, stop func()) {
 	t.Helper()
 	a, err := Open(t.Context(), loaded, slog.New(slog.DiscardHandler), "test", AllRoles()...)
 	if err != nil {
@@ -48,19 +48,31 @@ func running(t *testing.T, loaded *config.Loaded) (*probe.Client, func()) {
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() { done <- a.Run(ctx) }()
-	url, err := a.URL()
+	if url, err = a.URL(); err != nil {
+		t.Fatal(err)
+	}
+	return url, func() {
+		t.Helper()
+		cancel()
+		if err := errors.Join(<-done, a.Close()); err != nil {
+			t.Errorf("stop: %v", err)
+		}
+	}
+}
+
+// running is address with a client of it.
+func running(t *testing.T, loaded *config.Loaded) (*probe.Client, func()) {
+	t.Helper()
+	url, stop := address(t, loaded)
+	transport := &http.Transport{}
+	client, err := probe.NewClient(url, &http.Client{Transport: transport})
 	if err != nil {
 		t.Fatal(err)
 	}
-	transport := &http.Transport{}
-	return probe.NewClient(url, &http.Client{Transport: transport}), func() {
+	return client, func() {
 		t.Helper()
-		cancel()
-		err := errors.Join(<-done, a.Close())
+		stop()
 		transport.CloseIdleConnections()
-		if err != nil {
-			t.Errorf("stop: %v", err)
-		}
 	}
 }
 

@@ -70,7 +70,9 @@ func prepare(a *app.App, opts Options, started time.Time, recent *probe.Recent) 
 		return nil, err
 	}
 	transport := &http.Transport{MaxIdleConnsPerHost: 64}
-	s.client = probe.NewClient(s.url, &http.Client{Transport: transport})
+	if s.client, err = probe.NewClient(s.url, &http.Client{Transport: transport}); err != nil {
+		return nil, err
+	}
 	if s.prober, err = probe.New(probe.DefaultConfig(), s.client, s.recent); err != nil {
 		return nil, err
 	}

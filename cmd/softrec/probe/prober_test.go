@@ -3,6 +3,7 @@ package probe
 import (
 	"context"
 	"encoding/json"
+	"io"
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
@@ -37,18 +38,21 @@ func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if r.Method == http.MethodPost {
-		var e schema.Event
-		if err := json.NewDecoder(r.Body).Decode(&e); err != nil || e.Validate() != nil {
+		body, _ := io.ReadAll(r.Body)
+		events, err := schema.DecodeEvents(body, "")
+		if err != nil || len(events) != 1 || events[0].Err != nil {
 			http.Error(w, "bad event", http.StatusBadRequest)
 			return
 		}
+		e := events[0].Event
 		a.events[e.UserID] = append(a.events[e.UserID], time.Now())
 		a.sent = append(a.sent, e.Timestamp)
 		w.WriteHeader(http.StatusAccepted)
+		_, _ = io.WriteString(w, `{"accepted":1,"duplicates":0,"rejected":[]}`)
 		return
 	}
 	user := strings.TrimPrefix(r.URL.Path, "/v1/recommend/")
-	answer := schema.Answer{ModelVersion: "r000001-abc", Items: []schema.AnswerItem{{ID: "x"}}}
+	answer := schema.Answer{RecommendationID: "r", ModelVersion: "r000001-abc", Items: []schema.AnswerItem{{ID: "x", Source: schema.SourceModel}}}
 	for _, at := range a.events[user] {
 		if time.Since(at) >= a.lag {
 			answer.WindowOffset++
@@ -70,7 +74,11 @@ func probed(t *testing.T, a *api, cfg Config, enough func(Report) bool) Report {
 	for _, u := range []string{"a", "b/c?", "d", "e", "f"} {
 		recent.Observe(schema.Event{UserID: u, ItemID: "item-" + u, Timestamp: logged})
 	}
-	p, err := New(cfg, NewClient(server.URL, server.Client()), recent)
+	client, err := NewClient(server.URL, server.Client())
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := New(cfg, client, recent)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,0 +1,153 @@
+package serve
+
+import (
+	"context"
+	"errors"
+	"net/http"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/softrec/softrec/schema"
+	"github.com/softrec/softrec/serve/compat"
+)
+
+type rawInput struct {
+	ContentType string `header:"Content-Type"`
+	RawBody     []byte
+}
+
+// RowsAffected is Gorse's answer to writes, with the reasons of what was not taken beside it.
+type RowsAffected struct {
+	RowAffected int        `json:"RowAffected"`
+	Rejected    []Rejected `json:"Rejected,omitempty" doc:"what cannot be used; Gorse has no such field"`
+}
+
+type rowsOutput struct{ Body RowsAffected }
+
+// GorseList is what Gorse asks a list with. It is exported because huma passes over embedded structs that are not.
+type GorseList struct {
+	User   string `path:"user" doc:"user id"`
+	N      int    `query:"n" minimum:"1" maximum:"1000" default:"10" doc:"items wanted"`
+	Offset int    `query:"offset" minimum:"0" maximum:"1000" doc:"items of the list to pass over"`
+}
+
+type gorseCategoryInput struct {
+	GorseList
+	Category string `path:"category" doc:"only items of this category"`
+}
+
+type idsOutput struct{ Body []string }
+
+// registerGorse adds what clients of Gorse need for a trial: feedback and items in, lists of ids out.
+func (s *Server) registerGorse(api huma.API) {
+	const tag = "gorse"
+	about := "In the shape of Gorse's API, for clients written for it."
+	any1 := map[string]*huma.Schema{"application/json": {Description: "an array or one object, as Gorse's documentation has it"}}
+	write := func(id, method, path, summary string, handler func(context.Context, *rawInput) (*rowsOutput, error)) {
+		op := s.operation(id, method, path, tag, summary, about)
+		op.Errors = []int{400, 413, 422, 503}
+		huma.Register(api, op, handler)
+		item := api.OpenAPI().Paths[path]
+		doc := item.Post
+		if method == http.MethodPut {
+			doc = item.Put
+		}
+		documentBody(doc, any1)
+	}
+	write("gorse-post-feedback", http.MethodPost, "/api/feedback", "Take feedback", s.gorseFeedback)
+	write("gorse-put-feedback", http.MethodPut, "/api/feedback", "Take feedback; nothing is overwritten here", s.gorseFeedback)
+	write("gorse-post-item", http.MethodPost, "/api/item", "Write an item", s.gorseItems)
+	write("gorse-post-items", http.MethodPost, "/api/items", "Write items", s.gorseItems)
+	huma.Register(api, s.operation("gorse-recommend", http.MethodGet, "/api/recommend/{user}", tag, "What next for a user", about+" As there, what the user had is left out."),
+		func(ctx context.Context, in *GorseList) (*idsOutput, error) {
+			return s.gorseRecommend(ctx, *in, "")
+		})
+	huma.Register(api, s.operation("gorse-recommend-category", http.MethodGet, "/api/recommend/{user}/{category}", tag, "What next for a user, of one category", about),
+		func(ctx context.Context, in *gorseCategoryInput) (*idsOutput, error) {
+			return s.gorseRecommend(ctx, in.GorseList, in.Category)
+		})
+}
+
+func (s *Server) gorseFeedback(ctx context.Context, in *rawInput) (*rowsOutput, error) {
+	all, err := compat.GorseFeedback(in.RawBody, s.deps.Now())
+	if err != nil {
+		return nil, badBody(err)
+	}
+	taken, err := s.take(ctx, all)
+	if err != nil {
+		return nil, err
+	}
+	return &rowsOutput{Body: RowsAffected{RowAffected: taken.Accepted, Rejected: taken.Rejected}}, nil
+}
+
+func (s *Server) gorseItems(ctx context.Context, in *rawInput) (*rowsOutput, error) {
+	all, err := compat.GorseItems(in.RawBody, s.deps.Now())
+	if err != nil {
+		return nil, badBody(err)
+	}
+	n, rejected, err := s.takeItems(ctx, all)
+	if err != nil {
+		return nil, err
+	}
+	return &rowsOutput{Body: RowsAffected{RowAffected: n, Rejected: rejected}}, nil
+}
+
+// takeItems writes what can be used of a body's items to their topic, without waiting until it can be seen. None is an
+// error, with the reasons of all.
+func (s *Server) takeItems(ctx context.Context, all []compat.ItemResult) (n int, rejected []Rejected, err error) {
+	for _, r := range all {
+		if r.Err != nil {
+			rejected = append(rejected, rejection(r.Index, "item", r.Err)...)
+		}
+	}
+	if len(rejected) > 0 && len(rejected) >= len(all) {
+		return 0, nil, refuse(rejected, len(all))
+	}
+	err = s.publish(ctx, "items", func(ctx context.Context) error {
+		n = 0
+		for _, r := range all {
+			if r.Err != nil {
+				continue
+			}
+			write := func() error { return s.deps.Changes.Withdraw(ctx, r.ID) }
+			if r.Item != nil {
+				write = func() error { return s.deps.Changes.Put(ctx, *r.Item) }
+			}
+			if err := write(); err != nil {
+				return err
+			}
+			n++
+		}
+		return nil
+	})
+	return n, rejected, err
+}
+
+func (s *Server) gorseRecommend(ctx context.Context, in GorseList, category string) (*idsOutput, error) {
+	if err := schema.CheckUserID(in.User); err != nil {
+		return nil, invalid("path.user", err)
+	}
+	q := query{n: min(in.N+in.Offset, schema.MaxAnswerItems), filterSeen: true}
+	if category != "" {
+		q.categories = []string{category}
+	}
+	answer, err := s.recommendUser(ctx, in.User, q)
+	if err != nil {
+		return nil, err
+	}
+	items := answer.Body.Items
+	items = items[min(in.Offset, len(items)):]
+	out := &idsOutput{Body: make([]string, len(items))}
+	for i, it := range items {
+		out.Body[i] = it.ID
+	}
+	return out, nil
+}
+
+// badBody is the problem of a body of which not even the elements can be told.
+func badBody(err error) error {
+	if errors.Is(err, schema.ErrTooManyEvents) || errors.Is(err, schema.ErrBodyTooLarge) {
+		return problem(http.StatusRequestEntityTooLarge, err.Error())
+	}
+	return problem(http.StatusBadRequest, err.Error())
+}
