@@ -32,7 +32,9 @@ func ofCalls(path string) bool {
 const healthPath = "/grpc.health.v1.Health/Check"
 
 // asksOnly reports whether a call changes nothing.
-func asksOnly(path string) bool { return ofCalls(path) && path != rpc.SoftrecServiceTakeEventsProcedure }
+func asksOnly(path string) bool {
+	return ofCalls(path) && path != rpc.SoftrecServiceTakeEventsProcedure
+}
 
 // mountCalls adds the calls of package rpc, reflection and health to mux.
 func (s *Server) mountCalls(mux *http.ServeMux) {
@@ -104,7 +106,7 @@ func (c calls) Session(ctx context.Context, req *connect.Request[rpc.SessionRequ
 	if _, err := c.params(req.Msg.GetWant()); err != nil {
 		return nil, callError(err)
 	}
-	body, err := sessionBody(req.Msg)
+	body, err := sessionQuestion(req.Msg)
 	if err != nil {
 		return nil, callError(err)
 	}

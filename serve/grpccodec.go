@@ -30,8 +30,8 @@ func eventOf(e *rpc.Event) (schema.Event, error) {
 	return out, out.Validate()
 }
 
-// sessionBody writes the question of a session as the body of the HTTP API.
-func sessionBody(m *rpc.SessionRequest) ([]byte, error) {
+// sessionQuestion writes the question of a session as the body of the HTTP API.
+func sessionQuestion(m *rpc.SessionRequest) ([]byte, error) {
 	doc := map[string]any{"items": m.GetItems()}
 	w := m.GetWant()
 	if w.GetN() > 0 {

@@ -21,7 +21,7 @@ func (s *Server) wrap(next http.Handler) http.Handler {
 			defer places.Release()
 		}
 		start := time.Now()
-		rec := &recorder{ResponseWriter: w}
+		rec := &recorder{ResponseWriter: w, asIs: ofCalls(r.URL.Path)}
 		if s.stopping.Load() {
 			w.Header().Set("Connection", "close") // clients that ask on learn to go elsewhere; idle ones are not cut off
 		}

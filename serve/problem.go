@@ -69,10 +69,14 @@ type recorder struct {
 	http.ResponseWriter
 	status  int  // 0 until the header is written
 	swallow bool // the body of an error that was replaced
+	asIs    bool // errors are not replaced: the calls of gRPC have a form of their own
 }
 
 // Unwrap lets http.ResponseController reach flushing and deadlines.
 func (r *recorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }
+
+// Flush implements http.Flusher for those who ask for it by type, as the streams of gRPC do.
+func (r *recorder) Flush() { _ = http.NewResponseController(r.ResponseWriter).Flush() }
 
 // WriteHeader writes the header once, see recorder.
 func (r *recorder) WriteHeader(status int) {
@@ -84,7 +88,7 @@ func (r *recorder) WriteHeader(status int) {
 		return
 	}
 	r.status = status
-	if status >= http.StatusBadRequest && r.Header().Get("Content-Type") != problemType {
+	if status >= http.StatusBadRequest && !r.asIs && r.Header().Get("Content-Type") != problemType {
 		r.swallow = true
 		writeProblem(r.ResponseWriter, status, http.StatusText(status)+allowed(r.Header()))
 		return

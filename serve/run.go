@@ -109,12 +109,22 @@ func (s *Server) servers() (public, private *http.Server) {
 	public = &http.Server{
 		Handler: s.api, ReadHeaderTimeout: s.cfg.ReadHeaderTimeout, ReadTimeout: s.cfg.ReadTimeout, WriteTimeout: s.cfg.WriteTimeout,
 		IdleTimeout: s.cfg.IdleTimeout, MaxHeaderBytes: s.cfg.MaxHeaderBytes, ErrorLog: complaints, TLSConfig: s.secrets,
+		Protocols: protocols(),
 	}
 	private = &http.Server{
 		Handler: s.admin, ReadHeaderTimeout: s.cfg.ReadHeaderTimeout, ReadTimeout: s.cfg.ReadTimeout, WriteTimeout: profileTimeout,
 		IdleTimeout: s.cfg.IdleTimeout, MaxHeaderBytes: s.cfg.MaxHeaderBytes, ErrorLog: complaints, TLSConfig: s.secrets.Clone(),
 	}
 	return public, private
+}
+
+// protocols are those of the public port: gRPC needs HTTP/2, also where there is no TLS.
+func protocols() *http.Protocols {
+	p := new(http.Protocols)
+	p.SetHTTP1(true)
+	p.SetHTTP2(true)
+	p.SetUnencryptedHTTP2(true)
+	return p
 }
 
 // profileTimeout leaves room for a profile of some minutes.

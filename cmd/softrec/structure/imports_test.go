@@ -83,7 +83,7 @@ var owners = []struct {
 	{"github.com/alicebob/miniredis", []string{"ingest/embedded"}, "the embedded Redis is the only use of it"},
 	{gomlx, tensorPackages, "an upgrade of a library that moves between minor versions must touch one place"},
 	{hugging, []string{"trainer/model/hf", "trainer/model/tokens"}, "one reader of model folders, one of tokenizers"},
-	{"github.com/cenkalti/backoff", []string{"ingest/retry"}, "there is one retry policy"},
+	{"github.com/cenkalti/backoff", []string{"ingest/retry", "serve/client"}, "there is one retry policy in softrec, and one in what other programs import"},
 	{huma, []string{"serve"}, "the HTTP API is serve's"},
 	{cobra, []string{"cmd"}, "only the command line knows that there is one"},
 	{koanf, []string{"cmd"}, "parts take plain Config structs and do not know where the values come from"},
