@@ -44,10 +44,21 @@ func DecodeEvent(b []byte) (Event, error) {
 		return Event{}, fieldError("event", string(b), "is %d bytes long, at most %d are allowed", len(b), MaxEventBytes)
 	}
 	var w wireEvent
-	if err := decodeObject("event", b, &w); err != nil {
+	text, ok := readFlat(b, &w)
+	if !ok {
+		w, text = wireEvent{}, ""
+		if err := decodeObject("event", b, &w); err != nil {
+			return Event{}, err
+		}
+	}
+	if text == "" {
+		return w.event()
+	}
+	ts, err := parseTimeText("timestamp", text)
+	if err != nil {
 		return Event{}, err
 	}
-	return w.event()
+	return w.dated(ts)
 }
 
 // event checks what w says.
@@ -56,6 +67,11 @@ func (w wireEvent) event() (Event, error) {
 	if err != nil {
 		return Event{}, err
 	}
+	return w.dated(ts)
+}
+
+// dated is event with the timestamp read already.
+func (w wireEvent) dated(ts time.Time) (Event, error) {
 	e := Event{
 		EventID: w.EventID, UserID: w.UserID, ItemID: w.ItemID, Type: w.Type, Timestamp: ts, Value: w.Value,
 		SessionID: w.SessionID, RecommendationID: w.RecommendationID,
@@ -116,10 +132,20 @@ func parseTimestamp(field string, raw json.RawMessage) (time.Time, error) {
 		if err := json.Unmarshal(raw, &s); err != nil {
 			return time.Time{}, fieldError(field, string(raw), "is not text")
 		}
-		if t, err := time.Parse(time.RFC3339Nano, s); err == nil {
-			return checkTime(field, s, t.UnixMilli())
-		}
+		return parseTimeText(field, s)
 	}
+	return parseTimeNumber(field, s)
+}
+
+// parseTimeText reads what parseTimestamp reads between quotes.
+func parseTimeText(field, s string) (time.Time, error) {
+	if t, err := time.Parse(time.RFC3339Nano, s); err == nil {
+		return checkTime(field, s, t.UnixMilli())
+	}
+	return parseTimeNumber(field, s)
+}
+
+func parseTimeNumber(field, s string) (time.Time, error) {
 	f, err := strconv.ParseFloat(s, 64)
 	if err != nil || math.IsNaN(f) || math.IsInf(f, 0) {
 		return time.Time{}, fieldError(field, s, "is neither RFC 3339 nor Unix seconds nor milliseconds")
