@@ -120,6 +120,9 @@ func (p *pipeline) hand(work context.Context, recs []broker.Record) error {
 	if err := c.setAside(work, d.bad); err != nil {
 		return fmt.Errorf("apply %d records: %w", len(recs), err)
 	}
+	if commitFirst {
+		c.commit.applied(recs)
+	}
 	parts := make([][]window.UserBatch, len(p.lanes))
 	for _, u := range d.users {
 		lane := maphash.String(p.seed, u.User) % uint64(len(parts))

@@ -1,0 +1,7 @@
+//go:build !softrec_broken
+
+package ingest
+
+// commitFirst is false: what is committed is applied. A build with the tag softrec_broken has the order the wrong way round, for the
+// test that `softrec chaos` finds out; no other build can.
+const commitFirst = false
