@@ -5,9 +5,10 @@ FUZZTIME ?= 10s
 BENCH    ?= .
 SUMMARY  ?= demo-summary.json
 FOR      ?= 120s
+CHAOS    ?= --json chaos.json
 
 .DEFAULT_GOAL := help
-.PHONY: help build test race nocgo simd lint fuzz bench integration demo docs proto weights plugin
+.PHONY: help build test race nocgo simd lint fuzz bench integration chaos demo docs proto weights plugin
 
 help: ## list what make can do
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -52,6 +53,9 @@ bench: ## run the benchmarks that match BENCH (all), with allocations
 
 integration: ## run the suites against a real Kafka and a real Redis, started for them (needs Java, Maven, redis-server)
 	./.ci/servers.sh with $(GO) test -count=1 -timeout 15m $$(./.ci/servers.sh packages)
+
+chaos: ## kill softrec, a Kafka and a Redis of its own under load, then check every window; CHAOS sets flags (needs Java, Maven, redis-server)
+	libs=$$(./.ci/servers.sh jars) && $(GO) run ./cmd/softrec chaos --kafka-libs "$$libs" --session 3s $(CHAOS)
 
 demo: ## run the demo without a person for FOR (120s) and check what it measured
 	$(GO) run ./cmd/softrec demo --headless --for $(FOR) --summary $(SUMMARY)

@@ -6,6 +6,7 @@
 #   servers.sh start             start them and print the two settings as shell assignments
 #   servers.sh stop              stop what start started
 #   servers.sh packages          list the Go packages that have suites for them
+#   servers.sh jars              fetch Kafka's jars and print their folder, for softrec chaos --kafka-libs
 #
 # Needs Java 17 or later, Maven (or the jars from an earlier run) and redis-server or valkey-server.
 set -euo pipefail
@@ -144,5 +145,9 @@ with)
 start) start ;;
 stop) stop ;;
 packages) packages ;;
+jars)
+	fetch_kafka
+	printf '%s\n' "$libs"
+	;;
 *) sed -n '2,/^set /s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" | sed '$d'; exit 2 ;;
 esac

@@ -38,7 +38,7 @@ func New(env Env) (*cobra.Command, error) {
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.PersistentFlags().String("config", "", "YAML file with settings; also "+config.ConfigEnv)
 	for _, build := range []func(Env) (*cobra.Command, error){
-		newAll, newIngest, newTrain, newServe, newDemo, newReplay, newValidate, newEval, newBench, newModels, newKeys, newConfig, newVersion, newWait, newDocs,
+		newAll, newIngest, newTrain, newServe, newDemo, newReplay, newValidate, newEval, newBench, newChaos, newModels, newKeys, newConfig, newVersion, newWait, newDocs,
 	} {
 		cmd, err := build(env)
 		if err != nil {
