@@ -282,3 +282,23 @@ func TestRun_stuck(t *testing.T) {
 		b.stuck.Store(false) // so that the test can clean up
 	})
 }
+
+// A process that was stopped wakes to one tick, whatever the clock says, and then to its answer.
+func TestAwait_aStoppedProcessIsNotStuck(t *testing.T) {
+	ticks, done := make(chan time.Time), make(chan error)
+	go func() {
+		ticks <- time.Now().Add(time.Hour)
+		done <- context.Canceled
+	}()
+	if answered, err := await(done, ticks); !answered || !errors.Is(err, context.Canceled) {
+		t.Errorf("answered %v, error %v: want the run's own", answered, err)
+	}
+	go func() {
+		for range limitTicks {
+			ticks <- time.Time{}
+		}
+	}()
+	if answered, _ := await(done, ticks); answered {
+		t.Error("a run without an answer was not given up")
+	}
+}

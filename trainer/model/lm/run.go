@@ -65,19 +65,39 @@ func (p *Program) guard(ctx context.Context, a *lora.Adapter, data []*tensors.Te
 	start := time.Now()
 	done := make(chan error, 1)
 	go func() { done <- protect(func() error { return p.execute(a, data, use) }) }()
-	timer := time.NewTimer(limit)
-	defer timer.Stop()
-	select {
-	case err := <-done:
-		if err != nil {
-			return fmt.Errorf("%s: %w", p.name, err)
-		}
-	case <-timer.C:
+	ticker := time.NewTicker(limit / limitTicks)
+	defer ticker.Stop()
+	answered, err := await(done, ticker.C)
+	if !answered {
 		b.stuck.Store(true)
 		return fmt.Errorf("%s: %w: no answer from %s within %v (usual: %v)", p.name, ErrStuck, b.backend.Name(), limit, mean)
 	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", p.name, err)
+	}
 	p.took(key, warm, time.Since(start))
 	return nil
+}
+
+// limitTicks is in how many ticks a run's limit is counted. A process that was stopped (a paused container, a job in the
+// background) finds one tick when it goes on, however long that was: its run is not stuck, it never had the time.
+const limitTicks = 20
+
+// await waits for done, for limitTicks ticks at most.
+func await(done <-chan error, ticks <-chan time.Time) (answered bool, err error) {
+	for range limitTicks {
+		select {
+		case err := <-done:
+			return true, err
+		case <-ticks:
+		}
+	}
+	select {
+	case err := <-done:
+		return true, err
+	default:
+		return false, nil
+	}
 }
 
 // limit says how long a run may take: one that is neither the first of its shape nor near the mean is stuck.
