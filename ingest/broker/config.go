@@ -1,12 +1,15 @@
 package broker
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
 	"time"
 
 	"github.com/segmentio/kafka-go"
+
+	"github.com/softrec/softrec/ingest/link"
 )
 
 // Config says how to reach the cluster and how patient to be. The zero value is not usable; start from DefaultConfig.
@@ -25,6 +28,8 @@ type Config struct {
 	HeartbeatInterval time.Duration `koanf:"heartbeat_interval" help:"pause between a member's heartbeats, well below session_timeout, default 1s"`
 	RebalanceTimeout  time.Duration `koanf:"rebalance_timeout" help:"how long a rebalance waits for members, default 8s"`
 	MetadataInterval  time.Duration `koanf:"metadata_interval" help:"how often to look for new partitions, default 5s"`
+	TLS               link.TLS      `koanf:"tls"`
+	SASL              SASL          `koanf:"sasl"`
 }
 
 // DefaultConfig returns a Config that needs only Brokers.
@@ -43,6 +48,7 @@ func DefaultConfig() Config {
 		HeartbeatInterval: time.Second,
 		RebalanceTimeout:  8 * time.Second,
 		MetadataInterval:  5 * time.Second,
+		TLS:               link.DefaultTLS(),
 	}
 }
 
@@ -91,7 +97,13 @@ func (c Config) Validate() error {
 	if c.QueueCapacity < 1 {
 		bad("queue_capacity", c.QueueCapacity, "at least 1")
 	}
-	return errors.Join(errs...)
+	return errors.Join(append(errs, c.TLS.Validate(), c.SASL.Validate())...)
+}
+
+// At returns c for brokers without TLS and logins, such as the embedded one.
+func (c Config) At(brokers ...string) Config {
+	c.Brokers, c.TLS, c.SASL = brokers, link.DefaultTLS(), SASL{}
+	return c
 }
 
 // codecs maps the names users write to kafka-go's codecs.
@@ -99,15 +111,20 @@ var codecs = map[string]kafka.Compression{
 	"none": 0, "gzip": kafka.Gzip, "snappy": kafka.Snappy, "lz4": kafka.Lz4, "zstd": kafka.Zstd,
 }
 
-// dialer makes the connections of readers and group members. TLS and SASL belong here and in transport.
+// dialer makes the connections of readers and group members. kafka-go knows two kinds of them; transport makes the other. TLS is below both.
 func (c Config) dialer() *kafka.Dialer {
-	return &kafka.Dialer{ClientID: c.ClientID, Timeout: c.DialTimeout, DualStack: true}
+	return &kafka.Dialer{ClientID: c.ClientID, Timeout: c.DialTimeout, DialFunc: c.dial(), SASLMechanism: c.SASL.mechanism()}
+}
+
+func (c Config) dial() func(context.Context, string, string) (net.Conn, error) {
+	return link.NewDialer(linkName, c.TLS, c.DialTimeout).Dial
 }
 
 // transport makes the connections of requests and writes. The caller ends it with CloseIdleConnections.
 func (c Config) transport() *kafka.Transport {
 	return &kafka.Transport{
-		Dial:        (&net.Dialer{Timeout: c.DialTimeout}).DialContext,
+		Dial:        c.dial(),
+		SASL:        c.SASL.mechanism(),
 		DialTimeout: c.DialTimeout,
 		ClientID:    c.ClientID,
 		MetadataTTL: min(c.MetadataInterval, 2*time.Second),

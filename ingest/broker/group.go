@@ -72,7 +72,7 @@ func NewGroupSource(cfg Config, topic, group string, opts ...Option) (*GroupSour
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	s := &GroupSource{
-		cfg: cfg, topic: topic, opts: o, outage: newOutage(o.log), group: cg, transport: cfg.transport(), inbox: newInbox(cfg.QueueCapacity),
+		cfg: cfg, topic: topic, opts: o, outage: newOutage(o.log, cfg.explain), group: cg, transport: cfg.transport(), inbox: newInbox(cfg.QueueCapacity),
 		cancel: cancel, done: make(chan struct{}),
 	}
 	s.client = cfg.client(s.transport)

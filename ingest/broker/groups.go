@@ -22,7 +22,7 @@ func DeleteGroups(ctx context.Context, cfg Config) ([]string, error) {
 		err = list.Error
 	}
 	if err != nil {
-		return nil, fmt.Errorf("list groups: %w", err)
+		return nil, fmt.Errorf("list groups: %w", cfg.explain(err))
 	}
 	var names []string
 	for _, g := range list.Groups {
@@ -33,12 +33,12 @@ func DeleteGroups(ctx context.Context, cfg Config) ([]string, error) {
 	}
 	res, err := client.DeleteGroups(ctx, &kafka.DeleteGroupsRequest{GroupIDs: names})
 	if err != nil {
-		return nil, fmt.Errorf("delete groups: %w", err)
+		return nil, fmt.Errorf("delete groups: %w", cfg.explain(err))
 	}
 	var errs []error
 	for _, name := range names {
 		if err := res.Errors[name]; err != nil {
-			errs = append(errs, fmt.Errorf("delete group %q: %w", name, err))
+			errs = append(errs, fmt.Errorf("delete group %q: %w", name, cfg.explain(err)))
 		}
 	}
 	return names, errors.Join(errs...)

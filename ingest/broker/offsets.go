@@ -74,18 +74,18 @@ func Lag(ctx context.Context, cfg Config, group, topic string) (map[int]int64, e
 	client := cfg.client(t)
 	partitions, err := partitionsOf(ctx, client, topic)
 	if err != nil {
-		return nil, fmt.Errorf("lag of group %q: %w", group, err)
+		return nil, fmt.Errorf("lag of group %q: %w", group, cfg.explain(err))
 	}
 	spans, err := spansOf(ctx, client, topic, partitions)
 	if err != nil {
-		return nil, fmt.Errorf("lag of group %q: %w", group, err)
+		return nil, fmt.Errorf("lag of group %q: %w", group, cfg.explain(err))
 	}
 	res, err := client.OffsetFetch(ctx, &kafka.OffsetFetchRequest{GroupID: group, Topics: map[string][]int{topic: partitions}})
 	if err == nil && !errors.Is(res.Error, kafka.GroupIdNotFound) { // such a group has committed nothing
 		err = res.Error
 	}
 	if err != nil {
-		return nil, fmt.Errorf("lag of group %q: committed offsets of %q: %w", group, topic, err)
+		return nil, fmt.Errorf("lag of group %q: committed offsets of %q: %w", group, topic, cfg.explain(err))
 	}
 	lag := make(map[int]int64, len(partitions))
 	for _, p := range partitions {

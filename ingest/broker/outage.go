@@ -12,15 +12,16 @@ const outageEvery = 5 * time.Second
 // outage logs what is tried again and again during an outage: the first time at once, then now and then, with the
 // number of times in between.
 type outage struct {
-	log *slog.Logger
+	log     *slog.Logger
+	explain func(error) error
 
 	mu    sync.Mutex
 	last  map[string]time.Time
 	quiet map[string]int
 }
 
-func newOutage(log *slog.Logger) *outage {
-	return &outage{log: log, last: map[string]time.Time{}, quiet: map[string]int{}}
+func newOutage(log *slog.Logger, explain func(error) error) *outage {
+	return &outage{log: log, explain: explain, last: map[string]time.Time{}, quiet: map[string]int{}}
 }
 
 // warn logs message, of which there are few different ones.
@@ -35,5 +36,5 @@ func (o *outage) warn(message string, err error, args ...any) {
 	times := o.quiet[message] + 1
 	o.last[message], o.quiet[message] = now, 0
 	o.mu.Unlock()
-	o.log.Warn(message, append(args, "error", err, "times", times)...)
+	o.log.Warn(message, append(args, "error", o.explain(err), "times", times)...)
 }

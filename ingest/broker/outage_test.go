@@ -13,7 +13,7 @@ import (
 func TestOutage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var out bytes.Buffer
-		o := newOutage(slog.New(slog.NewTextHandler(&out, nil)))
+		o := newOutage(slog.New(slog.NewTextHandler(&out, nil)), DefaultConfig().explain)
 		for range 60 { // 12 s
 			o.warn("fetch again", errors.New("away"))
 			time.Sleep(200 * time.Millisecond)

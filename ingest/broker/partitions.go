@@ -44,7 +44,7 @@ func NewPartitionSource(cfg Config, topic string, from map[int]int64, opts ...Op
 	o.log = o.log.With("topic", topic)
 	ctx, cancel := context.WithCancel(context.Background())
 	s := &PartitionSource{
-		cfg: cfg, topic: topic, opts: o, outage: newOutage(o.log), transport: cfg.transport(), inbox: newInbox(cfg.QueueCapacity),
+		cfg: cfg, topic: topic, opts: o, outage: newOutage(o.log, cfg.explain), transport: cfg.transport(), inbox: newInbox(cfg.QueueCapacity),
 		cancel: cancel, done: make(chan struct{}),
 	}
 	s.client = cfg.client(s.transport)

@@ -30,6 +30,7 @@ type Producer struct {
 	writer    *kafka.Writer
 	transport *kafka.Transport
 	policy    retry.Policy
+	explain   func(error) error
 	outage    *outage
 	metrics   *producerMetrics
 }
@@ -60,7 +61,8 @@ func NewProducer(cfg Config, opts ...Option) (*Producer, error) {
 		},
 		transport: t,
 		policy:    policy,
-		outage:    newOutage(o.log),
+		explain:   cfg.explain,
+		outage:    newOutage(o.log, cfg.explain),
 		metrics:   newProducerMetrics(o.reg),
 	}, nil
 }
@@ -87,7 +89,7 @@ func (p *Producer) Publish(ctx context.Context, topic string, recs ...Record) er
 	})
 	p.metrics.seconds.Observe(time.Since(now).Seconds())
 	if err != nil {
-		return fmt.Errorf("publish %d of %d records to %q: %w", len(msgs), len(recs), topic, err)
+		return fmt.Errorf("publish %d of %d records to %q: %w", len(msgs), len(recs), topic, p.explain(err))
 	}
 	p.metrics.records.WithLabelValues(topic).Add(float64(len(recs)))
 	return nil

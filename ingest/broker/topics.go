@@ -50,6 +50,11 @@ func (s TopicSpec) config(replicas int) kafka.TopicConfig {
 // each partition. A topic that exists is taken as it is: other partition counts and settings are accepted. It retries
 // until ctx ends; an error before that is one that waiting does not cure (for example a missing right).
 func EnsureTopics(ctx context.Context, cfg Config, specs ...TopicSpec) error {
+	return AwaitTopics(ctx, cfg, func(error) {}, specs...)
+}
+
+// AwaitTopics is EnsureTopics for who waits longer: why it waits is told to waiting before each new try.
+func AwaitTopics(ctx context.Context, cfg Config, waiting func(error), specs ...TopicSpec) error {
 	errs := []error{cfg.Validate()}
 	for _, s := range specs {
 		errs = append(errs, s.Validate())
@@ -61,7 +66,8 @@ func EnsureTopics(ctx context.Context, cfg Config, specs ...TopicSpec) error {
 	t.MetadataTTL = 100 * time.Millisecond // a transport answers from its cache: look again soon
 	defer t.CloseIdleConnections()
 	client := cfg.client(t)
-	err := retry.Do(ctx, forever(), nil, func(ctx context.Context) error {
+	notify := func(err error, _ time.Duration) { waiting(cfg.explain(err)) }
+	err := retry.Do(ctx, forever(), notify, func(ctx context.Context) error {
 		missing, err := missingTopics(ctx, client, specs)
 		if err != nil || len(missing) == 0 {
 			return err
@@ -72,7 +78,7 @@ func EnsureTopics(ctx context.Context, cfg Config, specs ...TopicSpec) error {
 		return kafka.LeaderNotAvailable // created just now: look again until the metadata shows them
 	})
 	if err != nil {
-		return fmt.Errorf("ensure topics: %w", err)
+		return fmt.Errorf("ensure topics: %w", cfg.explain(err))
 	}
 	return nil
 }

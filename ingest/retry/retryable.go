@@ -99,6 +99,9 @@ func judge(err error) verdict {
 		}
 		return permanent
 	case net.Error:
+		if op := new(net.OpError); errors.As(e, &op) && op.Op == remoteError {
+			return permanent // crypto/tls wraps the alert in an error that only says that it is not temporary
+		}
 		// A timeout, or a name that does not resolve: a container's name appears in DNS when it starts.
 		return transient
 	case interface{ Temporary() bool }:
@@ -136,9 +139,12 @@ func judgeValue(err error) verdict {
 	return unknown
 }
 
+// remoteError is the operation of an error that stands for a TLS alert of the peer.
+const remoteError = "remote error"
+
 // judgeOp decides a failed dial, read or write by what the system said.
 func judgeOp(e *net.OpError) verdict {
-	if e.Op == "remote error" {
+	if e.Op == remoteError {
 		// A TLS alert: the peer refused our certificate or version and will refuse it again.
 		return permanent
 	}

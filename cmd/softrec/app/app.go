@@ -43,7 +43,6 @@ type App struct {
 
 	servers  *embedded.Servers // nil when Kafka and Redis are somewhere else
 	kafka    broker.Config
-	redisAt  []string
 	rdb      redis.UniversalClient
 	producer *broker.Producer
 	models   string        // folder of the snapshots
@@ -104,12 +103,14 @@ func (a *App) open(ctx context.Context, roles []Role) error {
 // lost together or not at all, and the embedded pair is made so.
 func (a *App) checkPair() error {
 	switch {
+	case a.cfg.EmbeddedKafka() && (a.cfg.Kafka.TLS.Enabled || a.cfg.Kafka.SASL.Mechanism != ""): // somebody forgot the address
+		return errors.New("kafka.brokers is empty, but kafka.tls or kafka.sasl is set: the embedded broker has neither; name the brokers they are for")
 	case a.cfg.EmbeddedKafka() == a.cfg.EmbeddedRedis():
 		return nil
 	case a.cfg.EmbeddedRedis():
 		return fmt.Errorf("kafka.brokers %q are given but redis.addrs is empty: name both, or neither for the embedded pair", a.cfg.Kafka.Brokers)
 	default:
-		return fmt.Errorf("redis.addrs %q are given but kafka.brokers is empty: name both, or neither for the embedded pair", a.cfg.Redis.Addrs)
+		return fmt.Errorf("redis.addrs %q are given but kafka.brokers is empty: name both, or neither for the embedded pair", a.cfg.Redis.Where())
 	}
 }
 
@@ -132,14 +133,14 @@ func (a *App) checkAlone(roles []Role) error {
 }
 
 func (a *App) openServers() error {
-	a.kafka, a.redisAt = a.cfg.Kafka, a.cfg.Redis.Addrs
+	a.kafka = a.cfg.Kafka
 	if !a.cfg.EmbeddedKafka() {
 		return nil
 	}
 	if err := a.startEmbedded(); err != nil {
 		return err
 	}
-	a.kafka.Brokers, a.redisAt = a.servers.Brokers(), []string{a.servers.RedisAddr()}
+	a.kafka, a.cfg.Redis = a.kafka.At(a.servers.Brokers()...), a.cfg.Redis.At(a.servers.RedisAddr())
 	return nil
 }
 
@@ -182,9 +183,14 @@ func (a *App) openModels() error {
 }
 
 func (a *App) openClients(ctx context.Context) error {
-	a.rdb = redis.NewUniversalClient(a.cfg.Redis.Options(a.redisAt))
-	a.onClose(a.rdb.Close)
+	if k := a.kafka; k.SASL.Mechanism == "plain" && !k.TLS.Enabled {
+		a.log.Warn("kafka.sasl.mechanism is plain and kafka.tls.enabled false: the password crosses the network readable by anybody on it")
+	}
 	var err error
+	if a.rdb, err = a.cfg.Redis.Open(); err != nil {
+		return err
+	}
+	a.onClose(a.rdb.Close)
 	if a.producer, err = broker.NewProducer(a.kafka, a.brokerOptions("producer")...); err != nil {
 		return err
 	}

@@ -8,8 +8,6 @@ import (
 
 	"github.com/softrec/softrec/cmd/softrec/config"
 	"github.com/softrec/softrec/trainer/snapshot"
-
-	"github.com/redis/go-redis/v9"
 )
 
 // Models is the snapshot folder and the pointer to the live one, without any running part.
@@ -40,7 +38,6 @@ func (m *Models) open() error {
 	if _, err := os.Stat(dir); err != nil { // looking must not make a folder that a slip of the pen named
 		return fmt.Errorf("no snapshots: %w", err)
 	}
-	a.redisAt = a.cfg.Redis.Addrs
 	if a.cfg.EmbeddedRedis() {
 		if a.cfg.DataDir == "" {
 			return errors.New("no pointer to the live model: name Redis with --redis-addrs, or the data folder with --data-dir")
@@ -48,12 +45,14 @@ func (m *Models) open() error {
 		if err := a.startEmbedded(); err != nil {
 			return err
 		}
-		a.redisAt = []string{a.servers.RedisAddr()}
+		a.cfg.Redis = a.cfg.Redis.At(a.servers.RedisAddr())
 	}
-	a.rdb = redis.NewUniversalClient(a.cfg.Redis.Options(a.redisAt))
+	var err error
+	if a.rdb, err = a.cfg.Redis.Open(); err != nil {
+		return err
+	}
 	a.onClose(a.rdb.Close)
 	m.Registry = snapshot.NewRegistry(a.rdb, a.cfg.Redis.Keys())
-	var err error
 	m.Store, err = snapshot.OpenDir(dir)
 	return err
 }

@@ -5,8 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 
-	"github.com/redis/go-redis/v9"
-
 	"github.com/softrec/softrec/ingest/broker"
 	"github.com/softrec/softrec/ingest/catalog"
 	"github.com/softrec/softrec/ingest/window"
@@ -18,9 +16,10 @@ import (
 // addServe builds the HTTP server and opens its addresses, so that a taken port is known before anything runs.
 func (a *App) addServe() error {
 	keys := a.cfg.Redis.Keys()
-	opts := a.cfg.Redis.Options(a.redisAt)
-	a.cfg.Serve.RedisOptions(opts)
-	rdb := redis.NewUniversalClient(opts)
+	rdb, err := a.cfg.Redis.Open(a.cfg.Serve.RedisOptions)
+	if err != nil {
+		return err
+	}
 	a.onClose(rdb.Close)
 	windows, err := window.New(rdb, keys, a.cfg.Window)
 	if err != nil {

@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"sync/atomic"
 	"time"
 
 	"github.com/softrec/softrec/ingest/broker"
@@ -25,10 +26,10 @@ func (a *App) runTopics(ctx context.Context) error {
 
 // makeTopics makes the topics that are missing and lets the waiting parts begin.
 func (a *App) makeTopics(ctx context.Context) error {
-	said := a.sayWaiting(ctx)
+	reason, said := a.sayWaiting(ctx)
 	defer said()
 	specs := append(a.cfg.Ingest.Topics(), broker.TopicSpec{Name: schema.TopicRounds, Partitions: 1, Compacted: true})
-	if err := broker.EnsureTopics(ctx, a.kafka, specs...); err != nil {
+	if err := broker.AwaitTopics(ctx, a.kafka, reason, specs...); err != nil {
 		return err
 	}
 	close(a.topicsMade)
@@ -45,8 +46,9 @@ func (a *App) awaitTopics(ctx context.Context) error {
 	}
 }
 
-// sayWaiting logs now and then that Kafka is waited for, until the function it returns is called.
-func (a *App) sayWaiting(ctx context.Context) (stop func()) {
+// sayWaiting logs now and then that Kafka is waited for, with the newest reason told, until stop is called.
+func (a *App) sayWaiting(ctx context.Context) (reason func(error), stop func()) {
+	var newest atomic.Pointer[error]
 	ctx, cancel := context.WithCancel(ctx)
 	done := make(chan struct{})
 	go func() {
@@ -56,9 +58,13 @@ func (a *App) sayWaiting(ctx context.Context) (stop func()) {
 			case <-ctx.Done():
 				return
 			case <-time.After(wait):
-				a.log.Warn("waiting for Kafka", "brokers", a.kafka.Brokers)
+				args := []any{"brokers", a.kafka.Brokers}
+				if err := newest.Load(); err != nil {
+					args = append(args, "error", *err)
+				}
+				a.log.Warn("waiting for Kafka", args...)
 			}
 		}
 	}()
-	return func() { cancel(); <-done }
+	return func(err error) { newest.Store(&err) }, func() { cancel(); <-done }
 }

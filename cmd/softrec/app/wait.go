@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/redis/go-redis/v9"
-
 	"github.com/softrec/softrec/cmd/softrec/config"
 	"github.com/softrec/softrec/ingest/broker"
 	"github.com/softrec/softrec/ingest/retry"
@@ -22,11 +20,18 @@ func Wait(ctx context.Context, cfg config.Config) error {
 		}
 	}
 	if !cfg.EmbeddedRedis() {
-		rdb := redis.NewUniversalClient(cfg.Redis.Options(cfg.Redis.Addrs))
-		err := retry.Do(ctx, retry.DefaultPolicy(), nil, func(ctx context.Context) error { return rdb.Ping(ctx).Err() })
-		if err := errors.Join(err, rdb.Close()); err != nil {
-			errs = append(errs, fmt.Errorf("redis %v: %w", cfg.Redis.Addrs, err))
+		if err := waitRedis(ctx, cfg.Redis); err != nil {
+			errs = append(errs, fmt.Errorf("redis %s: %w", cfg.Redis.Where(), err))
 		}
 	}
 	return errors.Join(errs...)
+}
+
+func waitRedis(ctx context.Context, cfg config.Redis) error {
+	rdb, err := cfg.Open()
+	if err != nil {
+		return err
+	}
+	err = retry.Do(ctx, retry.DefaultPolicy(), nil, func(ctx context.Context) error { return rdb.Ping(ctx).Err() })
+	return errors.Join(err, rdb.Close())
 }

@@ -40,7 +40,7 @@ func TestCommands_endWithoutWork(t *testing.T) {
 		"a group":           {[]string{"models"}, "!name one of its commands: list, promote, rollback, show"},
 		"config check":      {[]string{"config", "check"}, "ok\n"},
 		"bad config":        {[]string{"config", "check", "--redis-db", "x", "--log-level", "loud"}, "!redis.db \"x\": wants a whole number (flag --redis-db)\nlog.level \"loud\": wants debug, info, warn or error (flag --log-level)"},
-		"config print":      {[]string{"config", "print", "--redis-password", "opensesame"}, "password: '***' # from flag --redis-password"},
+		"config print":      {[]string{"config", "print", "--redis-addrs", "x:1", "--redis-password", "opensesame"}, "password: '***' # from flag --redis-password"},
 		"missing file":      {[]string{"all", "--config", "no-such.yaml"}, "!no such file"},
 		"replay of nothing": {[]string{"replay", "--kafka-brokers", "x:1"}, "!nothing to send"},
 		"replay to nowhere": {[]string{"replay", "--interactions", "x.tsv"}, "!nowhere to send"},

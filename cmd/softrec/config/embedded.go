@@ -13,4 +13,4 @@ func (c Config) Filled() any {
 func (c Config) EmbeddedKafka() bool { return len(c.Kafka.Brokers) == 0 }
 
 // EmbeddedRedis reports whether softrec must run Redis itself.
-func (c Config) EmbeddedRedis() bool { return len(c.Redis.Addrs) == 0 }
+func (c Config) EmbeddedRedis() bool { return c.Redis.embedded() }
