@@ -45,15 +45,19 @@ func open(ctx context.Context, cfg config.Config, log *slog.Logger, users int) (
 			return s, err
 		}
 		s.closers = append(s.closers, servers.Close)
-		s.cfg.Kafka.Brokers, s.cfg.Redis.Addrs = servers.Brokers(), []string{servers.RedisAddr()}
+		s.cfg.Kafka, s.cfg.Redis = s.cfg.Kafka.At(servers.Brokers()...), s.cfg.Redis.At(servers.RedisAddr())
 	}
 	for u := range users {
 		s.users = append(s.users, fmt.Sprintf("user-%d", u))
 	}
-	s.rdb = redis.NewUniversalClient(s.cfg.Redis.Options(s.cfg.Redis.Addrs))
+	rdb, err := s.cfg.Redis.Open()
+	if err != nil {
+		return s, err
+	}
+	s.rdb = rdb
 	s.closers = append(s.closers, s.rdb.Close)
 	if err := s.rdb.Ping(ctx).Err(); err != nil {
-		return s, fmt.Errorf("ask Redis at %q: %w", s.cfg.Redis.Addrs, err)
+		return s, fmt.Errorf("ask Redis at %s: %w", s.cfg.Redis.Where(), err)
 	}
 	producer, err := broker.NewProducer(s.cfg.Kafka)
 	if err != nil {
