@@ -85,8 +85,10 @@ func (r *run) open(ctx context.Context) error {
 	r.cfg.Kafka.PublishTimeout = 0 // producers wait for ever: what was sent is the truth of the run
 	r.cfg.Redis.Prefix = unique
 	r.cfg.Ingest.Topic, r.cfg.Ingest.ItemsTopic, r.cfg.Ingest.DeadLetterTopic, r.cfg.Ingest.Group = unique+".interactions", unique+".items", unique+".deadletter", unique
-	r.rdb = redis.NewUniversalClient(r.cfg.Redis.Options(r.cfg.Redis.Addrs))
 	var err error
+	if r.rdb, err = r.cfg.Redis.Open(); err != nil {
+		return err
+	}
 	if r.producer, err = broker.NewProducer(r.cfg.Kafka); err != nil {
 		return err
 	}
