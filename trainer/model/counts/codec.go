@@ -79,6 +79,7 @@ func (c *Counts) UnmarshalBinary(b []byte) error {
 	c.cfg, c.updates, c.newest, c.columns = d.cfg, d.updates, d.newest, d.columns
 	c.firstAt, c.lastAt, c.seen, c.repeats, c.tables, c.near = d.firstAt, d.lastAt, d.seen, d.repeats, d.tables, d.near
 	c.owner.Store(d.owner.Load())
+	c.ready.Store(nil)
 	return nil
 }
 

@@ -30,6 +30,7 @@ type Counts struct {
 	tables  [numTables]pairs
 	near    neighbours
 	owner   atomic.Pointer[owner]
+	ready   atomic.Pointer[ready] // nil unless Prepare came after the last change
 }
 
 // owner marks the rows that belong to one Counts alone; a row with another mark is shared and copied before it changes.
@@ -96,6 +97,7 @@ func (c *Counts) Update(o Observation) {
 	if o.Item < 1 {
 		return
 	}
+	c.ready.Store(nil)
 	c.grow(int(o.Item) + 1)
 	ms := max(o.Time.UnixMilli(), 0)
 	repeat := slices.Contains(o.History, o.Item)

@@ -71,6 +71,14 @@ func (c *Counts) Figures(item int32, now time.Time) ItemFigures {
 	}
 }
 
+// Span returns when item was first and last seen, Unix ms; false for an unknown one.
+func (c *Counts) Span(item int32) (first, last int64, seen bool) {
+	if item < 1 || int(item) >= c.Len() || c.seen[item] == 0 {
+		return 0, 0, false
+	}
+	return c.firstAt[item], c.lastAt[item], true
+}
+
 func (c *Counts) relative(column int, item int32) float64 {
 	col := &c.columns[column]
 	if col.total <= 0 {

@@ -2,7 +2,6 @@ package counts
 
 import (
 	"hash/fnv"
-	"math"
 	"slices"
 )
 
@@ -84,6 +83,7 @@ func (c *Counts) Forget(user uint64) {
 	if p == nil {
 		return
 	}
+	c.ready.Store(nil)
 	delete(n.of, user)
 	n.profiles[p.serial%maxProfiles] = &profile{serial: p.serial} // the place stays taken: serials name places
 	for i, list := range n.takers {
@@ -137,47 +137,33 @@ func (c *Counts) Neighbours(items []int32, now int64, s, like *Sparse) {
 	n := &c.near
 	items = items[:min(len(items), maxProfile)]
 	like.Reset(len(n.profiles))
+	r := c.ready.Load()
+	if r == nil {
+		r = newReady(c)
+	}
 	for _, item := range items {
 		if item < 1 || int(item) >= len(n.takers) {
 			continue
 		}
 		for _, serial := range n.takers[item] {
-			if p := n.profiles[serial%maxProfiles]; p.serial == serial {
-				like.Touch(serial%maxProfiles, 1)
+			if at := serial % maxProfiles; r.slots[at].serial == serial {
+				like.Touch(at, 1)
 			}
 		}
 	}
-	for _, at := range like.Touched {
-		p := n.profiles[at]
-		days := float64(max(now-p.last, 0)) / (24 * 60 * 60 * 1000)
-		like.Values[at] *= float32(math.Exp2(-days/neighbourDays) / math.Sqrt(float64(len(items)*len(p.items))))
-	}
-	nearest := nearestOf(like)
+	var nearest [neighbourLen]neighbour
+	found := r.nearest(len(items), now, like, nearest[:0])
 	total := float32(0)
-	for _, at := range nearest {
-		total += like.Values[at]
+	for _, p := range found {
+		total += p.like
 	}
 	if total == 0 { // all of them lie so many years back that nothing is left
-		nearest = nil
+		found = nil
 	}
-	for _, at := range nearest {
-		for _, item := range n.profiles[at].items {
-			s.Touch(item, like.Values[at]/total)
+	for _, p := range found {
+		for _, item := range n.profiles[p.at].items {
+			s.Touch(item, p.like/total)
 		}
 	}
 	like.Reset(0)
-}
-
-// nearestOf returns the slots with the greatest values, ties by slot. It reorders like.Touched.
-func nearestOf(like *Sparse) []int32 {
-	slices.SortFunc(like.Touched, func(a, b int32) int {
-		switch va, vb := like.Values[a], like.Values[b]; {
-		case va > vb:
-			return -1
-		case va < vb:
-			return 1
-		}
-		return int(a) - int(b)
-	})
-	return like.Touched[:min(len(like.Touched), neighbourLen)]
 }

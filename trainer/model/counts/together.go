@@ -114,6 +114,49 @@ func (c *Counts) Together(item int32, weight float32, now int64, s *Sparse) {
 	}
 }
 
+// Mate is an item whose company is looked for.
+type Mate struct {
+	Item   int32
+	Weight float32 // in the sum, above 0
+	Last   bool    // it has a say in the best match
+}
+
+// Company sums into sum, which it resets first, the weighted cosines of Together over all mates, and keeps in best, which it resets too, the
+// greatest cosine over those of them that are Last.
+func (c *Counts) Company(mates []Mate, now int64, sum, best *Sparse) {
+	n := c.Len()
+	sum.Reset(n)
+	best.Reset(n)
+	p := &c.tables[tabTogether]
+	col := &c.columns[colLong]
+	fade := col.factor(now)
+	for _, m := range mates {
+		r := p.at(m.Item)
+		if r == nil {
+			continue
+		}
+		own := p.read(r, now) / sqrt32(float32(col.values[m.Item]*fade)+shrink)
+		w := m.Weight * own
+		for i, to := range r.items {
+			sum.Touch(to, w*r.weights[i])
+		}
+		if !m.Last {
+			continue
+		}
+		for i, to := range r.items {
+			if v := own * r.weights[i]; v > best.Values[to] {
+				best.Touch(to, v-best.Values[to])
+			}
+		}
+	}
+	// The other side's root is the same whatever the mate: one for each item that was touched.
+	for _, to := range sum.Touched {
+		root := sqrt32(float32(col.values[to]*fade) + shrink)
+		sum.Values[to] /= root
+		best.Values[to] /= root
+	}
+}
+
 // Touch adds v, above 0, to the value of item, an index below the last Reset's n.
 func (s *Sparse) Touch(item int32, v float32) {
 	if s.Values[item] == 0 {

@@ -82,8 +82,14 @@ func (c *Counts) Cosines(history []int32, s *Sparse) {
 			s.Touch(item, w*r.weights[i])
 		}
 	}
+	if r := c.ready.Load(); r != nil {
+		for _, item := range s.Touched {
+			s.Values[item] /= r.roots[item]
+		}
+		return
+	}
 	for _, item := range s.Touched {
-		s.Values[item] /= sqrt32(c.row(item).totalWeight() + shrink)
+		s.Values[item] /= c.root(item)
 	}
 }
 
@@ -131,6 +137,9 @@ func (c *Counts) both(item, other int32, forward, total float32, s *Sparse) {
 	s.Touched = append(s.Touched, other)
 	s.Values[other] = both / sqrt32((total+shrink)*(to.totalWeight()+shrink))
 }
+
+// root is what a cosine of the transition table is divided by on the side of item.
+func (c *Counts) root(item int32) float32 { return sqrt32(c.row(item).totalWeight() + shrink) }
 
 // row returns what followed item, nil when nothing is known.
 func (c *Counts) row(item int32) *row { return c.tables[tabFollows].at(item) }

@@ -6,10 +6,10 @@ import "math"
 // columns are zero and about half the units are silent, so the rows come as a list, and eight sums stay in registers
 // while the list is walked.
 
-// gather adds to the eight numbers at acc, for each entry of the list, value times the eight numbers of m at offset. A row
+// gatherPlain adds to the eight numbers at acc, for each entry of the list, value times the eight numbers of m at offset. A row
 // comes in two halves, each with a capacity: that saves arithmetic on pointers, and the compiler then keeps all sums in
 // registers, which it does not when it sees eight products at once (a fifth slower).
-func gather(offsets []int32, values, m []float32, acc *[lanes]float32) {
+func gatherPlain(offsets []int32, values, m []float32, acc *[lanes]float32) {
 	values = values[:len(offsets)]
 	a0, a1, a2, a3, a4, a5, a6, a7 := acc[0], acc[1], acc[2], acc[3], acc[4], acc[5], acc[6], acc[7]
 	for i, o := range offsets {
@@ -29,25 +29,27 @@ func gather(offsets []int32, values, m []float32, acc *[lanes]float32) {
 	acc[4], acc[5], acc[6], acc[7] = a4, a5, a6, a7
 }
 
+// gatherLanes is gatherPlain for as many numbers as out has.
+func gatherLanes(offsets []int32, values, m, out []float32) {
+	for j := 0; j+lanes <= len(out); j += lanes {
+		gatherPlain(offsets, values, m[j:], (*[lanes]float32)(out[j:]))
+	}
+}
+
 // accumulate adds the listed rows of m to out, whose length is a multiple of lanes.
 func accumulate(offsets []int32, values, m, out []float32) {
 	if len(offsets) == 0 {
 		return
 	}
-	for j := 0; j+lanes <= len(out); j += lanes {
-		gather(offsets, values, m[j:], (*[lanes]float32)(out[j:]))
-	}
+	gather(offsets, values, m, out)
 }
 
 // layer writes the rectified sums of base and the listed rows of m to out.
 func layer(offsets []int32, values, m, base, out []float32) {
-	for j := 0; j+lanes <= len(out); j += lanes {
-		acc := (*[lanes]float32)(out[j:])
-		*acc = *(*[lanes]float32)(base[j:])
-		gather(offsets, values, m[j:], acc)
-		for i, v := range acc {
-			acc[i] = rectify(v)
-		}
+	copy(out, base)
+	gather(offsets, values, m, out)
+	for i, v := range out {
+		out[i] = rectify(v)
 	}
 }
 

@@ -38,6 +38,7 @@ type Bundle struct {
 	Adapter   *lora.Adapter // what tunes that model, nil: nothing
 
 	textKey string
+	shelf   *shelf
 }
 
 // New checks that the parts fit each other and returns them as a bundle that reads no text. A nil mixer is DefaultMixer;
@@ -84,6 +85,8 @@ func assemble(b Bundle, layout mixer.Layout) (*Bundle, error) {
 	if b.textKey, err = keyOf(b.TextModel, b.Adapter); err != nil {
 		return nil, err
 	}
+	b.Counts.Prepare()
+	b.shelf = newShelf(&b)
 	return &b, nil
 }
 

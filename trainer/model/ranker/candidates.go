@@ -2,8 +2,10 @@ package ranker
 
 import (
 	"math"
+	"slices"
 
 	"github.com/softrec/softrec/trainer/model/counts"
+	"github.com/softrec/softrec/trainer/model/sequence"
 )
 
 // perSource is how many items each source may propose.
@@ -47,7 +49,7 @@ func (b *Bundle) gather(s *scratch, sel selection) {
 	b.likeTitles(s)
 	s.has = b.Sequence != nil && b.scoreNetwork(s)
 	if s.has {
-		best(b, s, sel, perSource, s.network, n)
+		b.bestOfNetwork(s, sel, perSource, n)
 	}
 	b.proposeText(s, sel)
 	b.bestOf(s, sel, perSource, &s.follows)
@@ -59,10 +61,10 @@ func (b *Bundle) gather(s *scratch, sel selection) {
 	b.bestOf(s, sel, perSource, &s.neighbours)
 	b.bestOf(s, sel, perSource/2, &s.words)
 	b.bestOf(s, sel, perSource/2, &s.wordsLast)
-	best(b, s, sel, perSource/2, b.Counts.TrendOrder(), n)
-	best(b, s, sel, perSource/2, b.Counts.FirstOrder(), n)
-	best(b, s, sel, perSource/2, b.Counts.FreshOrder(), n)
-	best(b, s, sel, max(perSource, sel.n), b.Counts.PopularityOrder(), n)
+	bestInOrder(b, s, sel, perSource/2, b.shelf.trend, b.Counts.TrendOrder())
+	bestInOrder(b, s, sel, perSource/2, b.shelf.first, b.Counts.FirstOrder())
+	bestInOrder(b, s, sel, perSource/2, b.shelf.fresh, b.Counts.FreshOrder())
+	bestInOrder(b, s, sel, max(perSource, sel.n), b.shelf.popular, b.Counts.PopularityOrder())
 }
 
 // maxMates bounds the items of the last baskets whose company is looked up, mateLags the baskets; each basket back counts
@@ -75,30 +77,20 @@ const (
 
 // goTogether fills s.together and s.mate.
 func (b *Bundle) goTogether(s *scratch) {
-	n := b.Counts.Len()
-	s.together.Reset(n)
-	s.mate.Reset(n)
 	var size [mateLags]int
 	for _, r := range s.repeats {
 		if r.Lag < mateLags {
 			size[r.Lag]++
 		}
 	}
+	s.mates = s.mates[:0]
 	for _, r := range s.repeats[:min(len(s.repeats), maxMates)] { // newest first
 		if r.Lag >= mateLags {
 			break
 		}
-		s.one.Reset(n)
-		b.Counts.Together(r.Item, 1, s.now, &s.one)
-		w := float32(math.Pow(mateFade, float64(r.Lag))) / float32(size[r.Lag])
-		for _, i := range s.one.Touched {
-			v := s.one.Values[i]
-			s.together.Touch(i, w*v)
-			if r.Lag == 0 && v > s.mate.Values[i] {
-				s.mate.Touch(i, v-s.mate.Values[i])
-			}
-		}
+		s.mates = append(s.mates, counts.Mate{Item: r.Item, Weight: float32(math.Pow(mateFade, float64(r.Lag))) / float32(size[r.Lag]), Last: r.Lag == 0})
 	}
+	b.Counts.Company(s.mates, s.now, &s.together, &s.mate)
 }
 
 // likeTitles fills s.words and s.wordsLast.
@@ -163,10 +155,17 @@ func best[T float32 | float64](b *Bundle, s *scratch, sel selection, k int, scor
 // bestOf is best over the items a sparse score touched.
 func (b *Bundle) bestOf(s *scratch, sel selection, k int, scores *counts.Sparse) {
 	s.top.reset(k)
+	bar := float32(math.Inf(-1))
 	for _, i := range scores.Touched {
-		e := entry{item: i, score: float64(scores.Values[i])}
-		if s.top.wants(e) && b.allowed(s, sel, i) {
+		v := scores.Values[i]
+		if v < bar {
+			continue
+		}
+		if e := (entry{item: i, score: float64(v)}); s.top.wants(e) && b.allowed(s, sel, i) {
 			s.top.push(e)
+			if len(s.top.entries) == k {
+				bar = float32(s.top.entries[0].score)
+			}
 		}
 	}
 	s.chooseTop()
@@ -189,14 +188,63 @@ func (b *Bundle) scoreNetwork(s *scratch) bool {
 	if n < 2 || !b.Sequence.Scores(s.items, s.network) {
 		return false
 	}
-	top := math.Inf(-1)
-	for _, v := range s.network[1:] {
-		top = max(top, float64(v))
+	s.logSum = logSum(s.network[1:])
+	return true
+}
+
+// logSum is the logarithm of the sum of the exponentials of scores, in blocks whose sums a float32 holds well enough.
+func logSum(scores []float32) float64 {
+	top := scores[0]
+	for _, v := range scores {
+		top = max(top, v)
 	}
 	sum := 0.0
-	for _, v := range s.network[1:] {
-		sum += math.Exp(float64(v) - top)
+	for block := range slices.Chunk(scores, 256) {
+		part := float32(0)
+		for _, v := range block {
+			part += sequence.Exp(v - top)
+		}
+		sum += float64(part)
 	}
-	s.logSum = top + math.Log(sum)
-	return true
+	return float64(top) + math.Log(sum)
+}
+
+// bestOfNetwork is best over the network's scores: nearly all of them are below the bar, so that is asked first.
+func (b *Bundle) bestOfNetwork(s *scratch, sel selection, k, n int) {
+	s.top.reset(k)
+	bar := float32(math.Inf(-1))
+	for i, v := range s.network {
+		if v < bar || i == 0 {
+			continue
+		}
+		if e := (entry{item: int32(i), score: float64(v)}); s.top.wants(e) && b.allowed(s, sel, e.item) {
+			s.top.push(e)
+			if len(s.top.entries) == k {
+				bar = float32(s.top.entries[0].score)
+			}
+		}
+	}
+	for i := len(s.network); i < n; i++ {
+		if e := (entry{item: int32(i)}); s.top.wants(e) && b.allowed(s, sel, e.item) {
+			s.top.push(e)
+		}
+	}
+	s.chooseTop()
+}
+
+// bestInOrder is best over scores that stand sorted, as far as they do.
+func bestInOrder(b *Bundle, s *scratch, sel selection, k int, order []int32, scores []float64) {
+	chosen := 0
+	for _, item := range order {
+		if chosen == k {
+			return
+		}
+		if b.allowed(s, sel, item) {
+			s.choose(item, -1)
+			chosen++
+		}
+	}
+	if n := b.Vocab.Len(); chosen < k && len(order) < n-1 {
+		best(b, s, sel, k, scores, n)
+	}
 }

@@ -45,7 +45,7 @@ func TestFit_beatsEveryPart(t *testing.T) {
 	var cases []mixer.Case
 	for range 1500 {
 		u, q := w.next()
-		live := &Bundle{Vocab: w.v, Counts: w.c}
+		live := loose(Bundle{Vocab: w.v, Counts: w.c})
 		cases = append(cases, live.CasesFor([]Question{q})...)
 		w.learn(u, q)
 	}
@@ -67,7 +67,7 @@ func TestFit_beatsEveryPart(t *testing.T) {
 	for range 1000 {
 		u, q := w.next()
 		for name, m := range map[string]*mixer.Mixer{"fitted": fitted, "start": start} {
-			b := &Bundle{Vocab: w.v, Counts: w.c, Mixer: m}
+			b := loose(Bundle{Vocab: w.v, Counts: w.c, Mixer: m})
 			for i, s := range b.Rank(Request{History: q.History, Now: q.Now, N: 10}) {
 				if s.Item == q.Items[0] {
 					add(name, float64(i+1))

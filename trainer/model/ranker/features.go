@@ -1,9 +1,6 @@
 package ranker
 
 import (
-	"math"
-	"time"
-
 	"github.com/softrec/softrec/trainer/model/counts"
 )
 
@@ -51,7 +48,7 @@ func (b *Bundle) describeContext(s *scratch) {
 	}
 	known := 0.0
 	for _, r := range s.repeats {
-		known += math.Log1p(b.Counts.Figures(r.Item, time.UnixMilli(s.now)).Ever)
+		known += float64(b.shelf.of(r.Item)[shelfEver])
 	}
 	s.context[ctxKnown] = float32(known / float64(len(s.repeats)))
 	s.context[ctxSince] = log1p(hours(s.now - s.times[len(s.times)-1]))
@@ -61,7 +58,7 @@ func (b *Bundle) describeContext(s *scratch) {
 func (b *Bundle) describeItem(s *scratch, item int32, x []float32) {
 	if s.has && int(item) < len(s.network) {
 		// Against the uniform probability, so that a growing catalogue does not move the scale.
-		x[colSequence] = float32(float64(s.network[item]) - s.logSum + math.Log(float64(len(s.network)-1)))
+		x[colSequence] = float32(float64(s.network[item]) - s.logSum + b.shelf.uniform)
 	}
 	x[colFollows] = share(&s.follows, item)
 	x[colFollowsAll] = share(&s.basket, item)
@@ -75,26 +72,27 @@ func (b *Bundle) describeItem(s *scratch, item int32, x []float32) {
 	x[colTogetherBest] = log1p(10 * value(&s.mate, item))
 	x[colWords] = float32(value(&s.words, item))
 	x[colWordsLast] = float32(value(&s.wordsLast, item))
-	f := b.Counts.Figures(item, time.UnixMilli(s.now))
-	if f.Seen == 0 {
+	first, last, seen := b.Counts.Span(item)
+	if !seen {
 		return
 	}
-	rare := 1 / math.Sqrt(f.Ever+0.1)
+	f := b.shelf.of(item)
+	rare := float64(f[shelfRare])
 	x[colLift] = log1p(100 * rare * value(&s.follows, item))
 	x[colTogetherLift] = log1p(10 * rare * value(&s.together, item))
-	x[colPopular] = log1p(f.Popularity)
-	x[colMonth] = log1p(f.Month)
-	x[colDay] = log1p(f.Day)
-	x[colFirst] = log1p(f.First)
-	x[colAge] = log1p(f.Age.Hours() / 24)
-	x[colIdle] = log1p(f.Idle.Hours())
-	x[colThree] = log1p(f.Three)
-	x[colHours] = log1p(f.Hours)
-	x[colLong] = log1p(f.Long)
-	x[colEver] = log1p(f.Ever)
-	x[colFresh] = log1p(f.Fresh)
-	x[colNew] = log1p(f.New)
-	x[colReturn] = float32(f.Repeats)
+	x[colAge] = log1p(hours(s.now-first) / 24)
+	x[colIdle] = log1p(hours(s.now - last))
+	x[colPopular] = f[shelfPopular]
+	x[colMonth] = f[shelfMonth]
+	x[colDay] = f[shelfDay]
+	x[colFirst] = f[shelfFirst]
+	x[colThree] = f[shelfThree]
+	x[colHours] = f[shelfHours]
+	x[colLong] = f[shelfLong]
+	x[colEver] = f[shelfEver]
+	x[colFresh] = f[shelfFresh]
+	x[colNew] = f[shelfNew]
+	x[colReturn] = f[shelfReturn]
 }
 
 // describeOwned fills the columns of an item in the window.
@@ -137,5 +135,3 @@ func share(s *counts.Sparse, item int32) float32 {
 }
 
 func hours(ms int64) float64 { return float64(max(ms, 0)) / (60 * 60 * 1000) }
-
-func log1p(x float64) float32 { return float32(math.Log1p(x)) }

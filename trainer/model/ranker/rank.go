@@ -35,7 +35,7 @@ func (b *Bundle) rank(s *scratch, req Request) []Scored {
 	}
 	best := s.top.sorted()
 	out := make([]Scored, len(best))
-	groups := partColumns(b.ReadsText())
+	groups := b.shelf.groups
 	for i, e := range best {
 		out[i] = b.explain(s, e, groups, req.Explain)
 	}
@@ -90,7 +90,7 @@ func (b *Bundle) Popular(now time.Time, n int, allow func(item string) bool) []S
 	defer scratches.Put(s)
 	s.nextRound(b.Vocab.Len())
 	s.cands, s.owner = s.cands[:0], s.owner[:0]
-	best(b, s, selection{n: n, allow: allow}, n, b.Counts.PopularityOrder(), b.Vocab.Len())
+	bestInOrder(b, s, selection{n: n, allow: allow}, n, b.shelf.popular, b.Counts.PopularityOrder())
 	out := make([]Scored, len(s.cands))
 	for i, item := range s.cands {
 		out[i] = Scored{Item: b.Vocab.ID(item), Index: item, Score: b.Counts.Figures(item, now).Popularity, Source: schema.SourcePopular}

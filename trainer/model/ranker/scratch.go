@@ -34,7 +34,7 @@ type scratch struct {
 
 	together counts.Sparse // what went together with the last baskets
 	mate     counts.Sparse // the best match of the last basket
-	one      counts.Sparse // of one item
+	mates    []counts.Mate
 
 	neighbours counts.Sparse // what users like this one took
 	like       counts.Sparse

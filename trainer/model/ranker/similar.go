@@ -39,7 +39,7 @@ func (b *Bundle) Similar(item string, n int, allow func(item string) bool) []Sco
 	for _, e := range out {
 		s.mark(e.Index, markRefused) // it is in the answer already
 	}
-	best(b, s, sel, n-len(out), b.Counts.PopularityOrder(), b.Vocab.Len())
+	bestInOrder(b, s, sel, n-len(out), b.shelf.popular, b.Counts.PopularityOrder())
 	for _, i := range s.cands {
 		out = append(out, Scored{Item: b.Vocab.ID(i), Index: i, Source: schema.SourcePopular})
 	}

@@ -69,7 +69,7 @@ func TestText_absentChangesNothing(t *testing.T) {
 	var cases []mixer.Case
 	for range 300 {
 		u, q := w.next()
-		cases = append(cases, (&Bundle{Vocab: w.v, Counts: w.c}).CasesFor([]Question{q})...)
+		cases = append(cases, loose(Bundle{Vocab: w.v, Counts: w.c}).CasesFor([]Question{q})...)
 		w.learn(u, q)
 	}
 	start, err := DefaultMixer()

@@ -87,6 +87,12 @@ func (w *world) bundle(t testing.TB, network bool) *Bundle {
 	return b
 }
 
+// loose is a bundle of parts that go on changing once it was asked.
+func loose(b Bundle) *Bundle {
+	b.shelf = newShelf(&b)
+	return &b
+}
+
 // words are those of made-up titles: an item shares one with its neighbours and one with the items at the same place of their ten.
 func (w *world) words() *words.Table {
 	titles := make([]string, w.v.Len())
