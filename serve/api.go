@@ -49,7 +49,8 @@ func (s *Server) newAPI() (http.Handler, error) {
 		_, _ = w.Write(doc) // the client may be gone
 	})
 	s.mountCalls(mux)
-	return s.mount(mux), nil
+	s.routes = mux
+	return s.mount(s.quick(mux)), nil
 }
 
 // operation names one endpoint. Handlers decode bodies themselves: a body may be lines, and errors must not repeat it whole.

@@ -33,6 +33,9 @@ func (b *breaker) allow(now time.Time) bool {
 }
 
 func (b *breaker) success() {
+	if b.failures.Load() == 0 && b.until.Load() == 0 {
+		return // nearly always, and reading is cheaper for all the others
+	}
 	b.failures.Store(0)
 	b.until.Store(0)
 }

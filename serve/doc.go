@@ -3,7 +3,7 @@
 // # The road of one request
 //
 // GET /v1/recommend/{user} loads the live model once (an atomic pointer that a watcher swaps), reads the user's window
-// and the version of the catalogue in one Redis round trip, lets the catalogue view catch up when that version moved,
+// and the version of the catalogue in one Redis round trip, which requests that come together share, lets the catalogue view catch up when that version moved,
 // and ranks the window as it is now. A list is cached by (user, window, model version, catalogue version, parameters):
 // a new click, a new model and a withdrawn item each make a new key, so nothing has to be thrown out and nothing stale
 // can be found.
@@ -27,6 +27,7 @@
 //
 // # Goroutines
 //
-// New starts none. Run starts the two HTTP servers, the model watcher, the catalogue follower and the one poller behind
+// New starts none. A request may start one that makes round trips to Redis until nobody waits for one, at most two at a time, and one
+// that outlives it by a round trip when its client left meanwhile. Run starts the two HTTP servers, the model watcher, the catalogue follower and the one poller behind
 // all /v1/live streams, and returns after all of them ended.
 package serve

@@ -23,34 +23,35 @@ type gateway struct {
 	now       func() time.Time
 	trip      func(took time.Duration) // told how long each round trip that was answered took
 	breaker   breaker
+	convoy    convoy
+}
+
+// newGateway returns the way to Redis.
+func newGateway(rdb redis.UniversalClient, windows Windows, catalogue Catalogue, cfg Config, now func() time.Time) *gateway {
+	g := &gateway{
+		rdb: rdb, windows: windows, catalogue: catalogue, timeout: cfg.RedisTimeout, now: now,
+		trip:    func(time.Duration) {},
+		breaker: breaker{max: int32(cfg.BreakerFailures), cooldown: cfg.BreakerCooldown},
+	}
+	g.convoy.gateway = g
+	return g
 }
 
 // read returns the user's window as it is now (the empty one for user "") and brings the catalogue view up to the
-// version Redis has, in one round trip when the view is not behind. An error means both may be stale.
+// version Redis has, in one round trip when the view is not behind. An error means both may be stale. Requests that meet
+// share their round trips, see convoy.
 func (g *gateway) read(ctx context.Context, user string) (schema.Window, error) {
-	var win schema.Window
-	err := g.do(ctx, func(ctx context.Context, pipe redis.Pipeliner) func() error {
-		window := func() (schema.Window, error) { return schema.Window{}, nil }
-		if user != "" {
-			window = g.windows.Queue(ctx, pipe, user)
-		}
-		behind := g.catalogue.Queue(ctx, pipe)
-		return func() (err error) {
-			late, err := behind() // first: a window that cannot be read must not bring withdrawn items back
-			if err != nil {
-				return fmt.Errorf("read catalogue version: %w", err)
-			}
-			if late {
-				if err := g.catalogue.Sync(ctx); err != nil {
-					return fmt.Errorf("follow catalogue: %w", err)
-				}
-			}
-			if win, err = window(); err != nil {
-				return fmt.Errorf("read window %q: %w", user, err)
-			}
-			return nil
-		}
-	})
+	if !g.breaker.allow(g.now()) {
+		return schema.Window{}, errSpared
+	}
+	win, err := g.convoy.read(ctx, user)
+	switch {
+	case errors.Is(err, errRoundTrip): // the breaker heard of it, once for all of the convoy
+	case outage(err):
+		g.breaker.failure(g.now())
+	case !errors.Is(err, context.Canceled): // a client that left says nothing about Redis
+		g.breaker.success()
+	}
 	return win, err
 }
 

@@ -35,6 +35,7 @@ type Server struct {
 	hub     *hub
 	tally   *tally
 	rules   *ruleBook
+	routes  http.Handler // of the API, without what stands before them
 	api     http.Handler
 	admin   http.Handler
 
@@ -54,11 +55,8 @@ func New(cfg Config, deps Deps) (*Server, error) {
 	deps.fill()
 	s := &Server{cfg: cfg, deps: deps, log: deps.Logger.With("component", "serve"), tally: newTally(), cache: newCache(cfg.CacheItems)}
 	s.load = newOverload(cfg.Shed)
-	s.gateway = &gateway{
-		trip: s.load.controller.Observe,
-		rdb:  deps.Redis, windows: deps.Windows, catalogue: deps.Catalogue, timeout: cfg.RedisTimeout, now: deps.Now,
-		breaker: breaker{max: int32(cfg.BreakerFailures), cooldown: cfg.BreakerCooldown},
-	}
+	s.gateway = newGateway(deps.Redis, deps.Windows, deps.Catalogue, cfg, deps.Now)
+	s.gateway.trip = s.load.controller.Observe
 	s.models = &models{registry: deps.Registry, snapshots: deps.Snapshots, decode: deps.Decode, now: deps.Now, texts: deps.Texts, log: s.log}
 	if deps.Texts != nil {
 		d, err := newDesk(deps.Texts, cfg)
@@ -107,7 +105,7 @@ func (s *Server) Refresh(ctx context.Context) error {
 }
 
 // mount puts the API before the page: paths of the API get the API's 404 and 405, all others belong to the page.
-func (s *Server) mount(api *http.ServeMux) http.Handler {
+func (s *Server) mount(api http.Handler) http.Handler {
 	pages := http.NewServeMux()
 	pages.Handle("GET /", s.deps.Page)
 	return s.wrap(s.secure(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -140,11 +138,12 @@ func (s *Server) degrade(err error) string {
 
 // countSources counts an answer's items by source.
 func (s *Server) countSources(items []schema.AnswerItem) {
-	counts := make(map[schema.Source]int, 4)
-	for _, it := range items {
-		counts[it.Source]++
-	}
-	for source, n := range counts {
-		s.metrics.items.WithLabelValues(string(source)).Add(float64(n))
+	for i := 0; i < len(items); {
+		n := 1
+		for i+n < len(items) && items[i+n].Source == items[i].Source {
+			n++
+		}
+		s.metrics.items.WithLabelValues(string(items[i].Source)).Add(float64(n))
+		i += n
 	}
 }
