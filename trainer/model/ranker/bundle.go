@@ -10,6 +10,7 @@ import (
 	"github.com/softrec/softrec/trainer/model/counts"
 	"github.com/softrec/softrec/trainer/model/lora"
 	"github.com/softrec/softrec/trainer/model/mixer"
+	"github.com/softrec/softrec/trainer/model/nearest"
 	"github.com/softrec/softrec/trainer/model/sequence"
 	"github.com/softrec/softrec/trainer/model/vocab"
 	"github.com/softrec/softrec/trainer/model/words"
@@ -21,6 +22,7 @@ const (
 	FileCounts   = "counts.bin"
 	FileSequence = "sequence.bin" // absent from a bundle of counts alone
 	FileMixer    = "mixer.json"
+	FileNearest  = "nearest.bin" // of the network's item table; absent where all items are scored
 	FileWords    = "words.bin"   // absent where no item has a title
 	FileText     = "text.json"   // absent from a bundle that reads no language model
 	FileAdapter  = "adapter.bin" // absent where the language model answers untuned
@@ -39,6 +41,7 @@ type Bundle struct {
 
 	textKey string
 	shelf   *shelf
+	index   *nearest.Index // of the network's item table, nil where all items are scored
 }
 
 // New checks that the parts fit each other and returns them as a bundle that reads no text. A nil mixer is DefaultMixer;
@@ -84,6 +87,11 @@ func assemble(b Bundle, layout mixer.Layout) (*Bundle, error) {
 	var err error
 	if b.textKey, err = keyOf(b.TextModel, b.Adapter); err != nil {
 		return nil, err
+	}
+	if b.Sequence != nil {
+		if b.index, err = b.Sequence.Near(); err != nil {
+			return nil, fmt.Errorf("build bundle: %w", err)
+		}
 	}
 	b.Counts.Prepare()
 	b.shelf = newShelf(&b)
@@ -174,6 +182,10 @@ func (b *Bundle) Encode() (map[string][]byte, error) {
 		bin, err := b.Sequence.Encode()
 		put(FileSequence, bin, err)
 	}
+	if b.index != nil {
+		bin, err := b.index.MarshalBinary()
+		put(FileNearest, bin, err)
+	}
 	if b.Words != nil {
 		bin, err := b.Words.MarshalBinary()
 		put(FileWords, bin, err)
@@ -215,6 +227,15 @@ func Decode(files map[string][]byte) (*Bundle, error) {
 	if bin, ok := files[FileSequence]; ok {
 		if seq, err = sequence.Decode(bin); err != nil {
 			return nil, fmt.Errorf("decode bundle: %s: %w", FileSequence, err)
+		}
+	}
+	if bin, ok := files[FileNearest]; ok && seq != nil {
+		x, err := nearest.Decode(bin)
+		if err == nil {
+			err = seq.UseNear(x)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("decode bundle: %s: %w", FileNearest, err)
 		}
 	}
 	var titles *words.Table

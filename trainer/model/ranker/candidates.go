@@ -49,7 +49,7 @@ func (b *Bundle) gather(s *scratch, sel selection) {
 	b.likeTitles(s)
 	s.has = b.Sequence != nil && b.scoreNetwork(s)
 	if s.has {
-		b.bestOfNetwork(s, sel, perSource, n)
+		b.bestOfNear(s, sel, perSource, n)
 	}
 	b.proposeText(s, sel)
 	b.bestOf(s, sel, perSource, &s.follows)
@@ -177,19 +177,60 @@ func (s *scratch) chooseTop() {
 	}
 }
 
-// scoreNetwork fills s.network with logits by item and s.logSum with the log of their softmax's normaliser, and reports
-// whether the network knew anything of the window.
+// scoreNetwork fills s.network with logits by item, or where there is an index s.query with what the network makes of the window and s.near with
+// the items near it, and s.logSum with the log of the softmax's normaliser. It reports whether the network knew anything of the window.
 func (b *Bundle) scoreNetwork(s *scratch) bool {
-	n := b.Sequence.Vocab()
-	if cap(s.network) < n {
-		s.network = make([]float32, n, n+n/8)
+	if s.indexed = b.index != nil; !s.indexed {
+		if !b.scoreAll(s) {
+			return false
+		}
+		s.logSum = logSum(s.network[1:])
+		return true
 	}
-	s.network = s.network[:n]
-	if n < 2 || !b.Sequence.Scores(s.items, s.network) {
+	s.query = sized(s.query, b.Sequence.Config().Dim)
+	if !b.Sequence.Vector(s.items, s.query) {
 		return false
 	}
-	s.logSum = logSum(s.network[1:])
+	b.index.Search(b.Sequence.Items(), s.query, &s.near)
+	s.logSum = b.index.LogSum(b.Sequence.Items(), s.query, &s.near)
 	return true
+}
+
+// scoreAll fills s.network with logits by item.
+func (b *Bundle) scoreAll(s *scratch) bool {
+	n := b.Sequence.Vocab()
+	s.network = sized(s.network, n)
+	return n >= 2 && b.Sequence.Scores(s.items, s.network)
+}
+
+// logit is the network's score of an item below its vocabulary's length, after scoreNetwork.
+func (b *Bundle) logit(s *scratch, item int32) float64 {
+	if s.indexed {
+		return dot(s.query, b.Sequence.Item(item))
+	}
+	return float64(s.network[item])
+}
+
+// bestOfNear is best over the network's scores, of the items near the window where there is an index.
+func (b *Bundle) bestOfNear(s *scratch, sel selection, k, n int) {
+	if !s.indexed {
+		b.bestOfNetwork(s, sel, k, n)
+		return
+	}
+	s.top.reset(k)
+	bar := float32(math.Inf(-1))
+	for i, v := range s.near.Scores {
+		if v < bar {
+			continue
+		}
+		if e := (entry{item: s.near.Rows[i], score: float64(v)}); s.top.wants(e) && b.allowed(s, sel, e.item) {
+			s.top.push(e)
+			if len(s.top.entries) == k {
+				bar = float32(s.top.entries[0].score)
+			}
+		}
+	}
+	s.chooseTop()
 }
 
 // logSum is the logarithm of the sum of the exponentials of scores, in blocks whose sums a float32 holds well enough.

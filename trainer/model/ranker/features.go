@@ -56,9 +56,9 @@ func (b *Bundle) describeContext(s *scratch) {
 
 // describeItem fills the columns that do not come from the window's own items.
 func (b *Bundle) describeItem(s *scratch, item int32, x []float32) {
-	if s.has && int(item) < len(s.network) {
+	if s.has && int(item) < b.Sequence.Vocab() {
 		// Against the uniform probability, so that a growing catalogue does not move the scale.
-		x[colSequence] = float32(float64(s.network[item]) - s.logSum + b.shelf.uniform)
+		x[colSequence] = float32(b.logit(s, item) - s.logSum + b.shelf.uniform)
 	}
 	x[colFollows] = share(&s.follows, item)
 	x[colFollowsAll] = share(&s.basket, item)

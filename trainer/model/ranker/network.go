@@ -9,7 +9,7 @@ func (b *Bundle) RankNetwork(req Request) []Scored {
 	s := scratches.Get().(*scratch)
 	defer scratches.Put(s)
 	s.window(b, req.History, req.Now)
-	if !b.scoreNetwork(s) {
+	if !b.scoreAll(s) {
 		return nil
 	}
 	sel := selection{n: req.N, allow: req.Allow, excludeHistory: req.ExcludeHistory}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/softrec/softrec/schema"
 	"github.com/softrec/softrec/trainer/model/counts"
+	"github.com/softrec/softrec/trainer/model/nearest"
 	"github.com/softrec/softrec/trainer/model/words"
 )
 
@@ -27,9 +28,12 @@ type scratch struct {
 	next    counts.Sparse // what came after baskets like the last one
 	first   counts.Sparse // what came after them and was new to its user
 	before  counts.Sparse // the same for the basket before the last
-	network []float32     // by item; valid when hasNetwork
-	logSum  float64       // of the network's scores
-	has     bool          // the network had something to say
+	network []float32     // by item; where the network has something to say and all items are scored
+	indexed bool          // instead of network there are
+	query   []float32     // what the network makes of the window, or the vector of Similar's item
+	near    nearest.Scratch
+	logSum  float64 // of the network's scores
+	has     bool    // the network had something to say
 	text    textPart
 
 	together counts.Sparse // what went together with the last baskets

@@ -25,7 +25,9 @@ func (b *Bundle) Similar(item string, n int, allow func(item string) bool) []Sco
 	s.has = b.cosines(s, index)
 	k := max(n, perSource)
 	b.bestOf(s, sel, k, &s.follows)
-	if s.has {
+	if s.has && s.indexed {
+		b.bestOfNear(s, sel, k, b.Vocab.Len())
+	} else if s.has {
 		best(b, s, sel, k, s.network, len(s.network))
 	}
 	out := b.blend(s, n)
@@ -46,21 +48,25 @@ func (b *Bundle) Similar(item string, n int, allow func(item string) bool) []Sco
 	return out
 }
 
-// cosines fills s.network with the cosine of every item's vector with that of item.
+// cosines fills s.network with the cosine of every item's vector with that of item, or where there is an index s.near with those of the items
+// near it.
 func (b *Bundle) cosines(s *scratch, item int32) bool {
 	if b.Sequence == nil || int(item) >= b.Sequence.Vocab() {
 		return false
 	}
-	d, n := b.Sequence.Config().Dim, b.Sequence.Vocab()
-	if cap(s.network) < n {
-		s.network = make([]float32, n, n+n/8)
+	own := b.Sequence.Item(item)
+	if s.indexed = b.index != nil; s.indexed {
+		s.query = append(s.query[:0], own...)
+		b.index.Search(b.Sequence.Items(), own, &s.near)
+		for i, row := range s.near.Rows {
+			s.near.Scores[i] = cosine(own, b.Sequence.Item(row))
+		}
+		return true
 	}
-	s.network = s.network[:n]
-	table := b.Sequence.Items()
-	own := table[int(item)*d : (int(item)+1)*d]
+	s.network = sized(s.network, b.Sequence.Vocab())
 	size := math.Sqrt(dot(own, own))
-	for i := range n {
-		row := table[i*d : (i+1)*d]
+	for i := range s.network {
+		row := b.Sequence.Item(int32(i))
 		s.network[i] = 0
 		if length := size * math.Sqrt(dot(row, row)); length > 0 {
 			s.network[i] = float32(dot(own, row) / length)
@@ -69,12 +75,20 @@ func (b *Bundle) cosines(s *scratch, item int32) bool {
 	return true
 }
 
+// cosine is 0 where a vector has no length.
+func cosine(a, b []float32) float32 {
+	if length := math.Sqrt(dot(a, a)) * math.Sqrt(dot(b, b)); length > 0 {
+		return float32(dot(a, b) / length)
+	}
+	return 0
+}
+
 // blend scores the candidates of Similar and returns the best n with any likeness.
 func (b *Bundle) blend(s *scratch, n int) []Scored {
-	topFollows, topCosine := s.peaks()
+	topFollows, topCosine := b.peaks(s)
 	s.top.reset(n)
 	for i, item := range s.cands {
-		follows, cosine := s.likeness(item, topFollows, topCosine)
+		follows, cosine := b.likeness(s, item, topFollows, topCosine)
 		if e := (entry{item: item, at: int32(i), score: (follows + cosine) / 2}); e.score > 0 && s.top.wants(e) {
 			s.top.push(e)
 		}
@@ -82,7 +96,7 @@ func (b *Bundle) blend(s *scratch, n int) []Scored {
 	out := make([]Scored, 0, n)
 	for _, e := range s.top.sorted() {
 		source := schema.SourceSimilar
-		if follows, cosine := s.likeness(e.item, topFollows, topCosine); cosine > follows {
+		if follows, cosine := b.likeness(s, e.item, topFollows, topCosine); cosine > follows {
 			source = schema.SourceModel
 		}
 		out = append(out, Scored{Item: b.Vocab.ID(e.item), Index: e.item, Score: e.score, Source: source})
@@ -91,22 +105,30 @@ func (b *Bundle) blend(s *scratch, n int) []Scored {
 }
 
 // peaks returns the best transition and the best cosine among the candidates.
-func (s *scratch) peaks() (follows, cosine float64) {
+func (b *Bundle) peaks(s *scratch) (follows, cosine float64) {
 	for _, item := range s.cands {
-		f, c := s.likeness(item, 1, 1)
+		f, c := b.likeness(s, item, 1, 1)
 		follows, cosine = max(follows, f), max(cosine, c)
 	}
 	return follows, cosine
 }
 
-func (s *scratch) likeness(item int32, topFollows, topCosine float64) (follows, cosine float64) {
+func (b *Bundle) likeness(s *scratch, item int32, topFollows, topCosine float64) (follows, near float64) {
 	if int(item) < len(s.follows.Values) && topFollows > 0 {
 		follows = float64(s.follows.Values[item]) / topFollows
 	}
-	if s.has && int(item) < len(s.network) && topCosine > 0 {
-		cosine = max(float64(s.network[item]), 0) / topCosine
+	if s.has && int(item) < b.Sequence.Vocab() && topCosine > 0 {
+		near = max(float64(b.nearness(s, item)), 0) / topCosine
 	}
-	return follows, cosine
+	return follows, near
+}
+
+// nearness is the cosine of an item with Similar's, after cosines.
+func (b *Bundle) nearness(s *scratch, item int32) float32 {
+	if s.indexed {
+		return cosine(s.query, b.Sequence.Item(item))
+	}
+	return s.network[item]
 }
 
 func dot(a, b []float32) float64 {

@@ -21,6 +21,7 @@ type Weights struct {
 	vocab   int
 	tensors []Tensor
 	scratch *sync.Pool // *scratch, sized by cfg
+	near    *near
 }
 
 // block names the tensors of one attention block.
@@ -89,7 +90,7 @@ func newEmpty(cfg Config, vocab int) (*Weights, error) {
 	if vocab < 1 || vocab > maxVocab {
 		return nil, fmt.Errorf("shape sequence weights: vocabulary of %d rows: want 1 to %d", vocab, maxVocab)
 	}
-	w := &Weights{cfg: cfg, vocab: vocab, tensors: layout(cfg, vocab), scratch: newScratchPool(cfg)}
+	w := &Weights{cfg: cfg, vocab: vocab, tensors: layout(cfg, vocab), scratch: newScratchPool(cfg), near: &near{}}
 	if n := w.Params(); n > maxFloats {
 		return nil, fmt.Errorf("shape sequence weights: %d floats: want at most %d", n, maxFloats)
 	}
@@ -107,7 +108,7 @@ func (w *Weights) Params() int {
 
 // Clone returns a deep copy.
 func (w *Weights) Clone() *Weights {
-	c := &Weights{cfg: w.cfg, vocab: w.vocab, tensors: slices.Clone(w.tensors), scratch: newScratchPool(w.cfg)}
+	c := &Weights{cfg: w.cfg, vocab: w.vocab, tensors: slices.Clone(w.tensors), scratch: newScratchPool(w.cfg), near: &near{}}
 	for i := range c.tensors {
 		c.tensors[i].Shape = slices.Clone(c.tensors[i].Shape)
 		c.tensors[i].Data = slices.Clone(c.tensors[i].Data)
