@@ -125,19 +125,19 @@ func TestKill(t *testing.T) {
 	b.consume(WithDurable(b.servers))
 	b.committed(b.cfg.Topic)
 	b.check()
-	stored := map[string]int{}
+	stored := map[string]int{} // by item: each event has its own
 	for u := range killUsers {
 		w, err := b.windows().Window(b.ctx, fmt.Sprintf("u%d", u))
 		if err != nil {
 			t.Fatal(err)
 		}
 		for _, e := range w.Entries {
-			stored[e.EventID]++
+			stored[e.ItemID]++
 		}
 	}
 	lost, doubled := 0, 0
 	for n := range acked {
-		if stored[fmt.Sprintf("e%d", n)] == 0 {
+		if stored[fmt.Sprintf("i%d", n)] == 0 {
 			lost++
 		}
 	}

@@ -25,15 +25,18 @@ func NewKeys(prefix string) Keys {
 	return Keys{Prefix: prefix}
 }
 
-// User is the hash of one user: the window "w", its version "n", its size and newest time "c" (a shortcut of the script
-// that writes it) and the applied offsets "o:<partition>".
+// User is one user's window with its version and the applied offsets, in the form of ingest/window.
 func (k Keys) User(user string) string { return k.Prefix + ":u:{" + user + "}" }
 
 // UserScan matches every User key.
 func (k Keys) UserScan() string { return k.Prefix + ":u:{*}" }
 
-// OffsetField is the field of a User hash that holds the last applied offset of a partition.
-func OffsetField(partition int) string { return "o:" + strconv.Itoa(partition) }
+// Names is the dictionary of items: windows hold numbers in place of item ids.
+func (k Keys) Names() string { return k.Prefix + ":{" + NamesTag + "}:items" }
+
+// NamesTag is the hash tag of Names. Whoever copies a whole Redis key by key copies this tag last: a window may name items
+// that an earlier copy of the dictionary does not have.
+const NamesTag = "names"
 
 // Items is the hash item id -> stored item.
 func (k Keys) Items() string { return k.Prefix + ":{items}:data" }

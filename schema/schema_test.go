@@ -36,6 +36,7 @@ func TestKeys_shareTheirHashTags(t *testing.T) {
 		"items":  {k.Items(), k.ItemsLog(), k.ItemsVersion()},
 		"models": {k.ModelCurrent(), k.ModelHistory(), k.Rounds(), k.Prequential()},
 		"page":   {k.RecentEvents(), k.IngestStatus()},
+		"names":  {k.Names()},
 	} {
 		for _, key := range keys {
 			if tag(key) != want || !strings.HasPrefix(key, "softrec:") {
@@ -43,7 +44,7 @@ func TestKeys_shareTheirHashTags(t *testing.T) {
 			}
 		}
 	}
-	if got := k.User("a") + " " + OffsetField(12) + " " + k.UserScan(); got != "softrec:u:{a} o:12 softrec:u:{*}" {
+	if got := k.User("a") + " " + k.UserScan(); got != "softrec:u:{a} softrec:u:{*}" {
 		t.Error(got)
 	}
 }

@@ -16,8 +16,24 @@ type Interaction struct {
 	Value     float64   `json:"value,omitempty"`
 	Partition int       `json:"partition"`
 	Offset    int64     `json:"offset"`
-	EventID   string    `json:"event_id,omitempty"`
+	EventID   string    `json:"event_id,omitempty"`   // of an interaction on its way into a window; a window keeps the hash
+	EventHash uint32    `json:"event_hash,omitempty"` // EventHash of the event id, 0 for none
 	SessionID string    `json:"session_id,omitempty"`
+}
+
+// EventHash is what a window keeps of an event id, to know it again: 32 bits that are never 0 but for the empty id. In a
+// window of 50 an event whose id is new is taken for a known one once in 86 million times.
+func EventHash(id string) uint32 {
+	if id == "" {
+		return 0
+	}
+	h := uint64(14695981039346656037) // FNV-1a, then the finish of MurmurHash3, so that ids that differ in one digit differ in all bits
+	for i := range len(id) {
+		h = (h ^ uint64(id[i])) * 1099511628211
+	}
+	h = (h ^ h>>33) * 0xff51afd7ed558ccd
+	h = (h ^ h>>33) * 0xc4ceb9fe1a85ec53
+	return max(1, uint32(h^h>>33))
 }
 
 // Window is the newest interactions of one user in event-time order, oldest first; interactions with equal timestamps

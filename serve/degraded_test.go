@@ -124,7 +124,9 @@ func TestDegraded_redisHangs(t *testing.T) {
 // A stored window that cannot be read is that user's trouble alone.
 func TestDegraded_oneCorruptWindow(t *testing.T) {
 	st := newStack(t).stock(20).model("v1", names(20)...)
-	st.mr.HSet(st.keys.User("bad"), "w", "nonsense", "n", "1")
+	if err := st.mr.Set(st.keys.User("bad"), "nonsense"); err != nil {
+		t.Fatal(err)
+	}
 	for range 10 {
 		if a := st.recommend("/v1/recommend/bad"); a.Degraded == "" || len(a.Items) != 10 {
 			t.Fatalf("answer %+v", a)

@@ -149,8 +149,12 @@ func refuse(rejected []Rejected, events int) error {
 // withoutDuplicates drops events whose id came before in the same body or stands in the user's window.
 func (s *Server) withoutDuplicates(ctx context.Context, events []schema.Event) []schema.Event {
 	type id struct{ user, event string }
+	type mark struct {
+		user string
+		hash uint32
+	}
 	var users []string // in order of appearance, of events that carry an id
-	seen, asked := map[id]bool{}, map[string]bool{}
+	seen, stored, asked := map[id]bool{}, map[mark]bool{}, map[string]bool{}
 	for _, e := range events {
 		if e.EventID != "" && !asked[e.UserID] && len(users) < maxDuplicateUsers {
 			asked[e.UserID] = true
@@ -159,15 +163,15 @@ func (s *Server) withoutDuplicates(ctx context.Context, events []schema.Event) [
 	}
 	for _, w := range s.windowsOf(ctx, users) {
 		for _, in := range w.Entries {
-			if in.EventID != "" {
-				seen[id{w.UserID, in.EventID}] = true
+			if in.EventHash != 0 {
+				stored[mark{w.UserID, in.EventHash}] = true
 			}
 		}
 	}
 	fresh := make([]schema.Event, 0, len(events))
 	for _, e := range events {
 		k := id{e.UserID, e.EventID}
-		if e.EventID != "" && seen[k] {
+		if e.EventID != "" && (seen[k] || stored[mark{e.UserID, schema.EventHash(e.EventID)}]) {
 			continue
 		}
 		seen[k] = true

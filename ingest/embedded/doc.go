@@ -14,7 +14,7 @@
 //
 // A snapshot is consistent within one hash tag, the unit that a script or a transaction may touch in a Redis cluster: it
 // shows all keys of a tag at one moment, after one script and before the next. Keys of different tags may be from
-// different moments of the walk, all after Sync was called. Strings, lists, sets, hashes, sorted sets and times to live are
+// different moments of the walk, all after Sync was called; the dictionary that windows name items by is read after them. Strings, lists, sets, hashes, sorted sets and times to live are
 // kept; streams, HyperLogLogs and expiry of single hash fields are not, and softrec uses none.
 //
 // A damaged snapshot is refused, not replaced by an older one: offsets committed since the older one would never be

@@ -7,6 +7,8 @@ import (
 	"log/slog"
 	"slices"
 	"time"
+
+	"github.com/softrec/softrec/schema"
 )
 
 // chunkKeys is how many keys are read in one go, at least: enough to make the pause per key cheap, few enough that a
@@ -24,7 +26,9 @@ func (e *engine) walk(now func() time.Time, log *slog.Logger, out func(entry) er
 	if err != nil {
 		return err
 	}
-	slices.SortFunc(keys, func(a, b string) int { return cmp.Or(cmp.Compare(hashTag(a), hashTag(b)), cmp.Compare(a, b)) })
+	slices.SortFunc(keys, func(a, b string) int {
+		return cmp.Or(cmp.Compare(last(a), last(b)), cmp.Compare(hashTag(a), hashTag(b)), cmp.Compare(a, b))
+	})
 	for left := keys; len(left) > 0; {
 		n := min(chunkKeys, len(left))
 		for n < len(left) && hashTag(left[n]) == hashTag(left[n-1]) {
@@ -42,6 +46,14 @@ func (e *engine) walk(now func() time.Time, log *slog.Logger, out func(entry) er
 		left = left[n:]
 	}
 	return e.checkGrowth(keys)
+}
+
+// last is 1 for what others refer to: it is read after them, so that what they name is in the snapshot.
+func last(key string) int {
+	if hashTag(key) == schema.NamesTag {
+		return 1
+	}
+	return 0
 }
 
 // keys lists all keys, in a moment when no native is at work.

@@ -1,14 +1,18 @@
-// Package window owns the per-user sequence windows: how they change (State), how they lie in Redis (Store), and the one
-// script that changes them there.
+// Package window owns the per-user sequence windows: how they change (State), how they lie in Redis (Store), and the
+// dictionary of items that lets them lie there in few bytes (Names).
 //
 // A window is the newest Rules.Len interactions of one user in event-time order. Every change carries the Kafka offset
-// it came from, and the last applied offset of each partition is stored beside the window in the same atomic step. So
+// it came from, and the last applied offset of each partition is stored with the window in one value. So
 // a batch may be sent again after any fault, whole or from any point: what was applied is skipped (exactly once in
 // effect). How records are cut into batches never shows in the result.
 //
-// Three forms of the same rules live here and are held equal by a property test: State in Go values, the Lua script that
-// Redis runs, and the script's twin in Go for servers inside the process (Natives).
+// The rules are written once, in State. A Store reads a window, changes it as State does, and writes it by a script that
+// refuses when the window is no longer the one that was read; a property test holds what is stored to State, on the script and
+// on its twin in Go for servers inside the process (Natives).
 //
-// The caller must send the records of one partition in ascending order of offsets, without gaps of its own making, and
-// must not apply the records of one user and partition from two goroutines at a time. The package starts no goroutine.
+// A window of a user who does nothing for Rules.IdleTTL goes, and the applied offsets with it: a replay of old records
+// then builds it anew from what is replayed, in which nothing can stand twice since nothing was left.
+//
+// The caller must send the records of one partition in ascending order of offsets, without gaps of its own making. Two
+// processes that apply the same records at a time do not harm each other. The package starts no goroutine.
 package window

@@ -20,7 +20,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-var _ HashDB = (*miniredis.Miniredis)(nil)
+var _ StringDB = (*miniredis.Miniredis)(nil)
 
 // backend is one way to have the script's rules carried out behind a real client.
 type backend struct {
@@ -66,10 +66,7 @@ func runNatives(m *miniredis.Miniredis) {
 			c.WriteError("ERR " + err.Error())
 			return true
 		}
-		c.WriteLen(len(reply.([]int)))
-		for _, v := range reply.([]int) {
-			c.WriteInt(v)
-		}
+		c.WriteInt(reply.(int))
 		return true
 	})
 }
@@ -86,18 +83,19 @@ func open(t testing.TB, b backend, rules Rules) *Store {
 		for it := b.rdb.Scan(ctx, 0, keys.UserScan(), 1000).Iterator(); it.Next(ctx); {
 			b.rdb.Del(ctx, it.Val())
 		}
+		b.rdb.Del(ctx, keys.Names())
 	})
 	return s
 }
 
 // dump is everything stored about a user.
-func dump(t testing.TB, s *Store, user string) map[string]string {
+func dump(t testing.TB, s *Store, user string) string {
 	t.Helper()
-	fields, err := s.rdb.HGetAll(context.Background(), s.keys.User(user)).Result()
+	value, err := s.rdb.GetRange(context.Background(), s.keys.User(user), 0, -1).Result()
 	if err != nil {
 		t.Fatal(err)
 	}
-	return fields
+	return value
 }
 
 func apply(t testing.TB, s *Store, batch ...UserBatch) Outcome {

@@ -43,13 +43,16 @@ func (o Outcome) Add(p Outcome) Outcome {
 // Total is the number of records o counts.
 func (o Outcome) Total() int { return o.Applied + o.Duplicates + o.Late + o.Skipped + o.Forgotten }
 
-// entry is what rec leaves in a window: whole milliseconds, UTC, and the place it came from.
+// entry is what rec leaves in a window: whole milliseconds, UTC, the place it came from, and the hash of the event id.
 func (rec Record) entry(partition int) schema.Interaction {
 	e := rec.Interaction
 	e.Timestamp = time.UnixMilli(e.Timestamp.UnixMilli()).UTC()
 	e.Partition, e.Offset = partition, rec.Offset
+	if e.EventID != "" {
+		e.EventID, e.EventHash = "", schema.EventHash(e.EventID)
+	}
 	if e.Value == 0 {
-		e.Value = 0 // -0 has no form in the stored window
+		e.Value = 0 // -0 would not come back as it was
 	}
 	return e
 }

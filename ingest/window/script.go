@@ -6,20 +6,18 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-//go:embed window.lua
-var source string
+//go:embed swap.lua
+var swapSource string
 
-// newScript returns the script under the name (SHA-1) by which servers and Natives know it.
-func newScript() *redis.Script { return redis.NewScript(source) }
+//go:embed names.lua
+var namesSource string
 
-// opAppend and opForget are the second value of a record in the script's arguments.
+// newSwap and newAppend return the scripts under the names (SHA-1) by which servers and Natives know them.
+func newSwap() *redis.Script   { return redis.NewScript(swapSource) }
+func newAppend() *redis.Script { return redis.NewScript(namesSource) }
+
+// How many values each script takes: see swap.lua and names.lua.
 const (
-	opAppend = "a"
-	opForget = "f"
-)
-
-// valuesPerRecord and fixedValues describe the script's arguments: see window.lua.
-const (
-	fixedValues     = 3
-	valuesPerRecord = 5
+	swapValues   = 3
+	appendValues = 3
 )

@@ -50,7 +50,7 @@ func (s *State) apply(r Rules, partition int, rec Record, out *Outcome) {
 	}
 	e := rec.entry(partition)
 	switch {
-	case s.holds(e.EventID):
+	case s.holds(e.EventHash):
 		out.Duplicates++
 	case s.late(r, e):
 		out.Late++
@@ -74,9 +74,17 @@ func (s *State) advance(partition int, offset int64) bool {
 	return true
 }
 
-// holds reports whether an entry has the event id; the empty id is nobody's.
-func (s *State) holds(eventID string) bool {
-	return eventID != "" && slices.ContainsFunc(s.entries, func(e schema.Interaction) bool { return e.EventID == eventID })
+// holds reports whether an entry has the hash of an event id; 0 is nobody's.
+func (s *State) holds(hash uint32) bool {
+	if hash == 0 {
+		return false
+	}
+	for i := range s.entries {
+		if s.entries[i].EventHash == hash {
+			return true
+		}
+	}
+	return false
 }
 
 func (s *State) late(r Rules, e schema.Interaction) bool {

@@ -104,10 +104,14 @@ func TestState_UnmarshalBinary_refuses(t *testing.T) {
 	s.ApplyOne(DefaultRules(), 0, view(1, "a", 0))
 	for _, c := range []struct{ name, in, want string }{
 		{"nothing", "", "unknown format"},
-		{"other format", "\x02\x00\x00", "unknown format"},
-		{"cut", "\x01\x00", "cut short"},
-		{"twice the partition", "\x01\x00\x02\x02\x02\x02\x04", "partition 1: out of order"},
-		{"broken window", "\x01\x00\x00nonsense", `entry 0: "nonsense" has no line end`},
+		{"other format", "\x03\x00\x00", "unknown format"},
+		{"cut", "\x02", "cut short"},
+		{"cut head", "\x02\x05\x00", "cut short"},
+		{"twice the partition", "\x02\x08\x00\x00\x00\x02\x01\x02\x01\x04\x00", "place 1:4 is out of order"},
+		{"numbers without names", "\x02\x04\x00\x00\x00\x00\x01\x00\x00\x00\x00", "cut short"},
+		{"older, cut", "\x01\x00", "cut short"},
+		{"older, twice the partition", "\x01\x00\x02\x02\x02\x02\x04", "partition 1: out of order"},
+		{"older, broken window", "\x01\x00\x00nonsense", `entry 0: "nonsense" has no line end`},
 	} {
 		if err := s.UnmarshalBinary([]byte(c.in)); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v, want %q", c.name, err, c.want)
@@ -126,7 +130,8 @@ func FuzzState_UnmarshalBinary(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Add(b)
-	f.Add([]byte{stateFormat, 0, 0xff, 0xff, 0xff, 0xff, 0x0f})
+	f.Add([]byte{textState, 0, 0xff, 0xff, 0xff, 0xff, 0x0f})
+	f.Add([]byte("\x01\x02\x02\x00\x06" + "5\ta\tview\t1.5\t0:1\ts\t#e\n"))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		var one, two State
 		if one.UnmarshalBinary(b) != nil {

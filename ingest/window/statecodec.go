@@ -6,26 +6,19 @@ import (
 	"fmt"
 )
 
-// stateFormat is the first byte of an encoded State.
-const stateFormat = 1
+// textState is the first byte of a State as builds before windowFormat encoded it.
+const textState = 1
 
-// MarshalBinary encodes s with its offsets and its version. Equal states give equal bytes.
+// MarshalBinary encodes s with its offsets and its version, as a stored window with items by their ids. Equal states give
+// equal bytes.
 func (s *State) MarshalBinary() ([]byte, error) {
-	b := make([]byte, 0, 16+16*len(s.offsets)+64*len(s.entries))
-	b = append(b, stateFormat)
-	b = binary.AppendVarint(b, s.version)
-	b = binary.AppendUvarint(b, uint64(len(s.offsets)))
-	for _, p := range s.offsets {
-		b = binary.AppendVarint(b, int64(p.partition))
-		b = binary.AppendVarint(b, p.offset)
-	}
 	for _, e := range s.entries {
 		if err := checkEntry(e); err != nil {
 			return nil, fmt.Errorf("encode window state: %w", err)
 		}
-		b = appendEntry(b, e)
 	}
-	return b, nil
+	b := appendHead(make([]byte, 0, 32+16*len(s.entries)), head{version: s.version, offsets: s.offsets})
+	return new(coder).appendBody(b, s.offsets, s.entries, nil), nil
 }
 
 // UnmarshalBinary replaces s by the state that MarshalBinary wrote. On an error s is unchanged.
@@ -39,13 +32,39 @@ func (s *State) UnmarshalBinary(b []byte) error {
 }
 
 func decodeState(b []byte) (State, error) {
-	if len(b) == 0 || b[0] != stateFormat {
-		return State{}, fmt.Errorf("unknown format, want %d", stateFormat)
+	switch {
+	case len(b) > 0 && b[0] == textState:
+		return decodeTextState(b[1:])
+	case len(b) == 0 || b[0] != windowFormat:
+		return State{}, fmt.Errorf("unknown format, want %d", windowFormat)
 	}
-	r := varints{rest: b[1:]}
+	front, body, err := cutHead(string(b))
+	if err != nil {
+		return State{}, err
+	}
+	h, err := readHead(front, nil)
+	if err != nil {
+		return State{}, fmt.Errorf("head: %w", err)
+	}
+	entries, unnamed, err := new(coder).readBody(nil, h.offsets, body, nil)
+	if err == nil && unnamed > 0 {
+		err = errors.New("items by numbers, want ids")
+	}
+	if err != nil {
+		return State{}, err
+	}
+	return State{version: h.version, offsets: h.offsets, entries: entries}, nil
+}
+
+// decodeTextState reads what earlier builds wrote.
+func decodeTextState(b []byte) (State, error) {
+	r := varints{rest: b}
 	s := State{version: r.signed()}
 	for n := r.unsigned(); n > 0 && r.err == nil; n-- {
 		p := progress{partition: int(r.signed()), offset: r.signed()}
+		if r.err == nil && (p.partition < 0 || p.offset < 0 || p.offset > maxOffset) {
+			return State{}, fmt.Errorf("place %d:%d: out of range", p.partition, p.offset)
+		}
 		if k := len(s.offsets); k > 0 && s.offsets[k-1].partition >= p.partition {
 			return State{}, fmt.Errorf("partition %d: out of order", p.partition)
 		}
@@ -55,7 +74,7 @@ func decodeState(b []byte) (State, error) {
 		return State{}, r.err
 	}
 	var err error
-	if s.entries, err = decodeBlob(string(r.rest)); err != nil {
+	if s.entries, err = decodeText(string(r.rest)); err != nil {
 		return State{}, err
 	}
 	return s, nil

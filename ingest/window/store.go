@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strconv"
+	"slices"
+	"strings"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -21,7 +23,16 @@ type Store struct {
 	keys    schema.Keys
 	rules   Rules
 	script  *redis.Script
+	names   *Names
 	metrics *metrics
+	coders  sync.Pool // *workspace
+}
+
+// workspace is what one call needs to read and write windows.
+type workspace struct {
+	coder   coder
+	entries []schema.Interaction
+	offsets []progress
 }
 
 // Option changes a Store under construction.
@@ -48,126 +59,255 @@ func New(rdb redis.UniversalClient, keys schema.Keys, rules Rules, opts ...Optio
 	if err != nil {
 		return nil, err
 	}
-	return &Store{rdb: rdb, keys: keys, rules: rules, script: newScript(), metrics: m}, nil
+	s := &Store{rdb: rdb, keys: keys, rules: rules, script: newSwap(), names: newNames(rdb, keys), metrics: m}
+	s.coders.New = func() any { return new(workspace) }
+	return s, nil
 }
 
 // Rules returns what the Store keeps.
 func (s *Store) Rules() Rules { return s.rules }
 
-// call is one run of the script.
-type call struct {
-	user string
-	key  string
-	args []any
+// maxTries bounds how often a window is read anew because somebody else has written it in between. Each time somebody got on.
+const maxTries = 100
+
+// change is what a call has to do to one user's window.
+type change struct {
+	user    string
+	key     string
+	batches []UserBatch // of different partitions
 }
 
-// Apply applies batch in one pipeline, one script call per element; a user's records of one partition must stand in one
-// element. On an error any part of batch may have been applied, and the Outcome counts it; the caller sends the whole
-// batch again, before anything later of the same partitions, and what was applied is skipped. A server that has lost
-// the script gets it again within the call.
+// Apply applies batch; a user's records of one partition must stand in one element. It reads the windows in one pipeline,
+// changes them as State does, and writes each by one script that refuses when the window is no longer the one that was read:
+// then it is read again. On an error any part of batch may have been applied, and the Outcome counts it; the caller sends
+// the whole batch again, before anything later of the same partitions, and what was applied is skipped. A server that has
+// lost the script gets it again within the call.
+//
+// A stored window that cannot be read is begun anew and counted (softrec_window_unreadable_total): it must not stop the others.
 func (s *Store) Apply(ctx context.Context, batch []UserBatch) (Outcome, error) {
-	calls, err := s.calls(batch)
-	if err != nil || len(calls) == 0 {
+	todo, items, err := s.changes(batch)
+	if err != nil || len(todo) == 0 {
 		return Outcome{}, err
 	}
 	defer s.metrics.observeApply(time.Now())
-	out, missing, err := s.exec(ctx, calls)
-	if err != nil || len(missing) == 0 {
-		return out, err
+	if err := s.names.register(ctx, items); err != nil {
+		return Outcome{}, fmt.Errorf("append window %q: %w", todo[0].user, err)
 	}
-	// The server restarted, or this is its first batch. Only the calls it refused go again: an element is all of its
-	// user and partition, so nothing overtakes anything.
-	s.metrics.scriptLoads.Inc()
-	if err := s.script.Load(ctx, s.rdb).Err(); err != nil {
-		return out, fmt.Errorf("load window script: %w", err)
-	}
-	again, missing, err := s.exec(ctx, missing)
-	out = out.Add(again)
-	if err == nil && len(missing) > 0 {
-		err = fmt.Errorf("append window %q: script vanished after loading: %w", missing[0].user, redis.ErrNoScript)
-	}
-	return out, err
-}
-
-// exec runs calls and returns those that met no script. A permanent fault is reported before a passing one, so that a
-// caller does not try again for ever what cannot succeed.
-func (s *Store) exec(ctx context.Context, calls []call) (out Outcome, missing []call, err error) {
-	pipe := s.rdb.Pipeline()
-	cmds := make([]*redis.Cmd, len(calls))
-	for i, c := range calls {
-		cmds[i] = pipe.EvalSha(ctx, s.script.Hash(), []string{c.key}, c.args...)
-	}
-	_, _ = pipe.Exec(ctx) // each command carries its own error
-	for i, cmd := range cmds {
-		one, cerr := readOutcome(cmd)
-		switch {
-		case cerr == nil:
-			out = out.Add(one)
-		case errors.Is(cerr, redis.ErrNoScript) || redis.HasErrorPrefix(cerr, "NOSCRIPT"):
-			missing = append(missing, calls[i])
-		case err == nil || (retry.Retryable(err) && !retry.Retryable(cerr)):
-			err = fmt.Errorf("append window %q: %w", calls[i].user, cerr)
+	var out Outcome
+	var faults error
+	for range maxTries {
+		again, err := s.once(ctx, todo, &out)
+		faults = graver(faults, err)
+		if todo = again; len(todo) == 0 || faults != nil {
+			return out, faults
 		}
 	}
-	return out, missing, err
+	return out, fmt.Errorf("append window %q: others change it all the time: %w", todo[0].user, errBusy)
 }
 
-func readOutcome(cmd *redis.Cmd) (Outcome, error) {
-	n, err := cmd.Int64Slice()
+// errBusy may pass.
+var errBusy = &busyError{}
+
+type busyError struct{}
+
+func (*busyError) Error() string   { return "busy" }
+func (*busyError) Temporary() bool { return true }
+
+// graver returns the error to report of two: a permanent fault before a passing one, so that a caller does not try again for
+// ever what cannot succeed.
+func graver(a, b error) error {
+	if a == nil || b != nil && retry.Retryable(a) && !retry.Retryable(b) {
+		return b
+	}
+	return a
+}
+
+// written is a change that was sent to Redis.
+type written struct {
+	change change
+	out    Outcome
+	front  string
+	value  []byte
+	cmd    *redis.Cmd
+}
+
+// once reads, changes and writes the windows of todo, and returns those that somebody else has changed in between.
+func (s *Store) once(ctx context.Context, todo []change, out *Outcome) (again []change, err error) {
+	pipe := s.rdb.Pipeline()
+	reads := make([]*redis.StringCmd, len(todo))
+	for i, c := range todo {
+		reads[i] = pipe.GetRange(ctx, c.key, 0, -1)
+	}
+	_, _ = pipe.Exec(ctx) // each command carries its own error
+	var writes []written
+	space := s.coders.Get().(*workspace)
+	for i, c := range todo {
+		w, changed, werr := s.prepare(ctx, space, c, reads[i])
+		switch {
+		case werr != nil:
+			err = graver(err, fmt.Errorf("append window %q: %w", c.user, werr))
+		case changed:
+			writes = append(writes, w)
+		default:
+			*out = out.Add(w.out)
+		}
+	}
+	s.coders.Put(space)
+	for tries := 0; len(writes) > 0; tries++ {
+		var missing []written
+		more, failed := s.write(ctx, writes, out, &missing)
+		again, err = append(again, more...), graver(err, failed)
+		if len(missing) == 0 {
+			break
+		}
+		if tries > 0 {
+			return again, graver(err, fmt.Errorf("append window %q: script vanished after loading: %w", missing[0].change.user, redis.ErrNoScript))
+		}
+		// The server restarted, or this is its first batch. Only the calls it refused go again.
+		s.metrics.scriptLoads.Inc()
+		if err := s.script.Load(ctx, s.rdb).Err(); err != nil {
+			return again, fmt.Errorf("load window script: %w", err)
+		}
+		writes = missing
+	}
+	return again, err
+}
+
+// prepare reads one window and makes what has to be written.
+func (s *Store) prepare(ctx context.Context, space *workspace, c change, cmd *redis.StringCmd) (w written, changed bool, err error) {
+	w.change = c
+	value, err := cmd.Result()
+	if redis.HasErrorPrefix(err, "WRONGTYPE") {
+		value, err = s.convert(ctx, c.user)
+	}
 	if err != nil {
-		return Outcome{}, err
+		return w, false, err
 	}
-	if len(n) != 5 {
-		return Outcome{}, fmt.Errorf("script answered %d numbers, want 5", len(n))
+	state, front, err := s.open(ctx, space, value)
+	if err != nil {
+		return w, false, err
 	}
-	return Outcome{Applied: int(n[0]), Duplicates: int(n[1]), Late: int(n[2]), Skipped: int(n[3]), Forgotten: int(n[4])}, nil
+	for _, b := range c.batches {
+		w.out = w.out.Add(state.Apply(s.rules, b.Partition, b.Records))
+	}
+	space.entries, space.offsets = keepLarger(space.entries, state.entries), state.offsets
+	if w.out.Skipped == w.out.Total() {
+		return w, false, nil
+	}
+	w.front = front
+	w.value = s.encode(&space.coder, state)
+	return w, true, nil
 }
 
-// calls encodes batch for the script and refuses what it could not keep apart.
-func (s *Store) calls(batch []UserBatch) ([]call, error) {
-	type place struct {
-		user      string
-		partition int
+// keepLarger returns the slice with more room.
+func keepLarger(a, b []schema.Interaction) []schema.Interaction {
+	if cap(b) > cap(a) {
+		return b[:0]
 	}
-	seen := make(map[place]struct{}, len(batch))
-	calls := make([]call, 0, len(batch))
+	return a[:0]
+}
+
+// open decodes a stored window into space. One that cannot be read counts as empty; its offsets are kept where they can be.
+func (s *Store) open(ctx context.Context, space *workspace, value string) (state State, front string, err error) {
+	if value == "" {
+		return State{entries: space.entries[:0], offsets: space.offsets[:0]}, "", nil
+	}
+	front, body, err := cutHead(value)
+	if err != nil {
+		s.metrics.unreadable.Inc()
+		return State{}, value[:min(len(value), namesTail)], nil
+	}
+	h, err := readHead(front, space.offsets)
+	if err != nil {
+		s.metrics.unreadable.Inc()
+		return State{}, front, nil
+	}
+	state = State{version: h.version, offsets: h.offsets}
+	state.entries, err = s.entries(ctx, &space.coder, space.entries[:0], h, body)
+	var corrupt *bodyError
+	if errors.As(err, &corrupt) {
+		s.metrics.unreadable.Inc()
+		state.entries, err = nil, nil
+	}
+	return state, front, err
+}
+
+// encode makes the stored form of a window.
+func (s *Store) encode(c *coder, state State) []byte {
+	s.names.mu.RLock() // mark and numbers belong together
+	defer s.names.mu.RUnlock()
+	h := head{version: state.version, offsets: state.offsets, names: s.names.mark}
+	b := appendHead(make([]byte, 0, 64+12*len(state.entries)), h)
+	return c.appendBody(b, h.offsets, state.entries, numbers(s.names.byItem))
+}
+
+// write sends writes in one pipeline. It returns the changes that came too late, and puts into missing what met no script.
+func (s *Store) write(ctx context.Context, writes []written, out *Outcome, missing *[]written) (again []change, err error) {
+	ttl := s.rules.IdleTTL.Milliseconds()
+	pipe := s.rdb.Pipeline()
+	for i := range writes {
+		w := &writes[i]
+		w.cmd = pipe.EvalSha(ctx, s.script.Hash(), []string{w.change.key}, w.front, w.value, ttl)
+	}
+	_, _ = pipe.Exec(ctx)
+	for _, w := range writes {
+		done, cerr := w.cmd.Int()
+		switch {
+		case errors.Is(cerr, redis.ErrNoScript) || redis.HasErrorPrefix(cerr, "NOSCRIPT"):
+			*missing = append(*missing, w)
+		case cerr != nil:
+			err = graver(err, fmt.Errorf("append window %q: %w", w.change.user, cerr))
+		case done == 1:
+			*out = out.Add(w.out)
+		default:
+			again = append(again, w.change)
+		}
+	}
+	return again, err
+}
+
+// changes groups batch by user, refuses what could not be kept apart, and lists the items.
+func (s *Store) changes(batch []UserBatch) ([]change, map[string]struct{}, error) {
+	at := make(map[string]int, len(batch))
+	all := make([]change, 0, len(batch))
+	items := make(map[string]struct{}, len(batch))
 	for _, b := range batch {
 		if len(b.Records) == 0 {
 			continue
 		}
-		at := place{b.User, b.Partition}
-		if _, twice := seen[at]; twice {
-			// Two calls of one pipeline can fail and succeed in this order, and the second would hide the first's offsets.
-			return nil, fmt.Errorf("append window %q: partition %d stands twice in the batch", b.User, b.Partition)
+		i, known := at[b.User]
+		if !known {
+			i = len(all)
+			at[b.User] = i
+			all = append(all, change{user: b.User, key: s.keys.User(b.User)})
 		}
-		seen[at] = struct{}{}
-		args, err := s.args(b)
-		if err != nil {
-			return nil, fmt.Errorf("append window %q: %w", b.User, err)
+		if slices.ContainsFunc(all[i].batches, func(x UserBatch) bool { return x.Partition == b.Partition }) {
+			// Which of the two comes first would not be clear, and the second would hide the first's offsets.
+			return nil, nil, fmt.Errorf("append window %q: partition %d stands twice in the batch", b.User, b.Partition)
 		}
-		calls = append(calls, call{user: b.User, key: s.keys.User(b.User), args: args})
+		if err := checkBatch(b, items); err != nil {
+			return nil, nil, fmt.Errorf("append window %q: %w", b.User, err)
+		}
+		all[i].batches = append(all[i].batches, b)
 	}
-	return calls, nil
+	return all, items, nil
 }
 
-// args builds the script's values: see window.lua.
-func (s *Store) args(b UserBatch) ([]any, error) {
-	args := make([]any, 0, fixedValues+valuesPerRecord*len(b.Records))
-	args = append(args, schema.OffsetField(b.Partition), s.rules.Len, s.rules.Lateness.Milliseconds())
+// checkBatch refuses what would not come back from a stored window, and adds the items to items.
+func checkBatch(b UserBatch, items map[string]struct{}) error {
 	for _, rec := range b.Records {
 		if rec.Offset < 0 || rec.Offset > maxOffset || b.Partition < 0 {
-			return nil, fmt.Errorf("place %d:%d: want a partition of at least 0 and an offset of 0 to %d", b.Partition, rec.Offset, int64(maxOffset))
+			return fmt.Errorf("place %d:%d: want a partition of at least 0 and an offset of 0 to %d", b.Partition, rec.Offset, int64(maxOffset))
 		}
-		offset := strconv.FormatInt(rec.Offset, 10)
 		if rec.Forget {
-			args = append(args, offset, opForget, "0", "", "")
 			continue
 		}
 		e := rec.entry(b.Partition)
+		e.EventID = rec.Interaction.EventID
 		if err := checkEntry(e); err != nil {
-			return nil, fmt.Errorf("offset %d: %w", rec.Offset, err)
+			return fmt.Errorf("offset %d: %w", rec.Offset, err)
 		}
-		args = append(args, offset, opAppend, e.Timestamp.UnixMilli(), e.EventID, appendEntry(nil, e))
+		items[strings.Clone(rec.Interaction.ItemID)] = struct{}{}
 	}
-	return args, nil
+	return nil
 }

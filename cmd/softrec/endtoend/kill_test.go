@@ -21,8 +21,8 @@ const (
 // ledger remembers what became of every event that was sent.
 type ledger struct {
 	mu      sync.Mutex
-	acked   map[string]map[string]bool // user -> event id: accepted, must be in the window once
-	unknown map[string]map[string]bool // no answer came: may be there, at most once
+	acked   map[string]map[uint32]bool // user -> event id: accepted, must be in the window once
+	unknown map[string]map[uint32]bool // no answer came: may be there, at most once
 	next    atomic.Int64
 }
 
@@ -35,9 +35,9 @@ func (l *ledger) note(events []schema.Event, accepted bool) {
 	}
 	for _, e := range events {
 		if into[e.UserID] == nil {
-			into[e.UserID] = map[string]bool{}
+			into[e.UserID] = map[uint32]bool{}
 		}
-		into[e.UserID][e.EventID] = true
+		into[e.UserID][schema.EventHash(e.EventID)] = true
 	}
 }
 
@@ -79,7 +79,7 @@ func TestAll_killedTenTimesLosesAndDoublesNothing(t *testing.T) {
 		"--trainer-sequence-max-len", "20", "--trainer-learn-limit", "500", "--trainer-soft-epochs", "2", "--trainer-soft-teacher-epochs", "1",
 		"--pjrt-plugin", "none",
 	}
-	l := &ledger{acked: map[string]map[string]bool{}, unknown: map[string]map[string]bool{}}
+	l := &ledger{acked: map[string]map[uint32]bool{}, unknown: map[string]map[uint32]bool{}}
 	rng := rand.New(rand.NewPCG(7, 7))
 	for k := range killRounds {
 		p := start(t, bin, dir, addr, flags...)
@@ -122,9 +122,9 @@ func (l *ledger) missing(t *testing.T, p *process, user string) int {
 	if err != nil {
 		return -1
 	}
-	have := map[string]bool{}
+	have := map[uint32]bool{}
 	for _, e := range w.Entries {
-		have[e.EventID] = true
+		have[e.EventHash] = true
 	}
 	n := 0
 	for id := range l.acked[user] {
@@ -142,14 +142,14 @@ func (l *ledger) check(t *testing.T, p *process, user string) int {
 	if err != nil {
 		t.Fatal(err)
 	}
-	seen := map[string]int{}
+	seen := map[uint32]int{}
 	for i, e := range w.Entries {
-		seen[e.EventID]++
-		if seen[e.EventID] > 1 {
-			t.Errorf("user %s: event %s stands in the window %d times", user, e.EventID, seen[e.EventID])
+		seen[e.EventHash]++
+		if seen[e.EventHash] > 1 {
+			t.Errorf("user %s: event %08x stands in the window %d times", user, e.EventHash, seen[e.EventHash])
 		}
-		if !l.acked[user][e.EventID] && !l.unknown[user][e.EventID] {
-			t.Errorf("user %s: event %q was never sent", user, e.EventID)
+		if !l.acked[user][e.EventHash] && !l.unknown[user][e.EventHash] {
+			t.Errorf("user %s: event %08x was never sent", user, e.EventHash)
 		}
 		if i > 0 && e.Timestamp.Before(w.Entries[i-1].Timestamp) {
 			t.Errorf("user %s: entry %d is older than the one before it", user, i)
@@ -157,7 +157,7 @@ func (l *ledger) check(t *testing.T, p *process, user string) int {
 	}
 	for id := range l.acked[user] {
 		if seen[id] == 0 {
-			t.Errorf("user %s: accepted event %s is lost", user, id)
+			t.Errorf("user %s: accepted event %08x is lost", user, id)
 		}
 	}
 	return len(w.Entries)

@@ -1,8 +1,11 @@
 package window
 
 import (
+	"cmp"
+	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -10,48 +13,65 @@ import (
 	"github.com/softrec/softrec/schema"
 )
 
-// A stored window is one line per entry, oldest first:
+// Builds before format 2 kept a window as text in a hash: field w is one line per entry, oldest first,
 //
 //	<unix ms> \t <item> \t <type> \t <value or nothing> \t <partition>:<offset> \t <session> \t #<event id> \n
 //
-// Ids hold no control characters (schema.Event.Validate), so nothing needs escaping, and a plain search for
-// "\t#<event id>\n" finds an event id and nothing else: only the last column is followed by a line end.
+// n the version and o:<partition> the last applied offset of a partition. Such a window is read, and replaced when it is next
+// written.
 
-// CorruptError says that a stored window is not what the script writes.
+// CorruptError says that a stored window is not what a Store writes.
 type CorruptError struct {
 	User   string // whose window
-	Field  string // field of the user's hash
+	Field  string // field of the hash of an earlier build, empty for a window of this one
 	Reason string // what is wrong, with its place
 }
 
-// Error reads `window of user "u", field "w": entry 3: ...`.
+// Error reads `window of user "u": ...`, or `window of user "u", field "w": entry 3: ...`.
 func (e *CorruptError) Error() string {
+	if e.Field == "" {
+		return fmt.Sprintf("window of user %q: %s", e.User, e.Reason)
+	}
 	return fmt.Sprintf("window of user %q, field %q: %s", e.User, e.Field, e.Reason)
 }
 
-// maxOffset is the last offset the script can tell from its neighbours: Lua counts in float64.
+// maxOffset is the last offset that JSON readers, which count in float64, can tell from its neighbours.
 const maxOffset = 1 << 53
 
-// appendEntry appends the line of e.
-func appendEntry(b []byte, e schema.Interaction) []byte {
-	b = strconv.AppendInt(b, e.Timestamp.UnixMilli(), 10)
-	b = append(b, '\t')
-	b = append(b, e.ItemID...)
-	b = append(b, '\t')
-	b = append(b, e.Type...)
-	b = append(b, '\t')
-	if e.Value != 0 {
-		b = strconv.AppendFloat(b, e.Value, 'g', -1, 64)
+// textOffset starts the field of a partition's offset.
+const textOffset = "o:"
+
+// stateFromText reads the hash of an earlier build. Fields it does not know are left alone.
+func stateFromText(user string, fields map[string]string) (*State, error) {
+	entries, err := decodeText(fields["w"])
+	if err != nil {
+		return nil, &CorruptError{User: user, Field: "w", Reason: err.Error()}
 	}
-	b = append(b, '\t')
-	b = strconv.AppendInt(b, int64(e.Partition), 10)
-	b = append(b, ':')
-	b = strconv.AppendInt(b, e.Offset, 10)
-	b = append(b, '\t')
-	b = append(b, e.SessionID...)
-	b = append(b, '\t', '#')
-	b = append(b, e.EventID...)
-	return append(b, '\n')
+	s := &State{entries: entries}
+	for name, value := range fields {
+		partition, isOffset := strings.CutPrefix(name, textOffset)
+		if !isOffset && name != "n" {
+			continue
+		}
+		v, err := strconv.ParseInt(value, 10, 64)
+		p := 0
+		if err == nil && isOffset {
+			p, err = strconv.Atoi(partition)
+		}
+		if err == nil && (v < 0 || v > maxOffset || p < 0) {
+			err = errors.New("is out of range")
+		}
+		switch {
+		case err != nil:
+			return nil, &CorruptError{User: user, Field: name, Reason: err.Error()}
+		case isOffset:
+			s.offsets = append(s.offsets, progress{p, v})
+		default:
+			s.version = v
+		}
+	}
+	slices.SortFunc(s.offsets, func(a, b progress) int { return cmp.Compare(a.partition, b.partition) })
+	return s, nil
 }
 
 // checkEntry refuses what would not come back from its line. Events that passed schema.Event.Validate pass.
@@ -78,8 +98,8 @@ func checkEntry(e schema.Interaction) error {
 	return nil
 }
 
-// decodeBlob reads a stored window. The entries share blob's memory.
-func decodeBlob(blob string) ([]schema.Interaction, error) {
+// decodeText reads field w. The entries share its memory.
+func decodeText(blob string) ([]schema.Interaction, error) {
 	entries := make([]schema.Interaction, 0, strings.Count(blob, "\n"))
 	for blob != "" {
 		line, rest, ended := strings.Cut(blob, "\n")
@@ -131,7 +151,7 @@ func decodeEntry(line string) (schema.Interaction, error) {
 	}
 	e := schema.Interaction{
 		ItemID: cols[1], Type: cols[2], Timestamp: time.UnixMilli(ms).UTC(), Value: value,
-		Partition: partition, Offset: offset, EventID: id, SessionID: cols[5],
+		Partition: partition, Offset: offset, EventHash: schema.EventHash(id), SessionID: cols[5],
 	}
 	return e, checkEntry(e)
 }
