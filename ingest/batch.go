@@ -15,6 +15,7 @@ type decoded struct {
 	users   []window.UserBatch // in order of first appearance
 	bad     []poison
 	events  []decodedEvent // for the page
+	forgot  []schema.Deletion
 	rekeyed int
 }
 
@@ -53,6 +54,7 @@ func decode(recs []broker.Record, ahead time.Duration) decoded {
 				continue
 			}
 			add(user, r, window.Record{Offset: r.Offset, Forget: true})
+			d.forgot = append(d.forgot, deletionOf(user, r))
 			continue
 		}
 		ev, err := decodeEvent(r, ahead)
@@ -83,6 +85,15 @@ func interaction(ev schema.Event, r broker.Record) schema.Interaction {
 		ItemID: ev.ItemID, Type: ev.Type, Timestamp: ev.Timestamp, Value: ev.Value,
 		Partition: r.Partition, Offset: r.Offset, EventID: ev.EventID, SessionID: ev.SessionID,
 	}
+}
+
+// deletionOf is the receipt of a user's tombstone.
+func deletionOf(user string, r broker.Record) schema.Deletion {
+	d := schema.Deletion{ID: r.Headers[schema.HeaderDeletion], UserID: user, By: schema.DeletionByAPI, Requested: r.Time}
+	if schema.CheckUserID(d.ID) != nil { // anybody may write to the topic
+		d.ID, d.By = schema.DeletionID(r.Partition, r.Offset), schema.DeletionByTombstone
+	}
+	return d
 }
 
 // checkTombstone explains a record without value whose key is not usable.

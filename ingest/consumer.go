@@ -3,8 +3,11 @@ package ingest
 import (
 	"context"
 	"errors"
+	"time"
 
+	"github.com/softrec/softrec/ingest/retry"
 	"github.com/softrec/softrec/ingest/window"
+	"github.com/softrec/softrec/schema"
 )
 
 // Consumer turns interactions into windows.
@@ -31,6 +34,40 @@ func New(cfg Config, src Source, win Windows, dead DeadLetters, opts ...Option) 
 // may be called once.
 func (c *Consumer) Run(ctx context.Context) error {
 	return c.run(ctx, newPipeline(c).run, c.reporter.run)
+}
+
+// confirm writes the receipts of users that were forgotten. What the reporter still has of them in its queue comes after: it
+// leaves them out.
+func (c *Consumer) confirm(ctx context.Context, forgot []schema.Deletion) error {
+	if len(forgot) == 0 {
+		return nil
+	}
+	for _, d := range forgot {
+		c.reporter.forget(d.UserID)
+	}
+	return retry.Do(ctx, c.opts.policy, c.waiting("receipt"), func(ctx context.Context) error {
+		for _, d := range forgot {
+			if c.opts.page != nil {
+				if err := c.opts.page.Forget(ctx, d.UserID); err != nil {
+					return err
+				}
+			}
+			if c.opts.deleted == nil {
+				continue
+			}
+			err := c.opts.deleted.Open(ctx, d)
+			if err == nil {
+				err = c.opts.deleted.Confirm(ctx, d.ID, schema.PartWindow, time.Now())
+			}
+			if err == nil {
+				err = c.opts.deleted.Emptied(ctx, d.ID, d.UserID)
+			}
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
 
 func (c *Consumer) count(out window.Outcome) {

@@ -55,7 +55,7 @@ func newMetrics(reg prometheus.Registerer, stream string) (*metrics, error) {
 		pending: prometheus.NewGauge(prometheus.GaugeOpts{Name: "softrec_ingest_uncommitted_partitions",
 			Help: "Partitions with applied records whose offsets are not committed yet."}),
 		retries: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "softrec_ingest_retries_total",
-			Help: "Waits for something that was away, by what: store or deadletter."}, []string{"what"}),
+			Help: "Waits for something that was away, by what: store, deadletter or receipt."}, []string{"what"}),
 		commits: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "softrec_ingest_commits_total",
 			Help: "Offset commits by result: ok, sync_error (the store was not durable) or error."}, []string{"result"}),
 		sync: prometheus.NewHistogram(prometheus.HistogramOpts{Name: "softrec_ingest_sync_seconds",

@@ -16,6 +16,7 @@ type options struct {
 	reg     prometheus.Registerer
 	durable Durable
 	page    Page
+	deleted Deletions
 	policy  retry.Policy
 }
 
@@ -46,6 +47,10 @@ func WithDurable(d Durable) Option { return func(o *options) { o.durable = d } }
 
 // WithPage shows the newest events and a status once a second on p.
 func WithPage(p Page) Option { return func(o *options) { o.page = p } }
+
+// WithDeletions makes the consumer confirm, before it commits a user's tombstone, that window and page have nothing of the user
+// any more.
+func WithDeletions(d Deletions) Option { return func(o *options) { o.deleted = d } }
 
 // WithRetry sets the waits between tries of a store that is away; MaxElapsed is ignored, a consumer never gives up.
 func WithRetry(p retry.Policy) Option {

@@ -47,6 +47,28 @@ func (p *RedisPage) Recent(ctx context.Context, events [][]byte) error {
 	return nil
 }
 
+// Forget removes the user's events from the list of the newest.
+func (p *RedisPage) Forget(ctx context.Context, user string) error {
+	key := p.keys.RecentEvents()
+	all, err := p.rdb.LRange(ctx, key, 0, -1).Result()
+	if err != nil {
+		return fmt.Errorf("forget recent events: %w", err)
+	}
+	_, err = p.rdb.Pipelined(ctx, func(pipe redis.Pipeliner) error {
+		for _, doc := range all {
+			var e schema.Event
+			if json.Unmarshal([]byte(doc), &e) == nil && e.UserID == user {
+				pipe.LRem(ctx, key, 0, doc)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("forget recent events: %w", err)
+	}
+	return nil
+}
+
 // Status stores st under its instance.
 func (p *RedisPage) Status(ctx context.Context, st schema.IngestStatus) error {
 	doc, err := json.Marshal(st)

@@ -13,6 +13,7 @@ import (
 	"github.com/softrec/softrec/ingest/broker"
 	"github.com/softrec/softrec/ingest/retry"
 	"github.com/softrec/softrec/ingest/window"
+	"github.com/softrec/softrec/schema"
 )
 
 // ahead is how many batches may wait for the oldest one under way. With lanes that are about as fast as one another, two keep all
@@ -36,6 +37,7 @@ type pipeline struct {
 type batch struct {
 	recs    []broker.Record
 	events  []decodedEvent
+	forgot  []schema.Deletion
 	started time.Time
 	left    atomic.Int64  // parts that are not applied
 	done    chan struct{} // closed when none is left
@@ -65,7 +67,7 @@ func (p *pipeline) run(ctx context.Context) error {
 	for _, lane := range p.lanes {
 		g.Go(func() error { return p.apply(work, lane) })
 	}
-	g.Go(func() error { p.acknowledge(work); return nil })
+	g.Go(func() error { return p.acknowledge(work) })
 	var fault error // of the source: what it gave before is still applied
 	g.Go(func() error {
 		defer p.end()
@@ -115,7 +117,7 @@ func (p *pipeline) hand(work context.Context, recs []broker.Record) error {
 	c.metrics.inHand.Set(float64(c.counts.inHand.Add(int64(len(recs)))))
 	b := &batch{recs: recs, started: time.Now(), done: make(chan struct{})}
 	d := decode(recs, c.cfg.MaxFuture)
-	b.events = d.events
+	b.events, b.forgot = d.events, d.forgot
 	c.metrics.rekeyed.Add(float64(d.rekeyed))
 	if err := c.setAside(work, d.bad); err != nil {
 		return fmt.Errorf("apply %d records: %w", len(recs), err)
@@ -177,22 +179,30 @@ func (p *pipeline) apply(work context.Context, lane <-chan part) error {
 	return nil
 }
 
-// acknowledge lets the offsets of batches be committed, in the order in which they were fetched.
-func (p *pipeline) acknowledge(work context.Context) {
+// acknowledge lets the offsets of batches be committed, in the order in which they were fetched. Receipts come first: a
+// tombstone that is committed is not read again.
+func (p *pipeline) acknowledge(work context.Context) error {
 	c := p.c
 	for b := range p.acks {
 		select {
 		case <-b.done:
 		case <-work.Done():
-			return
+			return nil
+		}
+		if b.out.Applied > 0 {
+			c.reporter.offer(b.events)
+		}
+		if err := c.confirm(work, b.forgot); err != nil {
+			if work.Err() != nil {
+				return nil
+			}
+			return fmt.Errorf("confirm %d deletions: %w", len(b.forgot), err)
 		}
 		c.metrics.apply.Observe(time.Since(b.started).Seconds())
 		c.metrics.batch.Observe(float64(len(b.recs)))
 		c.metrics.delay.Set(age(b.recs, time.Now()).Seconds())
 		c.metrics.inHand.Set(float64(c.counts.inHand.Add(-int64(len(b.recs)))))
 		c.commit.applied(b.recs)
-		if b.out.Applied > 0 {
-			c.reporter.offer(b.events)
-		}
 	}
+	return nil
 }

@@ -3,6 +3,7 @@ package ingest
 import (
 	"context"
 	"encoding/json"
+	"slices"
 	"sync"
 	"time"
 
@@ -23,6 +24,8 @@ const (
 type reporter struct {
 	s    *stream
 	page Page // nil: metrics only
+
+	feeding sync.Mutex // held while the page is fed; before mu
 
 	mu     sync.Mutex
 	recent []decodedEvent // newest feedEvents, oldest first
@@ -50,6 +53,15 @@ func (r *reporter) offer(events []decodedEvent) {
 	r.recent = append(r.recent[:0], r.recent[drop:]...)
 	r.mu.Unlock()
 	r.s.metrics.pageLost.Add(float64(total - len(events) + drop))
+}
+
+// forget drops what waits for the page of a user, and returns when nothing of it is on its way there.
+func (r *reporter) forget(user string) {
+	r.feeding.Lock()
+	defer r.feeding.Unlock()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.recent = slices.DeleteFunc(r.recent, func(e decodedEvent) bool { return e.event.UserID == user })
 }
 
 // run reports until ctx ends.
@@ -97,6 +109,8 @@ type RecentEvent struct {
 }
 
 func (r *reporter) feed(ctx context.Context) error {
+	r.feeding.Lock()
+	defer r.feeding.Unlock()
 	r.mu.Lock()
 	events := r.recent
 	r.recent = nil

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/softrec/softrec/ingest/broker"
+	"github.com/softrec/softrec/ingest/deletion"
 	"github.com/softrec/softrec/ingest/window"
 	"github.com/softrec/softrec/schema"
 )
@@ -45,8 +46,20 @@ type Page interface {
 	Recent(ctx context.Context, events [][]byte) error
 	// Status replaces what the page knows about st.Instance.
 	Status(ctx context.Context, st schema.IngestStatus) error
+	// Forget takes a user's events off the list of the newest.
+	Forget(ctx context.Context, user string) error
 	// Leave takes an instance off the page.
 	Leave(ctx context.Context, instance string) error
+}
+
+// Deletions keeps the receipts of deletions; *deletion.Store is one. All three may be called again.
+type Deletions interface {
+	// Open writes down that somebody wants a user forgotten, unless it was before.
+	Open(ctx context.Context, d schema.Deletion) error
+	// Confirm writes down when a part had nothing of the user any more; the first time counts.
+	Confirm(ctx context.Context, id, part string, at time.Time) error
+	// Emptied tells the processes that serve.
+	Emptied(ctx context.Context, id, user string) error
 }
 
 var (
@@ -55,4 +68,5 @@ var (
 	_ DeadLetters = (*broker.Producer)(nil)
 	_ Windows     = (*window.Store)(nil)
 	_ Page        = (*RedisPage)(nil)
+	_ Deletions   = (*deletion.Store)(nil)
 )

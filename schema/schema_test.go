@@ -32,11 +32,12 @@ func TestKeys_shareTheirHashTags(t *testing.T) {
 		return in
 	}
 	for want, keys := range map[string][]string{
-		"u1":     {k.User("u1")},
-		"items":  {k.Items(), k.ItemsLog(), k.ItemsVersion()},
-		"models": {k.ModelCurrent(), k.ModelHistory(), k.Rounds(), k.Prequential()},
-		"page":   {k.RecentEvents(), k.IngestStatus()},
-		"names":  {k.Names()},
+		"u1":        {k.User("u1")},
+		"items":     {k.Items(), k.ItemsLog(), k.ItemsVersion()},
+		"models":    {k.ModelCurrent(), k.ModelHistory(), k.Rounds(), k.Prequential()},
+		"page":      {k.RecentEvents(), k.IngestStatus()},
+		"names":     {k.Names()},
+		"deletions": {k.Deletion("x"), k.UserDeletion("u{1}"), k.DeletionLog(), k.DeletionCount()},
 	} {
 		for _, key := range keys {
 			if tag(key) != want || !strings.HasPrefix(key, "softrec:") {

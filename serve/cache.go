@@ -87,6 +87,18 @@ func (c *cache) put(k cacheKey, l []schema.AnswerItem) {
 	}
 }
 
+// forget drops every list of a user, or with all every list.
+func (c *cache) forget(user string, all bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for k, e := range c.byKey {
+		if all || k.user == user {
+			c.items -= weight(k, c.order.Remove(e).(*cacheEntry).list)
+			delete(c.byKey, k)
+		}
+	}
+}
+
 // size returns what the cached lists weigh together.
 func (c *cache) size() int {
 	c.mu.Lock()

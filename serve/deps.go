@@ -68,7 +68,18 @@ type Ranker interface {
 // the order of the calls per user; on an error the caller may send the same again.
 type EventSink interface {
 	Publish(ctx context.Context, events []schema.Event) error
-	Forget(ctx context.Context, user string) error // a record without a value under the user's key
+	// Forget writes a record without a value under the user's key, with the id of its receipt in schema.HeaderDeletion.
+	Forget(ctx context.Context, user, deletion string) error
+}
+
+// Deletions reads and writes the receipts of deletions; ingest/deletion.Store is one.
+type Deletions interface {
+	Open(ctx context.Context, d schema.Deletion) error
+	Confirm(ctx context.Context, id, part string, at time.Time) error
+	Get(ctx context.Context, id string) (schema.Deletion, bool, error)
+	Latest(ctx context.Context, user string) (schema.Deletion, bool, error)
+	// Since returns the windows emptied after the first seen ones and how many there were ever; missed: there were more.
+	Since(ctx context.Context, seen int64) (emptied []schema.Deletion, count int64, missed bool, err error)
 }
 
 // ItemSink writes to the items topic, with the same promise as EventSink.
@@ -83,7 +94,7 @@ type Check struct {
 	Func func(ctx context.Context) error
 }
 
-// Deps is what a Server works with. The fields up to Changes are required.
+// Deps is what a Server works with. The fields up to Deletions are required.
 type Deps struct {
 	Redis     redis.UniversalClient // see Config.RedisOptions
 	Keys      schema.Keys
@@ -94,6 +105,7 @@ type Deps struct {
 	Snapshots Snapshots
 	Events    EventSink
 	Changes   ItemSink
+	Deletions Deletions
 
 	Texts      Texts                                         // the language model; nil: none
 	Decode     func(files map[string][]byte) (Ranker, error) // turns a snapshot's files into a model; nil: ranker.Decode
@@ -117,7 +129,7 @@ func (d Deps) check() error {
 	}{
 		{"Redis", d.Redis == nil}, {"Keys", d.Keys.Prefix == ""}, {"Windows", d.Windows == nil}, {"Catalogue", d.Catalogue == nil},
 		{"Items", d.Items == nil}, {"Registry", d.Registry == nil}, {"Snapshots", d.Snapshots == nil},
-		{"Events", d.Events == nil}, {"Changes", d.Changes == nil},
+		{"Events", d.Events == nil}, {"Changes", d.Changes == nil}, {"Deletions", d.Deletions == nil},
 	} {
 		if f.absent {
 			errs = append(errs, fmt.Errorf("serve: Deps.%s is required", f.name))

@@ -147,6 +147,23 @@ func (d *desk) remove(j *job) {
 	close(j.done)
 }
 
+// forget drops every reading of a user, and what waits to be read, or with all everything. What is being read now is dropped by
+// the next call.
+func (d *desk) forget(user string, all bool) {
+	d.mu.Lock()
+	for _, j := range slices.Clone(d.waiting) {
+		if all || j.key.user == user {
+			d.remove(j)
+		}
+	}
+	d.mu.Unlock()
+	for _, k := range d.readings.Keys() {
+		if all || k.user == user {
+			d.readings.Remove(k)
+		}
+	}
+}
+
 // next waits for histories and takes the newest ones that are read alike. It returns none once ctx is done.
 func (d *desk) next(ctx context.Context) []*job {
 	for {

@@ -15,6 +15,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/softrec/softrec/ingest/catalog"
+	"github.com/softrec/softrec/ingest/deletion"
 	"github.com/softrec/softrec/ingest/window"
 	"github.com/softrec/softrec/schema"
 	"github.com/softrec/softrec/serve"
@@ -39,7 +40,7 @@ func (k *noKafka) Publish(ctx context.Context, events []schema.Event) error {
 	return nil
 }
 
-func (k *noKafka) Forget(ctx context.Context, user string) error {
+func (k *noKafka) Forget(ctx context.Context, user, _ string) error {
 	k.offset++
 	_, err := k.windows.Apply(ctx, []window.UserBatch{{User: user, Records: []window.Record{{Offset: k.offset, Forget: true}}}})
 	return err
@@ -89,10 +90,14 @@ func ExampleServer() {
 		log.Fatal(err)
 	}
 	topics := &noKafka{windows: windows, items: items}
+	receipts, err := deletion.New(rdb, keys)
+	if err != nil {
+		log.Fatal(err)
+	}
 
 	srv, err := serve.New(cfg, serve.Deps{
 		Redis: rdb, Keys: keys, Windows: windows, Catalogue: catalog.NewView(items), Items: items,
-		Registry: snapshot.NewRegistry(rdb, keys), Snapshots: snapshots, Events: topics, Changes: topics,
+		Registry: snapshot.NewRegistry(rdb, keys), Snapshots: snapshots, Events: topics, Changes: topics, Deletions: receipts,
 	})
 	if err != nil {
 		log.Fatal(err)

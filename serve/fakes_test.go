@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/softrec/softrec/ingest/catalog"
+	"github.com/softrec/softrec/ingest/deletion"
 	"github.com/softrec/softrec/ingest/window"
 	"github.com/softrec/softrec/schema"
 	"github.com/softrec/softrec/trainer/model/ranker"
@@ -154,6 +155,7 @@ func (f *fakeModels) List(context.Context) ([]schema.Manifest, error) {
 type bus struct {
 	windows *window.Store
 	items   *shelf
+	gone    *deletion.Store
 
 	mu       sync.Mutex
 	offset   int64
@@ -214,10 +216,13 @@ func (b *bus) Publish(_ context.Context, events []schema.Event) error {
 	})
 }
 
-func (b *bus) Forget(_ context.Context, user string) error {
+func (b *bus) Forget(ctx context.Context, user, id string) error {
 	return b.do(func() error {
 		b.forgets.Add(1)
-		return b.apply(context.Background(), user, window.Record{Forget: true})
+		ctx := context.WithoutCancel(ctx)
+		err := b.apply(ctx, user, window.Record{Forget: true})
+		return errors.Join(err, b.gone.Open(ctx, schema.Deletion{ID: id, UserID: user, By: schema.DeletionByAPI, Requested: testStart}),
+			b.gone.Confirm(ctx, id, schema.PartWindow, testStart), b.gone.Emptied(ctx, id, user))
 	})
 }
 

@@ -167,6 +167,9 @@ func (s *Server) follow(ctx context.Context) {
 		case <-tick.C:
 		}
 		err := s.deps.Catalogue.Sync(ctx)
+		if err := s.forgetUsers(ctx); err != nil && ctx.Err() == nil {
+			s.log.Debug("users to forget are not followed", "err", err)
+		}
 		if err != nil && ctx.Err() == nil && !faulty {
 			s.log.Warn("catalogue is not followed", "err", err)
 		} else if err == nil && faulty {

@@ -39,6 +39,8 @@ type Server struct {
 	api     http.Handler
 	admin   http.Handler
 
+	oblivion *oblivion // belongs to the loop that follows the catalogue
+
 	stopping atomic.Bool
 
 	mu       sync.Mutex // guards the listeners
@@ -73,6 +75,7 @@ func New(cfg Config, deps Deps) (*Server, error) {
 	s.items = newItemChanges()
 	s.search = &search{catalogue: deps.Catalogue}
 	s.hub = newHub(s)
+	s.oblivion = newOblivion()
 	if s.metrics, err = newMetrics(deps.Registerer, s); err != nil {
 		return nil, fmt.Errorf("register metrics of serve: %w", err)
 	}

@@ -19,6 +19,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/softrec/softrec/ingest/catalog"
+	"github.com/softrec/softrec/ingest/deletion"
 	"github.com/softrec/softrec/ingest/window"
 	"github.com/softrec/softrec/schema"
 )
@@ -36,6 +37,7 @@ type stack struct {
 	view   *catalog.View
 	win    *window.Store
 	bus    *bus
+	gone   *deletion.Store
 	models *fakeModels
 	reg    *prometheus.Registry
 	logs   *logBuffer
@@ -99,10 +101,13 @@ func newStack(t testing.TB, change ...func(*Config, *Deps)) *stack {
 	if err != nil {
 		t.Fatal(err)
 	}
-	st.bus = &bus{windows: ingested, items: st.shelf}
+	if st.gone, err = deletion.New(writer, st.keys); err != nil {
+		t.Fatal(err)
+	}
+	st.bus = &bus{windows: ingested, items: st.shelf, gone: st.gone}
 	deps := Deps{
 		Redis: st.rdb, Keys: st.keys, Windows: st.win, Catalogue: st.view, Items: st.shelf, Registry: st.models, Snapshots: st.models,
-		Events: st.bus, Changes: st.bus, Decode: decodeFake, Version: "test", Registerer: st.reg,
+		Events: st.bus, Changes: st.bus, Deletions: st.gone, Decode: decodeFake, Version: "test", Registerer: st.reg,
 		Logger: slog.New(slog.NewTextHandler(st.logs, &slog.HandlerOptions{Level: slog.LevelDebug})), Now: st.clock,
 	}
 	for _, c := range change {

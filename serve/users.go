@@ -37,8 +37,9 @@ type userForgetOutput struct {
 
 // UserForgotten is the answer to DELETE /v1/users/{id}.
 type UserForgotten struct {
-	UserID  string `json:"user_id"`
-	Visible bool   `json:"visible" doc:"false: accepted, but the window is not empty yet"`
+	UserID   string `json:"user_id"`
+	Visible  bool   `json:"visible" doc:"false: accepted, but the window is not empty yet"`
+	Deletion string `json:"deletion" doc:"id of the receipt, see /v1/deletions/{id}"`
 }
 
 type usersInput struct {
@@ -57,10 +58,11 @@ func (s *Server) registerUsers(api huma.API) {
 	huma.Register(api, s.operation("list-users", http.MethodGet, "/v1/users", tag, "Some recently active users", "A sample for the page, newest first; not a directory."), s.listUsers)
 	huma.Register(api, s.operation("get-user", http.MethodGet, path, tag, "A user's window", "Unknown users have an empty one."), s.getUser)
 	op := s.operation("delete-user", http.MethodDelete, path, tag, "Forget a user",
-		"Empties the window. Answers 200 once it is empty, 202 when that takes longer than visible_wait. Models trained before keep what they learnt until they are replaced.")
+		"Empties the window, and takes the user out of caches, training data, held-out data and trials; the receipt says when each part was done. Answers 200 once the window is empty, 202 when that takes longer than visible_wait. Models trained before keep what they learnt until they are replaced, the events stay on their topic as long as Kafka keeps them.")
 	op.Errors = []int{422, 503}
 	huma.Register(api, op, s.deleteUser)
 	documentStatus(api.OpenAPI().Paths[path].Delete, http.StatusOK, http.StatusAccepted, "Accepted, not visible yet")
+	s.registerDeletions(api)
 }
 
 func (s *Server) getUser(ctx context.Context, in *userInput) (*userOutput, error) {
@@ -90,10 +92,14 @@ func (s *Server) deleteUser(ctx context.Context, in *userInput) (*userForgetOutp
 	if err != nil {
 		_ = s.degrade(err) // the tombstone counts, not the wait for it
 	}
-	if err := s.publish(ctx, "interactions", func(ctx context.Context) error { return s.deps.Events.Forget(ctx, in.ID) }); err != nil {
+	id, err := s.openDeletion(ctx, in.ID)
+	if err != nil {
 		return nil, err
 	}
-	out := &userForgetOutput{Status: http.StatusOK, Body: UserForgotten{UserID: in.ID, Visible: true}}
+	if err := s.publish(ctx, "interactions", func(ctx context.Context) error { return s.deps.Events.Forget(ctx, in.ID, id) }); err != nil {
+		return nil, err
+	}
+	out := &userForgetOutput{Status: http.StatusOK, Body: UserForgotten{UserID: in.ID, Visible: true, Deletion: id}}
 	gone := func(ctx context.Context) (bool, error) {
 		win, err := s.deps.Windows.Window(ctx, in.ID)
 		return err == nil && len(win.Entries) == 0 && advanced(before.Offsets, win.Offsets), err

@@ -57,6 +57,61 @@ func TestUsers_forgetWaitsForTheTombstone(t *testing.T) {
 	}
 }
 
+// The receipt of a deletion tells what was done when; this process confirms once nothing of the user is in its caches.
+func TestUsers_receipt(t *testing.T) {
+	st := newStack(t).stock(30).model("v1", names(30)...)
+	st.click("u", "i001")
+	st.click("other", "i002")
+	st.recommend("/v1/recommend/u")
+	st.recommend("/v1/recommend/other")
+	if r := st.do("GET", "/v1/users/u/deletion", ""); r.Code != 404 {
+		t.Errorf("before there is one: %d %s", r.Code, r.Body)
+	}
+	stale := keyOf(schema.Window{UserID: "u"}, "v1", 1, "stale")
+	id := into[UserForgotten](t, st.do("DELETE", "/v1/users/u", ""), 200).Deletion
+	d := into[schema.Deletion](t, st.do("GET", "/v1/users/u/deletion", ""), 200)
+	if d.ID != id || id == "" || d.UserID != "u" || d.By != schema.DeletionByAPI || d.Requested.IsZero() || len(d.Parts) != 1 || d.Complete {
+		t.Errorf("after the window: %+v", d)
+	}
+	for look := range 2 {
+		if err := st.s.forgetUsers(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		st.s.cache.mu.Lock()
+		for k := range st.s.cache.byKey {
+			if k.user == "u" {
+				t.Errorf("look %d: cached %+v", look, k)
+			}
+		}
+		if n := len(st.s.cache.byKey); n != 1 || st.s.cache.order.Len() != n {
+			t.Errorf("look %d: %d lists are left, want the other user's", look, n)
+		}
+		st.s.cache.mu.Unlock()
+		if look == 0 { // a request that had read the window before it was emptied
+			if d, _, err := st.gone.Get(t.Context(), id); err != nil || len(d.Parts) != 1 {
+				t.Errorf("confirmed too early: %+v, %v", d, err)
+			}
+			st.s.cache.put(stale, nil)
+		}
+	}
+	for _, part := range []string{schema.PartTrainer, schema.PartCheckpoint} {
+		if err := st.gone.Confirm(t.Context(), id, part, st.clock()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	d = into[schema.Deletion](t, st.do("GET", "/v1/deletions/"+id, ""), 200)
+	if !d.Complete || d.Parts[schema.PartServe].IsZero() || d.Parts[st.s.oblivion.name].IsZero() {
+		t.Errorf("in the end: %+v", d)
+	}
+	if st.s.cache.size() != 10 {
+		t.Errorf("the cache weighs %d, want 10", st.s.cache.size())
+	}
+	st.mr.SetError("LOADING")
+	if r := st.do("GET", "/v1/deletions/"+id, ""); r.Code != 503 {
+		t.Errorf("without Redis: %d", r.Code)
+	}
+}
+
 func TestUsers_sample(t *testing.T) {
 	st := newStack(t).stock(3).refresh()
 	for i, user := range []string{"a", "b", "a", "c"} {

@@ -14,6 +14,7 @@ import (
 	"github.com/klauspost/compress/zstd"
 
 	"github.com/softrec/softrec/ingest/window"
+	"github.com/softrec/softrec/schema"
 	"github.com/softrec/softrec/trainer/model/lora"
 	"github.com/softrec/softrec/trainer/model/sequence"
 )
@@ -43,7 +44,8 @@ type checkpoint struct {
 	Watch     *trialState // nil: no predecessor is kept
 	Wary      int         // see knowledge
 	Rollbacks int
-	Identity  string // what the state was made with; see Config.identity
+	Deletions []schema.Deletion // receipts that were open at the cut
+	Identity  string            // what the state was made with; see Config.identity
 }
 
 // userBlob is one user's encoded window.State.
@@ -56,9 +58,12 @@ type userBlob struct {
 func encodeUsers(users []userState) ([]userBlob, error) {
 	out := make([]userBlob, len(users))
 	for i, u := range users {
-		b, err := u.State.MarshalBinary()
-		if err != nil {
-			return nil, fmt.Errorf("encode window of user %q: %w", u.ID, err)
+		b := u.Packed
+		if b == nil {
+			var err error
+			if b, err = u.State.MarshalBinary(); err != nil {
+				return nil, fmt.Errorf("encode window of user %q: %w", u.ID, err)
+			}
 		}
 		out[i] = userBlob{ID: u.ID, State: b}
 	}
@@ -73,7 +78,12 @@ func decodeUsers(blobs []userBlob) (map[string]*user, error) {
 		if err := s.UnmarshalBinary(b.State); err != nil {
 			return nil, fmt.Errorf("decode window of user %q: %w", b.ID, err)
 		}
-		out[b.ID] = &user{state: s, open: -1}
+		u := &user{state: s, open: -1}
+		if e := s.Entries(); len(e) > 0 {
+			u.newest = e[len(e)-1].Timestamp.UnixMilli()
+		}
+		u.pack() // of a million users few will come back at once
+		out[b.ID] = u
 	}
 	return out, nil
 }

@@ -2,6 +2,7 @@ package trainer
 
 import (
 	"cmp"
+	"fmt"
 	"maps"
 	"slices"
 	"time"
@@ -13,11 +14,36 @@ import (
 	"github.com/softrec/softrec/trainer/model/vocab"
 )
 
-// user is what the collector holds of one user.
+// user is what the collector holds of one user. Who has done nothing between two cuts is packed: a full window takes some
+// hundred bytes then in place of ten thousand.
 type user struct {
-	state *window.State
-	open  int // index of the user's open segment in collector.segs, or -1
-	cut   int // number of the cut after which state may be changed in place; older states are shared with a checkpoint
+	state  *window.State // nil while packed
+	packed []byte        // the state, encoded
+	newest int64         // event time of the newest interaction, Unix milliseconds
+	open   int           // index of the user's open segment in collector.segs, or -1
+	cut    int           // number of the cut after which state may be changed in place; older states are shared with a checkpoint
+}
+
+// window returns the state, which may be shared.
+func (u *user) window() *window.State {
+	if u.state == nil {
+		s := &window.State{}
+		if err := s.UnmarshalBinary(u.packed); err != nil {
+			panic(fmt.Sprintf("a window that was packed here cannot be unpacked: %v", err)) // memory is broken, or State
+		}
+		u.state, u.packed = s, nil
+	}
+	return u.state
+}
+
+// pack encodes the state.
+func (u *user) pack() {
+	if u.state == nil {
+		return
+	}
+	if b, err := u.state.MarshalBinary(); err == nil { // a state holds what was checked, so there is none
+		u.state, u.packed = nil, slices.Clip(b)
+	}
 }
 
 // collector replays every user's window from the records, keeps what the next round will learn, and keeps the counts
@@ -28,6 +54,7 @@ type collector struct {
 	score     func(history []step, s step, e schema.Event, target int32) // called for every applied interaction before it is learnt
 
 	users   map[string]*user
+	newest  int64         // event time of the newest interaction of all, Unix milliseconds
 	offsets map[int]int64 // next offset by partition
 	from    map[int]int64 // offsets at the last cut
 	vocab   *vocab.Vocab  // arrival order; a round makes the canonical one
@@ -38,7 +65,9 @@ type collector struct {
 	fresh   int
 	cuts    int
 	forgot  []string // users forgotten since the last cut
-	stats   collected
+
+	deletions []schema.Deletion // receipts of users that may still stand in what the rounds learnt
+	stats     collected
 }
 
 // collected counts what the collector met.
@@ -94,6 +123,8 @@ func (c *collector) learn(rec broker.Record, e schema.Event) {
 	}
 	c.stats.Events++
 	c.fresh++
+	u.newest = max(u.newest, ts)
+	c.newest = max(c.newest, ts)
 	target, _ := c.vocab.Lookup(e.ItemID)
 	s := step{Item: c.vocab.Add(e.ItemID), Partition: int32(rec.Partition), TS: ts, Offset: rec.Offset}
 	seg := c.segmentFor(u, e.UserID, before, s, late)
@@ -137,8 +168,8 @@ func (c *collector) own(id string) *user {
 		u = &user{state: &window.State{}, open: -1, cut: c.cuts}
 		c.users[id] = u
 	}
-	if u.cut != c.cuts {
-		u.state = u.state.Clone()
+	if state := u.window(); u.cut != c.cuts {
+		u.state = state.Clone()
 		u.cut = c.cuts
 	}
 	return u
@@ -157,8 +188,10 @@ func (c *collector) forget(rec broker.Record) {
 		return
 	}
 	c.stats.Forgotten++
-	u.open = -1
+	delete(c.users, id) // what was read is known by partition
 	c.forgot = append(c.forgot, id)
+	c.deletions = append(c.deletions, deletionOf(rec))
+	c.live.Forget(counts.UserKey(id))
 	c.carried = dropUser(c.carried, id)
 	for i := range c.segs { // indices of open segments must stay: empty it in place
 		if c.segs[i].User == id {
@@ -180,8 +213,9 @@ type cut struct {
 
 // userState is one user's window as it stood at the cut.
 type userState struct {
-	ID    string
-	State *window.State
+	ID     string
+	State  *window.State // nil where the window is packed
+	Packed []byte        // the encoded window, never changed
 }
 
 // peek describes what has been collected without handing it over. It is good until the next record.
@@ -197,9 +231,10 @@ func (c *collector) peek() cut {
 func (c *collector) take() cut {
 	out := c.peek()
 	out.Carried, out.Forgot = c.carried, c.forgot
+	c.dropIdle()
 	for id, u := range c.users {
 		u.open = -1
-		out.Users = append(out.Users, userState{ID: id, State: u.state})
+		out.Users = append(out.Users, userState{ID: id, State: u.state, Packed: u.packed})
 	}
 	slices.SortFunc(out.Users, func(a, b userState) int { return cmp.Compare(a.ID, b.ID) })
 	c.detach()
@@ -208,11 +243,28 @@ func (c *collector) take() cut {
 	return out
 }
 
-// detach makes every present state belong to the cut: the collector will change copies only.
+// detach makes every present state belong to the cut: the collector will change copies only. Users that did nothing since the
+// last one are packed.
 func (c *collector) detach() {
 	c.cuts++
+	for _, u := range c.users {
+		if u.open = -1; u.cut < c.cuts-1 {
+			u.pack()
+		}
+	}
+}
+
+// dropIdle forgets the windows of users who have done nothing for as long as Redis keeps theirs, by the time of the events: what
+// is dropped depends on what was read alone. What was learnt of them stays.
+func (c *collector) dropIdle() {
+	if c.rules.IdleTTL == 0 {
+		return
+	}
+	bound := c.newest - c.rules.IdleTTL.Milliseconds()
 	for id, u := range c.users {
-		c.users[id] = &user{state: u.state, open: -1, cut: u.cut}
+		if u.newest < bound {
+			delete(c.users, id)
+		}
 	}
 }
 

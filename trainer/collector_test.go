@@ -296,3 +296,59 @@ func TestHoldOut_coarseClock(t *testing.T) {
 		}
 	}
 }
+
+// Users who do nothing are packed between cuts and dropped in the end; that they were packed never shows.
+func TestCollector_packsAndDropsIdleUsers(t *testing.T) {
+	c := testCollector(t)
+	c.rules.IdleTTL = 100 * time.Second
+	plain := testCollector(t)
+	plain.rules.IdleTTL = 100 * time.Second
+	offset := int64(0)
+	both := func(user, item string, sec int) {
+		r := click(t, 0, offset, user, item, sec)
+		offset++
+		c.observe(r)
+		plain.observe(r)
+		for _, u := range plain.users { // never packed
+			u.window()
+		}
+	}
+	cut := func() []userBlob {
+		a, err := encodeUsers(c.take().Users)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := encodeUsers(plain.take().Users)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(b, a); diff != "" {
+			t.Fatal(diff)
+		}
+		return a
+	}
+	both("idle", "a", 0)
+	both("back", "a", 0)
+	both("busy", "a", 0)
+	cut()
+	both("busy", "b", 40)
+	cut()
+	if u := c.users["idle"]; u.state != nil || len(u.packed) == 0 {
+		t.Error("the idle user is not packed")
+	}
+	if u := c.users["busy"]; u.state == nil {
+		t.Error("the busy user is packed")
+	}
+	both("back", "c", 80)
+	if got := cut(); len(got) != 3 {
+		t.Errorf("%d users", len(got))
+	}
+	both("busy", "d", 101)
+	if got := cut(); len(got) != 2 || got[0].ID != "back" {
+		t.Errorf("%d users after the idle one's time", len(got))
+	}
+	both("idle", "e", 102)
+	if w := c.users["idle"].window().Entries(); len(w) != 1 {
+		t.Errorf("the idle user came back with %d interactions, want a window begun anew", len(w))
+	}
+}

@@ -29,6 +29,7 @@ type Config struct {
 	RoundInterval   time.Duration `koanf:"round_interval" help:"time after which a round starts with fewer, if round_min_events have come (default 60s)"`
 	RoundMinEvents  int           `koanf:"round_min_events" help:"fewest new interactions of a round (default 500)"`
 	BootstrapEvents int           `koanf:"bootstrap_events" help:"interactions after which the first, counts-only model goes live (default 1000)"`
+	BacklogEvents   int           `koanf:"backlog_events" help:"new interactions at which reading waits for the running round, which bounds the memory of a trainer that cannot keep up (default 500000)"`
 	LearnLimit      int           `koanf:"learn_limit" help:"most new interactions the network trains on in one round, the newest are taken; older ones of a backlog go to the replay buffer (default 20000)"`
 	ReplayShare     float64       `koanf:"replay_share" help:"replayed interactions per new one in a round (default 1)"`
 	ReplayLimit     int           `koanf:"replay_limit" help:"interactions the replay buffer keeps (default 200000)"`
@@ -63,7 +64,7 @@ type Config struct {
 // DefaultConfig refreshes a sequence model every 8,000 interactions or every minute.
 func DefaultConfig() Config {
 	return Config{
-		Learner: LearnerSequence, RoundEvents: 8000, RoundInterval: time.Minute, RoundMinEvents: 500, BootstrapEvents: 1000,
+		Learner: LearnerSequence, RoundEvents: 8000, RoundInterval: time.Minute, RoundMinEvents: 500, BootstrapEvents: 1000, BacklogEvents: 500_000,
 		LearnLimit: 20_000, ReplayShare: 1, ReplayLimit: 200_000, HeldOut: 0.25, GateMinimum: 50, GateUsers: 5, GateLimit: 2000,
 		GateAlpha: 0.05, GateWindows: true, GateCoverage: 0.5, GateFailures: 0.01, RollbackEvents: 2000, RollbackAlpha: 0.05,
 		Keep: 5, Seed: 1,
@@ -87,6 +88,7 @@ func (c Config) Validate() error {
 	fault(c.RoundInterval > 0, "round_interval", c.RoundInterval, "more than 0")
 	fault(c.RoundMinEvents >= 1 && c.RoundMinEvents <= c.RoundEvents, "round_min_events", c.RoundMinEvents, "1 to round_events")
 	fault(c.BootstrapEvents >= 1, "bootstrap_events", c.BootstrapEvents, "at least 1")
+	fault(c.BacklogEvents >= c.RoundEvents, "backlog_events", c.BacklogEvents, "at least round_events")
 	fault(c.LearnLimit >= 1, "learn_limit", c.LearnLimit, "at least 1")
 	fault(c.ReplayShare >= 0 && c.ReplayShare <= 100, "replay_share", c.ReplayShare, "0 to 100")
 	fault(c.ReplayLimit >= 0, "replay_limit", c.ReplayLimit, "at least 0")

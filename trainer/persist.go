@@ -156,6 +156,7 @@ func (t *Trainer) checkpoint(in assignment, out outcome) error {
 	if out.Live != nil {
 		c.Live = out.Live.Version
 	}
+	c.Deletions = in.gone
 	c.Cut, c.Wary, c.Rollbacks = next.Cut, next.Wary, next.Rollbacks
 	c.Watch = in.watch
 	if out.Live != nil && in.live != nil && out.Live.Round == next.Round && out.Live.Version != in.live.Version {
@@ -267,7 +268,10 @@ func (t *Trainer) apply(c checkpoint) error {
 	t.knowledge = k
 	t.collector = newCollector(t.rounds.rules, t.deps.MaxFuture, k)
 	t.collector.score = score
-	t.collector.users = users
+	t.collector.users, t.collector.deletions = users, c.Deletions
+	for _, u := range users {
+		t.collector.newest = max(t.collector.newest, u.newest)
+	}
 	t.collector.offsets, t.collector.from = maps.Clone(c.Offsets), maps.Clone(c.Offsets)
 	t.scores.restore(c.Scores)
 	return nil

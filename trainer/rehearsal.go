@@ -137,7 +137,7 @@ func (r *Rehearsal) Freeze() error {
 // window is the user's window as it is now.
 func (r *Rehearsal) window(user string) []schema.Interaction {
 	if u := r.collector.users[user]; u != nil {
-		return u.state.Entries()
+		return u.window().Entries()
 	}
 	return nil
 }

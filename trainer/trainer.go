@@ -8,6 +8,7 @@ import (
 	"maps"
 	"os"
 	"runtime"
+	"slices"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -41,6 +42,7 @@ type Deps struct {
 	Durable    Durable               // nil where Redis itself survives a kill
 	Tuner      Tuner                 // required for LearnerSequence and LearnerText
 	Text       TextModel             // required for LearnerText; the other learners do not ask it
+	Deletions  Deletions             // takes confirmations that users were forgotten; nil: nobody wants them
 	Catalogue  Catalogue             // what items are called; nil: titles have no say
 	MaxFuture  time.Duration         // how far an interaction may lie ahead of its record's time: ingest's value, so that both skip the same
 	Backend    string                // name of what computes, for the manifests
@@ -73,6 +75,8 @@ type Trainer struct {
 	lastReport time.Time
 	switched   chan switched // models that went live, from the round and the reporter to the loop
 
+	scrubbing     bool          // users are taken out of the checkpoint
+	scrubbed      bool          // since the last round began
 	moving        bool          // what a trial decided is being carried out
 	watched       schema.Round  // record of the round that made the live model, while its predecessor is kept
 	predecessorAt int64         // the age of the predecessor counts from this scored interaction
@@ -222,12 +226,17 @@ func (t *Trainer) loop(ctx context.Context, g *errgroup.Group, batches <-chan []
 	tick := time.NewTicker(t.tickEvery())
 	defer tick.Stop()
 	ended := make(chan moved, 1)
+	scrubbed := make(chan []schema.Deletion, 1)
 	t.lastRound = t.now()
 	for {
+		in := batches
+		if t.full() {
+			in = nil
+		}
 		select {
 		case <-ctx.Done():
 			return nil
-		case recs := <-batches:
+		case recs := <-in:
 			for _, r := range recs {
 				t.collector.observe(r)
 				runtime.Gosched() // scoring takes up to a millisecond: answers to users go first
@@ -238,6 +247,9 @@ func (t *Trainer) loop(ctx context.Context, g *errgroup.Group, batches <-chan []
 			t.recordAgain(ctx, g, f.outcome.Record)
 		case m := <-ended:
 			t.settle(m)
+		case gone := <-scrubbed:
+			t.scrubbing = false
+			t.log.Info("users were forgotten", "users", len(gone))
 		case jobs := <-answered:
 			t.scores.settle(jobs)
 		case s := <-t.switched:
@@ -247,10 +259,16 @@ func (t *Trainer) loop(ctx context.Context, g *errgroup.Group, batches <-chan []
 		t.scores.texts.offer(t.texts)
 		t.actOnTrials(ctx, g, ended)
 		t.offerReport(reports)
+		t.forgetUsers(ctx, g, scrubbed)
 		if err := t.start(ctx, g, done); err != nil {
 			return err
 		}
 	}
+}
+
+// full reports whether so much waits for the running round that reading must wait too: Kafka keeps the rest.
+func (t *Trainer) full() bool {
+	return (t.running || t.scrubbing || t.moving) && t.collector.fresh >= t.cfg.BacklogEvents
 }
 
 // tickEvery is how often the loop looks at the clock when no records come.
@@ -260,7 +278,7 @@ func (t *Trainer) tickEvery() time.Duration {
 
 // start begins a round, or publishes the first counts-only model, when it is time to.
 func (t *Trainer) start(ctx context.Context, g *errgroup.Group, done chan<- finished) error {
-	if t.running {
+	if t.running || t.scrubbing { // a round's checkpoint must not be overwritten by an older one
 		return nil
 	}
 	if t.live == nil && t.knowledge.Round == 0 && t.collector.fresh >= t.cfg.BootstrapEvents {
@@ -269,7 +287,7 @@ func (t *Trainer) start(ctx context.Context, g *errgroup.Group, done chan<- fini
 	if !t.due() || t.scores.shadow != nil || t.moving { // a candidate on trial keeps its rival until it is judged
 		return nil
 	}
-	t.running = true
+	t.running, t.scrubbed = true, false
 	in := t.cutNow()
 	g.Go(func() error {
 		var f finished
@@ -299,13 +317,14 @@ type assignment struct {
 	cut    cut
 	live   *liveModel
 	scores checkpointScores
-	watch  *trialState // of the live model's predecessor, nil for none
-	kept   string      // version of that predecessor
+	watch  *trialState       // of the live model's predecessor, nil for none
+	kept   string            // version of that predecessor
+	gone   []schema.Deletion // receipts that are open at the cut
 }
 
 func (t *Trainer) cutNow() assignment {
 	t.lastRound, t.cutAt = t.now(), t.scores.events()
-	in := assignment{base: t.knowledge, cut: t.collector.take(), live: t.live, scores: t.scores.checkpoint(), watch: t.scores.watch.state(t.watched)}
+	in := assignment{base: t.knowledge, cut: t.collector.take(), live: t.live, scores: t.scores.checkpoint(), watch: t.scores.watch.state(t.watched), gone: slices.Clone(t.collector.deletions)}
 	if in.watch != nil {
 		in.kept = in.watch.Other
 	}

@@ -183,6 +183,7 @@ type bench struct {
 	dir    string
 	tuner  *stubTuner
 	text   TextModel
+	gone   *receipts // nil: nobody takes confirmations
 	log    logLines
 	cfg    Config
 	rules  window.Rules
@@ -255,8 +256,12 @@ func newBench(t testing.TB, recs []broker.Record) *bench {
 // start runs a trainer and returns what stops it and hands back its error.
 func (b *bench) start() (stop func() error) {
 	b.t.Helper()
-	tr, err := New(b.cfg, b.rules, Deps{Open: b.topic.open, Publisher: b.pub, Redis: b.rdb, Keys: schema.NewKeys(""), Store: b.store,
-		Pointer: b.reg, Tuner: b.tuner, Text: b.text, Catalogue: b.titles, Backend: "stub", Logger: slog.New(slog.NewTextHandler(&b.log, nil)), MaxFuture: schema.DefaultMaxFuture, Dir: b.dir})
+	deps := Deps{Open: b.topic.open, Publisher: b.pub, Redis: b.rdb, Keys: schema.NewKeys(""), Store: b.store,
+		Pointer: b.reg, Tuner: b.tuner, Text: b.text, Catalogue: b.titles, Backend: "stub", Logger: slog.New(slog.NewTextHandler(&b.log, nil)), MaxFuture: schema.DefaultMaxFuture, Dir: b.dir}
+	if b.gone != nil {
+		deps.Deletions = b.gone
+	}
+	tr, err := New(b.cfg, b.rules, deps)
 	if err != nil {
 		b.t.Fatal(err)
 	}

@@ -17,6 +17,7 @@ import (
 
 	"github.com/softrec/softrec/cmd/softrec/config"
 	"github.com/softrec/softrec/cmd/softrec/probe"
+	"github.com/softrec/softrec/ingest/broker"
 	"github.com/softrec/softrec/schema"
 	"github.com/softrec/softrec/trainer/model/ranker"
 )
@@ -253,5 +254,69 @@ func TestOpenModels(t *testing.T) {
 	}
 	if _, err := os.Stat(cfg.DataDir); err == nil {
 		t.Error("looking for models made their folder")
+	}
+}
+
+// A deletion ends with a receipt that every part has signed, and nothing of the user is left where it can be asked for.
+func TestApp_aDeletionEndsWithAReceipt(t *testing.T) {
+	a, err := Open(t.Context(), settings(t, map[string]string{"data_dir": t.TempDir(), "serve.catalogue_poll": "50ms"}), slog.New(slog.DiscardHandler), "test", AllRoles()...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- a.Run(ctx) }()
+	defer func() {
+		cancel()
+		if err := errors.Join(<-done, a.Close()); err != nil {
+			t.Errorf("stop: %v", err)
+		}
+	}()
+	url, err := a.URL()
+	if err != nil {
+		t.Fatal(err)
+	}
+	transport := &http.Transport{}
+	defer transport.CloseIdleConnections()
+	client := probe.NewClient(url, &http.Client{Transport: transport})
+	clickAll(t, client, "anna", "teapot", "lantern", "mug")
+	clickAll(t, client, "ben", "teapot", "clock")
+	eventually(t, windowHolds(t, client, "anna", 3))
+	eventually(t, windowHolds(t, client, "ben", 2))
+	if _, err := client.Recommend(t.Context(), "anna", 3); err != nil {
+		t.Fatal(err)
+	}
+	id, err := client.Forget(t.Context(), "anna")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var d schema.Deletion
+	eventually(t, func() error {
+		if d, err = client.Deletion(t.Context(), "anna"); err == nil && !d.Complete {
+			err = fmt.Errorf("the receipt is not complete: %+v", d)
+		}
+		return err
+	})
+	if d.ID != id || d.By != schema.DeletionByAPI || d.UserID != "anna" || d.Requested.IsZero() {
+		t.Errorf("receipt %+v", d)
+	}
+	eventually(t, windowHolds(t, client, "anna", 0))
+	eventually(t, windowHolds(t, client, "ben", 2))
+	recent, err := a.Redis().LRange(t.Context(), a.Keys().RecentEvents(), 0, -1).Result()
+	if err != nil || strings.Contains(strings.Join(recent, " "), "anna") {
+		t.Errorf("newest events %v, %v", recent, err)
+	}
+	// A record without a value that somebody else writes is a deletion, too.
+	if err := a.Producer().Publish(t.Context(), schema.TopicInteractions, broker.Record{Key: []byte("ben")}); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, func() error {
+		if d, err = client.Deletion(t.Context(), "ben"); err == nil && !d.Complete {
+			err = fmt.Errorf("the receipt is not complete: %+v", d)
+		}
+		return err
+	})
+	if d.By != schema.DeletionByTombstone || !strings.HasPrefix(d.ID, "record-") {
+		t.Errorf("receipt %+v", d)
 	}
 }

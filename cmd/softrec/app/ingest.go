@@ -7,6 +7,7 @@ import (
 	"github.com/softrec/softrec/ingest"
 	"github.com/softrec/softrec/ingest/broker"
 	"github.com/softrec/softrec/ingest/catalog"
+	"github.com/softrec/softrec/ingest/deletion"
 	"github.com/softrec/softrec/ingest/window"
 )
 
@@ -60,7 +61,11 @@ func (a *App) consumers(open func(topic, group string) (*broker.GroupSource, err
 	if err != nil {
 		return nil, err
 	}
-	consumer, err := ingest.New(cfg, events, windows, a.producer, append(opts, ingest.WithPage(ingest.NewPage(a.rdb, keys)))...)
+	receipts, err := deletion.New(a.rdb, keys)
+	if err != nil {
+		return nil, err
+	}
+	consumer, err := ingest.New(cfg, events, windows, a.producer, append(opts, ingest.WithPage(ingest.NewPage(a.rdb, keys)), ingest.WithDeletions(receipts))...)
 	if err != nil {
 		return nil, err
 	}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/softrec/softrec/ingest/broker"
 	"github.com/softrec/softrec/ingest/catalog"
+	"github.com/softrec/softrec/ingest/deletion"
 	"github.com/softrec/softrec/ingest/window"
 	"github.com/softrec/softrec/schema"
 	"github.com/softrec/softrec/serve"
@@ -33,10 +34,14 @@ func (a *App) addServe() error {
 	if err != nil {
 		return err
 	}
+	receipts, err := deletion.New(rdb, keys)
+	if err != nil {
+		return err
+	}
 	sink := sink{pub: a.producer, events: a.cfg.Ingest.Topic, items: a.cfg.Ingest.ItemsTopic}
 	deps := serve.Deps{
 		Redis: rdb, Keys: keys, Windows: windows, Catalogue: catalog.NewView(items), Items: items,
-		Registry: a.stage.registry(snapshot.NewRegistry(rdb, keys)), Snapshots: models, Decode: a.stage.decoder(), Events: sink, Changes: itemSink{sink},
+		Registry: a.stage.registry(snapshot.NewRegistry(rdb, keys)), Snapshots: models, Decode: a.stage.decoder(), Events: sink, Changes: itemSink{sink}, Deletions: receipts,
 		Clock: a.stage.Now, Effective: a.loaded.Effective(), Version: a.version, Logger: a.log, Registerer: a.metrics, Gatherer: a.metrics,
 	}
 	if a.language != nil {
@@ -76,9 +81,9 @@ func (s sink) Publish(ctx context.Context, events []schema.Event) error {
 	return s.pub.Publish(ctx, s.events, recs...)
 }
 
-// Forget sends the user's tombstone.
-func (s sink) Forget(ctx context.Context, user string) error {
-	return s.pub.Publish(ctx, s.events, broker.Record{Key: []byte(user)})
+// Forget sends the user's tombstone with the name of its receipt.
+func (s sink) Forget(ctx context.Context, user, id string) error {
+	return s.pub.Publish(ctx, s.events, broker.Record{Key: []byte(user), Headers: map[string]string{schema.HeaderDeletion: id}})
 }
 
 // itemSink writes catalogue changes to Kafka.

@@ -8,6 +8,7 @@ import (
 	"github.com/gomlx/compute"
 
 	"github.com/softrec/softrec/ingest/broker"
+	"github.com/softrec/softrec/ingest/deletion"
 	"github.com/softrec/softrec/trainer"
 	"github.com/softrec/softrec/trainer/model/backend"
 	"github.com/softrec/softrec/trainer/model/seqtrain"
@@ -24,6 +25,10 @@ func (a *App) addTrainer() error {
 	if err != nil {
 		return err
 	}
+	receipts, err := deletion.New(a.rdb, a.cfg.Redis.Keys())
+	if err != nil {
+		return err
+	}
 	deps := trainer.Deps{
 		Open: func(ctx context.Context, from map[int]int64) (trainer.Source, error) {
 			if err := a.awaitTopics(ctx); err != nil {
@@ -32,7 +37,7 @@ func (a *App) addTrainer() error {
 			return broker.NewPartitionSource(a.kafka, a.cfg.Ingest.Topic, from, a.brokerOptions("trainer")...)
 		},
 		Publisher: a.producer, Redis: a.rdb, Keys: a.cfg.Redis.Keys(), Store: models, Pointer: snapshot.NewRegistry(a.rdb, a.cfg.Redis.Keys()),
-		Catalogue: titles, MaxFuture: a.cfg.Ingest.MaxFuture, Backend: "none", Registerer: a.metrics, Logger: a.log.With("component", "trainer"),
+		Deletions: receipts, Catalogue: titles, MaxFuture: a.cfg.Ingest.MaxFuture, Backend: "none", Registerer: a.metrics, Logger: a.log.With("component", "trainer"),
 	}
 	if a.cfg.DataDir != "" {
 		deps.Dir = filepath.Join(a.cfg.DataDir, "trainer")

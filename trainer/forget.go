@@ -1,0 +1,165 @@
+package trainer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/softrec/softrec/ingest/broker"
+	"github.com/softrec/softrec/schema"
+	"github.com/softrec/softrec/trainer/model/counts"
+)
+
+// Deletions takes the trainer's confirmations; ingest/deletion.Store is one.
+type Deletions interface {
+	Open(ctx context.Context, d schema.Deletion) error
+	Confirm(ctx context.Context, id, part string, at time.Time) error
+}
+
+// What the trainer holds of a user stands in three places: in the collector, from which the tombstone takes it at once; in
+// what the rounds have learnt, from which it goes when no round is at work on it; and in the checkpoint, which is written again
+// without the user then. Only after both are the parts confirmed. After a kill in between the tombstone is read again, or its receipt
+// stands in the checkpoint: none stays open.
+
+// deletionOf is the receipt of a user's tombstone, under the name that ingest gives it.
+func deletionOf(rec broker.Record) schema.Deletion {
+	d := schema.Deletion{ID: rec.Headers[schema.HeaderDeletion], UserID: string(rec.Key), By: schema.DeletionByAPI, Requested: rec.Time}
+	if schema.CheckUserID(d.ID) != nil {
+		d.ID, d.By = schema.DeletionID(rec.Partition, rec.Offset), schema.DeletionByTombstone
+	}
+	return d
+}
+
+// forgets reports whether there are users to forget and nothing is at work on what is learnt. Rounds and deletions take turns
+// where both are due: neither holds the other up for ever.
+func (t *Trainer) forgets() bool {
+	return len(t.collector.deletions) > 0 && !t.running && !t.moving && !t.scrubbing && !(t.scrubbed && t.due())
+}
+
+// forgetUsers takes users out of what the rounds have learnt and of the trials, and then, beside the loop, out of the checkpoint.
+func (t *Trainer) forgetUsers(ctx context.Context, g *errgroup.Group, done chan<- []schema.Deletion) {
+	if !t.forgets() {
+		return
+	}
+	gone := t.collector.deletions
+	t.collector.deletions = nil
+	k := &t.knowledge
+	k.Counts = k.Counts.Clone() // the live model shares what it was made of
+	for _, d := range gone {
+		k.Carried = dropUser(k.Carried, d.UserID)
+		k.Replay.forget(d.UserID)
+		k.Counts.Forget(counts.UserKey(d.UserID))
+		t.scores.forget(d)
+	}
+	t.scrubbing, t.scrubbed = true, true
+	g.Go(func() error {
+		err := t.patiently(ctx, "forget users", func(ctx context.Context) error { return t.forgotten(ctx, gone) })
+		if err != nil && ctx.Err() == nil {
+			return fmt.Errorf("forget %d users: %w", len(gone), err)
+		}
+		if err == nil {
+			done <- gone // there is room: one at a time
+		}
+		return nil
+	})
+}
+
+// forgotten cleans the checkpoint and confirms.
+func (t *Trainer) forgotten(ctx context.Context, gone []schema.Deletion) error {
+	at := t.now()
+	if err := t.scrub(gone); err != nil {
+		return err
+	}
+	if t.deps.Deletions == nil {
+		return nil
+	}
+	for _, d := range gone {
+		if err := t.deps.Deletions.Open(ctx, d); err != nil { // the trainer may be faster than ingest
+			return err
+		}
+		for part, at := range map[string]time.Time{schema.PartTrainer: at, schema.PartCheckpoint: t.now()} {
+			if err := t.deps.Deletions.Confirm(ctx, d.ID, part, at); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// scrub writes the checkpoint again without the users of gone. What it says of its offsets stays true: a start from it reads
+// what followed, the tombstones among it, over users that have no window.
+func (t *Trainer) scrub(gone []schema.Deletion) error {
+	if t.deps.Dir == "" {
+		return nil
+	}
+	c, err := loadCheckpoint(t.deps.Dir)
+	if errors.Is(err, errNoCheckpoint) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if err := c.forget(t.cfg.Counts, gone); err != nil {
+		return err
+	}
+	return c.save(t.deps.Dir)
+}
+
+// forget takes users out of c.
+func (c *checkpoint) forget(cfg counts.Config, gone []schema.Deletion) error {
+	learnt := counts.NewCounts(cfg)
+	if err := learnt.UnmarshalBinary(c.Counts); err != nil {
+		return fmt.Errorf("forget users: counts of the checkpoint: %w", err)
+	}
+	drop := make(map[string]bool, len(gone))
+	for _, d := range gone {
+		drop[d.UserID] = true
+		learnt.Forget(counts.UserKey(d.UserID))
+		c.Carried = dropUser(c.Carried, d.UserID)
+		c.Replay.forget(d.UserID)
+		for _, s := range []*trialState{c.Shadow, c.Watch} {
+			if s != nil {
+				hideUser(s.Users, d)
+			}
+		}
+	}
+	users := c.Users[:0:0]
+	for _, u := range c.Users {
+		if !drop[u.ID] {
+			users = append(users, u)
+		}
+	}
+	c.Users = users
+	var err error
+	if c.Counts, err = learnt.MarshalBinary(); err != nil {
+		return fmt.Errorf("forget users: counts of the checkpoint: %w", err)
+	}
+	return nil
+}
+
+// forget takes a user out of the scores. The lines of a trial stay, as its looks fall at fixed numbers of them, but nobody
+// can tell any more whose they were.
+func (p *prequential) forget(d schema.Deletion) {
+	delete(p.answers, d.UserID)
+	for _, t := range []*trial{p.shadow, p.watch} {
+		if t != nil {
+			hideUser(t.users, d)
+		}
+	}
+}
+
+// hideUser puts the hash of a receipt where the hash of its user stands.
+func hideUser(users []uint64, d schema.Deletion) {
+	have := userKey(d.UserID)
+	h := fnv.New64a()
+	h.Write([]byte("forgotten\x00" + d.ID))
+	for i, u := range users {
+		if u == have {
+			users[i] = h.Sum64()
+		}
+	}
+}

@@ -1,0 +1,142 @@
+package trainer
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/softrec/softrec/ingest/broker"
+	"github.com/softrec/softrec/schema"
+	"github.com/softrec/softrec/trainer/model/counts"
+)
+
+// receipts keeps what was confirmed.
+type receipts struct {
+	mu     sync.Mutex
+	opened map[string]schema.Deletion
+	parts  map[string][]string
+}
+
+func (r *receipts) Open(_ context.Context, d schema.Deletion) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.opened[d.ID] = d
+	return nil
+}
+
+func (r *receipts) Confirm(_ context.Context, id, part string, _ time.Time) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.parts[id] = append(r.parts[id], part)
+	return nil
+}
+
+func (r *receipts) confirmed(id string) func() bool {
+	return func() bool {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		return slices.Contains(r.parts[id], schema.PartTrainer) && slices.Contains(r.parts[id], schema.PartCheckpoint)
+	}
+}
+
+// holds names the parts of a checkpoint that have something of a user.
+func (c checkpoint) holds(t *testing.T, cfg counts.Config, user string) (where []string) {
+	t.Helper()
+	of := func(s segment) bool { return s.User == user }
+	if slices.ContainsFunc(c.Carried, of) {
+		where = append(where, "held out")
+	}
+	if slices.ContainsFunc(c.Replay.Segs, of) {
+		where = append(where, "replay")
+	}
+	if slices.ContainsFunc(c.Users, func(u userBlob) bool { return u.ID == user }) {
+		where = append(where, "windows")
+	}
+	for _, s := range []*trialState{c.Shadow, c.Watch} {
+		if s != nil && slices.Contains(s.Users, userKey(user)) {
+			where = append(where, "trial")
+		}
+	}
+	learnt := counts.NewCounts(cfg)
+	if err := learnt.UnmarshalBinary(c.Counts); err != nil {
+		t.Fatal(err)
+	}
+	before, _ := learnt.MarshalBinary()
+	learnt.Forget(counts.UserKey(user))
+	if after, _ := learnt.MarshalBinary(); string(before) != string(after) {
+		where = append(where, "counts")
+	}
+	return where
+}
+
+// A user whose tombstone was read is nowhere in the checkpoint once the receipt says so, without a round in between, and after
+// a restart and another round no more.
+func TestTrainer_forgetsAUser(t *testing.T) {
+	recs := stream(t, 1, 1, 20, 40, 700)[0]
+	const at = 480 // of the tombstone: after two rounds
+	user := string(recs[300].Key)
+	tombstone := broker.Record{Topic: recs[0].Topic, Offset: recs[at-1].Offset + 1, Key: []byte(user), Headers: map[string]string{schema.HeaderDeletion: "d1"}}
+	tail := slices.DeleteFunc(slices.Clone(recs[at:]), func(r broker.Record) bool { return string(r.Key) == user })
+	for i := range tail {
+		tail[i].Offset++
+	}
+	b := newBench(t, slices.Concat(recs[:at], []broker.Record{tombstone}, tail))
+	b.gone = &receipts{opened: map[string]schema.Deletion{}, parts: map[string][]string{}}
+	stop := b.start()
+	b.topic.release(250)
+	until(t, "round 1", b.checkpointed(1))
+	b.topic.release(at - 250)
+	until(t, "round 2", b.checkpointed(2))
+	c, err := loadCheckpoint(b.dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if where := c.holds(t, b.cfg.Counts, user); !slices.Contains(where, "windows") || !slices.Contains(where, "counts") {
+		t.Fatalf("the test proves nothing: before its deletion the user stands in %v only", where)
+	}
+	b.topic.release(1)
+	until(t, "the receipt", b.gone.confirmed("d1"))
+	after, err := loadCheckpoint(b.dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if where := after.holds(t, b.cfg.Counts, user); len(where) > 0 {
+		t.Errorf("after the receipt the checkpoint still has the user in %v", where)
+	}
+	if after.Round != 2 || len(after.Users) != len(c.Users)-1 || after.Offsets[0] != c.Offsets[0] {
+		t.Errorf("round %d, %d users, offsets %v; before round %d, %d users, offsets %v", after.Round, len(after.Users), after.Offsets, c.Round, len(c.Users), c.Offsets)
+	}
+	if d := b.gone.opened["d1"]; d.UserID != user || d.By != schema.DeletionByAPI {
+		t.Errorf("receipt %+v", d)
+	}
+	if err := stop(); err != nil {
+		t.Fatal(err)
+	}
+	stop = b.start()
+	b.topic.release(len(tail))
+	until(t, "round 3", b.checkpointed(3))
+	if err := stop(); err != nil {
+		t.Fatal(err)
+	}
+	if c, err = loadCheckpoint(b.dir); err != nil {
+		t.Fatal(err)
+	}
+	if where := c.holds(t, b.cfg.Counts, user); len(where) > 0 {
+		t.Errorf("after another round the user stands in %v", where)
+	}
+}
+
+func TestTrial_forgetsAUser(t *testing.T) {
+	tr := newTrial(DefaultConfig(), trialWatch, &liveModel{}, &liveModel{})
+	for _, u := range []string{"a", "b", "a"} {
+		tr.add(u, 1, 2, nil)
+	}
+	p := newPrequential(DefaultConfig())
+	p.watch, p.answers["a"] = tr, &basketAnswer{}
+	p.forget(schema.Deletion{ID: "d", UserID: "a"})
+	if slices.Contains(tr.users, userKey("a")) || tr.users[0] != tr.users[2] || tr.users[1] != userKey("b") || len(tr.ranks) != 3 || p.answers["a"] != nil {
+		t.Errorf("users %v, %d lines", tr.users, len(tr.ranks))
+	}
+}
