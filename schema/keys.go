@@ -65,12 +65,16 @@ func (k Keys) RecentEvents() string { return k.Prefix + ":{page}:recent" }
 // IngestStatus is the hash instance -> IngestStatus, refreshed every second by every ingest process.
 func (k Keys) IngestStatus() string { return k.Prefix + ":{page}:ingest" }
 
-// Deletion is the hash of one deletion's receipt, and UserDeletion names the newest one of a user.
-func (k Keys) Deletion(id string) string       { return k.Prefix + ":{deletions}:id:" + id }
+// Deletion is the hash of one deletion's receipt.
+func (k Keys) Deletion(id string) string { return k.Prefix + ":{deletions}:id:" + id }
+
+// UserDeletion is the string with the id of a user's newest receipt.
 func (k Keys) UserDeletion(user string) string { return k.Prefix + ":{deletions}:user:" + user }
 
-// DeletionLog is the list of users whose windows were emptied, newest first; DeletionCount counts them.
-func (k Keys) DeletionLog() string   { return k.Prefix + ":{deletions}:log" }
+// DeletionLog is the list of users whose windows were emptied, newest first.
+func (k Keys) DeletionLog() string { return k.Prefix + ":{deletions}:log" }
+
+// DeletionCount counts the users ever put into DeletionLog.
 func (k Keys) DeletionCount() string { return k.Prefix + ":{deletions}:count" }
 
 // PartitionKey is the name of a partition in JSON maps of offsets.

@@ -73,3 +73,10 @@ func (c *Client) User(ctx context.Context, id string) (schema.Window, error) {
 func (c *Client) ForgetUser(ctx context.Context, id string) (gone bool, err error) {
 	return c.change(ctx, request{method: http.MethodDelete, path: below("users", id)})
 }
+
+// UserDeletion returns the receipt of the newest deletion of a user, which says when each part of softrec had nothing of the
+// user any more.
+func (c *Client) UserDeletion(ctx context.Context, id string) (d schema.Deletion, err error) {
+	err = c.get(ctx, below("users", id, "deletion"), nil, &d)
+	return d, err
+}

@@ -278,7 +278,10 @@ func TestApp_aDeletionEndsWithAReceipt(t *testing.T) {
 	}
 	transport := &http.Transport{}
 	defer transport.CloseIdleConnections()
-	client := probe.NewClient(url, &http.Client{Transport: transport})
+	client, err := probe.NewClient(url, &http.Client{Transport: transport})
+	if err != nil {
+		t.Fatal(err)
+	}
 	clickAll(t, client, "anna", "teapot", "lantern", "mug")
 	clickAll(t, client, "ben", "teapot", "clock")
 	eventually(t, windowHolds(t, client, "anna", 3))
@@ -286,8 +289,7 @@ func TestApp_aDeletionEndsWithAReceipt(t *testing.T) {
 	if _, err := client.Recommend(t.Context(), "anna", 3); err != nil {
 		t.Fatal(err)
 	}
-	id, err := client.Forget(t.Context(), "anna")
-	if err != nil {
+	if err := client.Forget(t.Context(), "anna"); err != nil {
 		t.Fatal(err)
 	}
 	var d schema.Deletion
@@ -297,7 +299,7 @@ func TestApp_aDeletionEndsWithAReceipt(t *testing.T) {
 		}
 		return err
 	})
-	if d.ID != id || d.By != schema.DeletionByAPI || d.UserID != "anna" || d.Requested.IsZero() {
+	if d.ID == "" || d.By != schema.DeletionByAPI || d.UserID != "anna" || d.Requested.IsZero() {
 		t.Errorf("receipt %+v", d)
 	}
 	eventually(t, windowHolds(t, client, "anna", 0))

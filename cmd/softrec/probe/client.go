@@ -27,20 +27,15 @@ func (c *Client) Window(ctx context.Context, user string) (schema.Window, error)
 	return c.api.User(ctx, user)
 }
 
-// Forget deletes user and returns the id of the receipt.
-func (c *Client) Forget(ctx context.Context, user string) (string, error) {
-	var out struct {
-		Deletion string `json:"deletion"`
-	}
-	err := c.do(ctx, http.MethodDelete, "/v1/users/"+url.PathEscape(user), nil, &out)
-	return out.Deletion, err
+// Forget deletes user.
+func (c *Client) Forget(ctx context.Context, user string) error {
+	_, err := c.api.ForgetUser(ctx, user)
+	return err
 }
 
 // Deletion asks for the receipt of the newest deletion of user.
 func (c *Client) Deletion(ctx context.Context, user string) (schema.Deletion, error) {
-	var d schema.Deletion
-	err := c.do(ctx, http.MethodGet, "/v1/users/"+url.PathEscape(user)+"/deletion", nil, &d)
-	return d, err
+	return c.api.UserDeletion(ctx, user)
 }
 
 // Item asks for one item of the catalogue.
