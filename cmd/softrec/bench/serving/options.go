@@ -19,6 +19,7 @@ type Options struct {
 	Share       float64       // of the closed loop's rate that the open loop sends
 	Learn       int           // newest interactions the model learns wholly; older ones count in popularity and transitions
 	Clicks      int           // measured from the click to the changed answer
+	Overload    float64       // times the closed loop's rate to send at once, 0 for none
 	Swaps       int           // of the model under load, 0 for none
 	Seed        uint64        // of the shop
 	Profile     string        // folder for CPU profiles of the server under each load, empty for none
@@ -52,6 +53,9 @@ func (o Options) Validate() error {
 	between("swaps", o.Swaps, 0, 100_000)
 	if !(o.Seconds > 0 && o.Seconds <= 3600) {
 		faults = append(faults, fmt.Errorf("--seconds %v: want more than 0, at most 3600", o.Seconds))
+	}
+	if o.Overload != 0 && !(o.Overload > 1 && o.Overload <= 100) {
+		faults = append(faults, fmt.Errorf("--overload %v: want more than 1, at most 100, or 0 for none", o.Overload))
 	}
 	if !(o.Share > 0 && o.Share <= 1) {
 		faults = append(faults, fmt.Errorf("--share %v: want more than 0, at most 1", o.Share))

@@ -3,32 +3,35 @@ package serving
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
+	"slices"
 	"strings"
 	"text/tabwriter"
 )
 
 // Result is what a run found.
 type Result struct {
-	Items        int      `json:"items"`
-	Users        int      `json:"users"`
-	Connections  int      `json:"connections"`
-	Cores        int      `json:"cores"` // shared by load, server, Redis and Kafka
-	Seconds      float64  `json:"seconds"`
-	Go           string   `json:"go"`
-	Redis        string   `json:"redis"` // "embedded" or an address
-	ReferenceRPS float64  `json:"reference_rps"`
-	CompareRPS   float64  `json:"compare_rps,omitempty"`
-	Share        float64  `json:"unchanged_share"` // of reference_rps
-	Reference    Load     `json:"reference"`
-	Compare      *Load    `json:"compare,omitempty"`
-	Unchanged    Load     `json:"unchanged"`
-	Changed      Load     `json:"changed"`
-	Click        Click    `json:"click_to_answer_ms"`
-	Swaps        *Swaps   `json:"swaps,omitempty"`
-	Vitals       []Vitals `json:"server"`
-	LoadBefore   string   `json:"load_before"` // others' work on the machine
-	LoadAfter    string   `json:"load_after"`
+	Items        int                 `json:"items"`
+	Users        int                 `json:"users"`
+	Connections  int                 `json:"connections"`
+	Cores        int                 `json:"cores"` // shared by load, server, Redis and Kafka
+	Seconds      float64             `json:"seconds"`
+	Go           string              `json:"go"`
+	Redis        string              `json:"redis"` // "embedded" or an address
+	ReferenceRPS float64             `json:"reference_rps"`
+	CompareRPS   float64             `json:"compare_rps,omitempty"`
+	Share        float64             `json:"unchanged_share"` // of reference_rps
+	Reference    Load                `json:"reference"`
+	Compare      *Load               `json:"compare,omitempty"`
+	Unchanged    Load                `json:"unchanged"`
+	Changed      Load                `json:"changed"`
+	Click        Click               `json:"click_to_answer_ms"`
+	Swaps        *Swaps              `json:"swaps,omitempty"`
+	Overload     map[string]Overload `json:"overload,omitempty"` // of unchanged and of freshly computed answers
+	Vitals       []Vitals            `json:"server"`
+	LoadBefore   string              `json:"load_before"` // others' work on the machine
+	LoadAfter    string              `json:"load_after"`
 }
 
 // sum fills in what follows from the rest.
@@ -79,6 +82,11 @@ func Table(r Result) string {
 	}
 	if s := r.Swaps; s != nil {
 		fmt.Fprintf(&b, "%d model swaps at %.0f/s: p99 %.2f ms, %.2f ms without, ratio %.2f, failed %d of %d\n", s.Swaps, s.During.Rate, s.During.P99, s.Before.P99, s.Ratio, s.During.Failed, s.During.Requests)
+	}
+	for _, name := range slices.Sorted(maps.Keys(r.Overload)) {
+		o := r.Overload[name]
+		fmt.Fprintf(&b, "overload, %s: %.0f/s sent, %.1f times the peak; answered %.0f/s, %.2f of the peak, p50 %.2f ms, p99 %.2f ms; refused %.0f/s, p99 %.2f ms; failed %d; at half the peak afterwards %.4f refused or failed\n",
+			name, o.Rate, o.Factor, o.Goodput, o.Share, o.P50, o.P99, o.Shed, o.ShedP99, o.Failed, o.Recovers)
 	}
 	for _, v := range r.Vitals {
 		fmt.Fprintf(&b, "server, %s: %.0f us of CPU, %.0f allocations and %.0f bytes a request; heap %.0f MB, resident %.0f MB\n", v.Load, v.CPU, v.Allocations, v.Bytes, v.HeapMB, v.ResidentMB)

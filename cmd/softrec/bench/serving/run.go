@@ -234,6 +234,11 @@ func (b *lab) measure(ctx context.Context, r *Result) (err error) {
 			return err
 		}
 	}
+	if b.o.Overload > 0 {
+		if err := b.overloads(ctx, r); err != nil {
+			return err
+		}
+	}
 	r.sum()
 	return nil
 }

@@ -24,7 +24,7 @@ func binary(t *testing.T) string {
 func small(t *testing.T) Options {
 	o := DefaultOptions()
 	o.Items, o.Users, o.Connections, o.Seconds, o.Warm = 300, 200, 4, 0.5, 100*time.Millisecond
-	o.Learn, o.Clicks, o.Swaps, o.JSON = 2000, 5, 4, filepath.Join(t.TempDir(), "serve.json")
+	o.Learn, o.Clicks, o.Swaps, o.Overload, o.JSON = 2000, 5, 4, 2, filepath.Join(t.TempDir(), "serve.json")
 	return o
 }
 
@@ -54,6 +54,11 @@ func TestRun_allProcesses(t *testing.T) {
 	if r.Compare == nil || r.Compare.Failed != r.Compare.Requests || r.Compare.Fault == "" {
 		t.Errorf("the server that is not there: %+v", r.Compare)
 	}
+	for _, name := range []string{"unchanged", "computed"} {
+		if over := r.Overload[name]; over.Failed != 0 || over.Goodput <= 0 || over.P99 < over.P50 || over.Rate < 1.9*over.Peak {
+			t.Errorf("overload, %s: %+v", name, over)
+		}
+	}
 	if r.Click.Clicks != o.Clicks || r.Click.P50 <= 0 || r.Swaps.Swaps != o.Swaps {
 		t.Errorf("clicks %+v, swaps %+v", r.Click, r.Swaps)
 	}
@@ -76,9 +81,9 @@ func TestRun_allProcesses(t *testing.T) {
 }
 
 func TestOptions_everyFaultIsNamed(t *testing.T) {
-	o := Options{Items: 1, Users: 0, Connections: 0, Learn: 0, Clicks: -1, Swaps: -1, Seconds: 0, Share: 2, Kafka: "a:1", Compare: "ftp://x/"}
+	o := Options{Items: 1, Users: 0, Connections: 0, Learn: 0, Clicks: -1, Swaps: -1, Overload: 0.5, Seconds: 0, Share: 2, Kafka: "a:1", Compare: "ftp://x/"}
 	err := o.Validate()
-	for _, want := range []string{"--items 1", "--users 0", "--connections 0", "--learn 0", "--clicks -1", "--swaps -1", "--seconds 0", "--share 2", `--kafka "a:1"`, "--compare", "{user}"} {
+	for _, want := range []string{"--items 1", "--users 0", "--connections 0", "--learn 0", "--clicks -1", "--swaps -1", "--overload 0.5", "--seconds 0", "--share 2", `--kafka "a:1"`, "--compare", "{user}"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("no %q in: %v", want, err)
 		}
