@@ -26,6 +26,7 @@ type Overload struct {
 	P99      float64 `json:"p99_ms"`
 	Max      float64 `json:"max_ms"`
 	ShedP99  float64 `json:"shed_p99_ms"` // of the refusals
+	CPU      float64 `json:"cpu_us"`      // of the server, for each request that was answered or refused
 	Fault    string  `json:"fault,omitempty"`
 	Recovers float64 `json:"recovers_share"` // failed or refused share of requests at half the peak, a second after the overload
 }
@@ -110,12 +111,21 @@ func (b *lab) overload(ctx context.Context, peak, factor float64, path func(n in
 		return &crowdLoad{addr: b.serve, path: path, users: b.o.Users, workers: overloadConnections, interval: time.Duration(float64(time.Second) / rate), warm: warm, length: length}
 	}
 	over := load(peak*factor, b.o.Warm, length)
+	before, err := b.vitals(ctx)
+	if err != nil {
+		return Overload{}, err
+	}
 	answers, refusals := over.run(ctx)
+	spent, err := b.vitals(ctx)
+	if err != nil {
+		return Overload{}, err
+	}
 	out := Overload{
 		Peak: peak, Factor: factor, Rate: peak * factor, Goodput: float64(over.good.Load()) / length.Seconds(), Shed: float64(over.shed.Load()) / length.Seconds(),
 		Failed: over.failed.Load(), P50: ms(answers, 50), P99: ms(answers, 99), Max: float64(answers.Max()) / 1000, ShedP99: ms(refusals, 99),
 	}
 	out.Share = out.Goodput / peak
+	out.CPU = spent.since(before, "", Load{Requests: over.arrivals.Load()}).CPU
 	after := load(peak/2, time.Second, min(length, 5*time.Second))
 	after.run(ctx)
 	if all := after.good.Load() + after.shed.Load() + after.failed.Load(); all > 0 {

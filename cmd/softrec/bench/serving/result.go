@@ -85,8 +85,8 @@ func Table(r Result) string {
 	}
 	for _, name := range slices.Sorted(maps.Keys(r.Overload)) {
 		o := r.Overload[name]
-		fmt.Fprintf(&b, "overload, %s: %.0f/s sent, %.1f times the peak; answered %.0f/s, %.2f of the peak, p50 %.2f ms, p99 %.2f ms; refused %.0f/s, p99 %.2f ms; failed %d; at half the peak afterwards %.4f refused or failed\n",
-			name, o.Rate, o.Factor, o.Goodput, o.Share, o.P50, o.P99, o.Shed, o.ShedP99, o.Failed, o.Recovers)
+		fmt.Fprintf(&b, "overload, %s: %.0f/s sent, %.1f times the peak; answered %.0f/s, %.2f of the peak, p50 %.2f ms, p99 %.2f ms; refused %.0f/s, p99 %.2f ms; %.0f us of CPU for each of both; failed %d; at half the peak afterwards %.4f refused or failed\n",
+			name, o.Rate, o.Factor, o.Goodput, o.Share, o.P50, o.P99, o.Shed, o.ShedP99, o.CPU, o.Failed, o.Recovers)
 	}
 	for _, v := range r.Vitals {
 		fmt.Fprintf(&b, "server, %s: %.0f us of CPU, %.0f allocations and %.0f bytes a request; heap %.0f MB, resident %.0f MB\n", v.Load, v.CPU, v.Allocations, v.Bytes, v.HeapMB, v.ResidentMB)
