@@ -63,7 +63,7 @@ func TestServe_logsNoSecret(t *testing.T) {
 		code      int
 	}{
 		{"/v1/recommend/u", reader, 200}, {"/v1/recommend/u", "", 401}, {"/v1/recommend/u", wrong, 401}, {"/v1/popular", "not-a-key-s3cret", 401},
-		{"/v1/popular?api_key=" + reader, "", 401}, {"/v1/models?key=" + chief, reader, 200}, {"/v1/nothing", chief, 404},
+		{"/v1/popular?api_key=" + reader, "", 401}, {"/v1/models?key=" + chief, reader, 422}, {"/v1/nothing", chief, 404},
 	} {
 		if code, body := ask(t, p.url+tt.path, tt.key); code != tt.code || tt.key != "" && strings.Contains(body, tt.key) {
 			t.Errorf("%s: status %d, want %d: %s", tt.path, code, tt.code, body)
