@@ -21,11 +21,11 @@ func newOverload(cfg shed.Config) *overload {
 	return &overload{controller: c, reads: c.Limiter(), writes: c.Limiter()}
 }
 
-// of is the limiter of a request; nil for what is never refused: the page, the OpenAPI document, streams, which last as long as
-// somebody watches and have a bound of their own, and preflights.
+// of is the limiter of a request; nil for what is never refused: the page, the OpenAPI document, gRPC's health and reflection,
+// streams, which last as long as somebody watches and have a bound of their own, and preflights.
 func (o *overload) of(r *http.Request) *shed.Limiter {
 	path := r.URL.Path
-	if !strings.HasPrefix(path, "/v1/") || path == livePath || r.Method == http.MethodOptions {
+	if !underAPI(path) || path == openAPIPath || path == livePath || strings.HasPrefix(path, "/grpc.") || r.Method == http.MethodOptions {
 		return nil
 	}
 	if question(r) {

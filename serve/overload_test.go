@@ -21,7 +21,7 @@ func TestOverload_refusesAtOnceAndTakesUpAgain(t *testing.T) {
 	}
 	<-entered
 	<-entered
-	for path, code := range map[string]int{"/v1/recommend/u3": 503, "/v1/popular": 503, "/v1/nothing": 503, "/openapi.json": 200, "/": 200} {
+	for path, code := range map[string]int{"/v1/recommend/u3": 503, "/v1/popular": 503, "/v1/nothing": 503, "/api/recommend/u3": 503, "/openapi.json": 200, "/": 200} {
 		r := st.do("GET", path, "")
 		if r.Code != code || code == 503 && r.Header.Get("Retry-After") != "1" {
 			t.Errorf("%s: status %d, want %d, %v", path, r.Code, code, r.Header)
