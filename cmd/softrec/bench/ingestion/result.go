@@ -29,6 +29,7 @@ type Result struct {
 	Ingest  float64                 `json:"ingest"`
 	Ratio   float64                 `json:"ratio"` // of ingest to the slower of the others, median of the rounds
 	Ratios  pairs.Spread            `json:"ratios"`
+	CPU     CPU                     `json:"cpu_us"` // medians
 	Rounds  []Round                 `json:"rounds"`
 	Visible Quantiles               `json:"visible_ms"`
 	Loops   []Visible               `json:"open_loop,omitempty"`
@@ -37,8 +38,17 @@ type Result struct {
 	After   string                  `json:"load_after"`
 }
 
-// Round is one turn of each contestant, events/s.
+// Round is one turn of each contestant, events/s, with what each cost this process.
 type Round struct {
+	Read   float64 `json:"read_only"`
+	Script float64 `json:"script_only"`
+	Ingest float64 `json:"ingest"`
+	CPU    CPU     `json:"cpu_us"`
+}
+
+// CPU is processor time of this process, microseconds an event, the embedded pair's included where that is in it. Unlike rates it means
+// something on a machine that others use, too.
+type CPU struct {
 	Read   float64 `json:"read_only"`
 	Script float64 `json:"script_only"`
 	Ingest float64 `json:"ingest"`
@@ -67,6 +77,11 @@ func (r *Result) sum() {
 	r.Ingest = column(func(r Round) float64 { return r.Ingest }).Median
 	r.Ratios = column(Round.ratio)
 	r.Ratio = r.Ratios.Median
+	r.CPU = CPU{
+		Read:   column(func(r Round) float64 { return r.CPU.Read }).Median,
+		Script: column(func(r Round) float64 { return r.CPU.Script }).Median,
+		Ingest: column(func(r Round) float64 { return r.CPU.Ingest }).Median,
+	}
 	r.Visible = Quantiles{P50: map[string]float64{}, P99: map[string]float64{}}
 	for _, v := range r.Loops {
 		r.Visible.P50[strconv.Itoa(v.Rate)], r.Visible.P99[strconv.Itoa(v.Rate)] = v.P50, v.P99
@@ -95,6 +110,7 @@ func (r Result) String() string {
 	fmt.Fprintf(&b, "  kafka-go, reading and decoding  %8.0f events/s\n", r.Read)
 	fmt.Fprintf(&b, "  window script, pipelined        %8.0f events/s\n", r.Script)
 	fmt.Fprintf(&b, "  ingest                          %8.0f events/s, %.2f of the slower of the two (%.2f to %.2f; target %.2f)\n", r.Ingest, r.Ratio, r.Ratios.Min, r.Ratios.Max, TargetRatio)
+	fmt.Fprintf(&b, "processor time of this process, microseconds an event: reading %.1f, script %.1f, ingest %.1f\n", r.CPU.Read, r.CPU.Script, r.CPU.Ingest)
 	for _, v := range r.Loops {
 		fmt.Fprintf(&b, "event to visible window at %6d/s: p50 %.1f ms, p99 %.1f ms, longest %.1f ms (%d looked at; the broker had it after p99 %.1f ms)", v.Rate, v.P50, v.P99, v.Max, v.Probes, v.Late)
 		if v.Rate == targetVisibleFor {

@@ -66,13 +66,15 @@ func (r *Result) turns(ctx context.Context, s *site, o Options) error {
 	for round := range o.Rounds + 1 {
 		var one Round
 		for _, turn := range []struct {
-			into *float64
-			run  func(context.Context) (float64, error)
-		}{{&one.Read, f.read}, {&one.Script, f.script}, {&one.Ingest, f.ingest}} {
+			into, cpu *float64
+			run       func(context.Context) (float64, error)
+		}{{&one.Read, &one.CPU.Read, f.read}, {&one.Script, &one.CPU.Script, f.script}, {&one.Ingest, &one.CPU.Ingest, f.ingest}} {
 			runtime.GC() // what one leaves is not the next one's to clear
+			before := cpuTime()
 			if *turn.into, err = turn.run(ctx); err != nil {
 				return err
 			}
+			*turn.cpu = float64((cpuTime() - before).Microseconds()) / float64(o.Events)
 		}
 		s.log.Info("round done", "round", round, "of", o.Rounds, "read", one.Read, "script", one.Script, "ingest", one.Ingest)
 		if round > 0 {
