@@ -164,12 +164,7 @@ func (b *batch) finish(out window.Outcome) {
 func (p *pipeline) apply(work context.Context, lane <-chan part) error {
 	c := p.c
 	for one := range lane {
-		var out window.Outcome
-		err := retry.Do(work, c.opts.policy, c.waiting("store"), func(ctx context.Context) error {
-			tried, err := c.windows.Apply(ctx, one.users) // the whole part again: what was applied counts as skipped then
-			out = out.Add(tried)
-			return err
-		})
+		out, err := p.put(work, one.users)
 		c.count(out)
 		if err != nil {
 			return fmt.Errorf("apply %d records: %w", len(one.of.recs), err)
@@ -177,6 +172,27 @@ func (p *pipeline) apply(work context.Context, lane <-chan part) error {
 		one.of.finish(out)
 	}
 	return nil
+}
+
+// put applies users until all of them are in the store. After a fault it goes on with half as many at once, down to one: a store
+// that has become so slow that a whole part cannot be answered in time would never be done with it otherwise. What was applied
+// and is sent again counts as skipped.
+func (p *pipeline) put(work context.Context, users []window.UserBatch) (out window.Outcome, err error) {
+	c, together := p.c, len(users)
+	err = retry.Do(work, c.opts.policy, c.waiting("store"), func(ctx context.Context) error {
+		for len(users) > 0 {
+			n := min(together, len(users))
+			tried, err := c.windows.Apply(ctx, users[:n])
+			out = out.Add(tried)
+			if err != nil {
+				together = max(1, n/2)
+				return err
+			}
+			users = users[n:]
+		}
+		return nil
+	})
+	return out, err
 }
 
 // acknowledge lets the offsets of batches be committed, in the order in which they were fetched. Receipts come first: a

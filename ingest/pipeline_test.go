@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/softrec/softrec/ingest/broker"
+	"github.com/softrec/softrec/ingest/retry"
 	"github.com/softrec/softrec/ingest/window"
 	"github.com/softrec/softrec/schema"
 )
@@ -121,6 +122,33 @@ func TestPipeline_commitsInOrder(t *testing.T) {
 	}
 	close(release)
 	wait("everything is committed", func() bool { return src.reached(0) == 120 })
+	stop()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}
+
+// A store that answers few users in time gets few at once, and is done in the end.
+func TestPipeline_asksASlowStoreForLess(t *testing.T) {
+	src := &script{batches: numberedBatches(2, 200, 200), committed: map[int]int64{}}
+	win := windowsFunc(func(_ context.Context, users []window.UserBatch) (window.Outcome, error) {
+		if len(users) > 3 {
+			return window.Outcome{}, context.DeadlineExceeded // of one try
+		}
+		return window.Outcome{Applied: len(users)}, nil
+	})
+	c, err := New(DefaultConfig(), src, win, deadEnd{}, WithRetry(retry.Policy{Initial: time.Millisecond, Max: time.Millisecond}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- c.Run(ctx) }()
+	for end := time.Now().Add(time.Minute); src.reached(0) < 400; time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("committed up to %d of 400", src.reached(0))
+		}
+	}
 	stop()
 	if err := <-done; err != nil {
 		t.Error(err)

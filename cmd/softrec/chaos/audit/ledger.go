@@ -2,8 +2,7 @@ package audit
 
 import (
 	"encoding/json"
-	"strconv"
-	"strings"
+	"slices"
 	"sync"
 	"time"
 
@@ -116,42 +115,43 @@ func (u *expected) add(e entry, r Rules) {
 			at = i + 1
 		}
 	}
-	next := make([]entry, 0, n+1)
-	next = append(append(append(next, u.entries[:at]...), e), u.entries[at:]...)
-	u.entries = next[max(0, len(next)-r.Len):]
+	u.entries = slices.Insert(u.entries, at, e)
+	u.entries = slices.Delete(u.entries, 0, max(0, len(u.entries)-r.Len))
 	u.changes++
+}
+
+// document is an event as the contract describes it.
+type document struct {
+	User    string          `json:"user_id"`
+	Item    string          `json:"item_id"`
+	Type    string          `json:"type"`
+	Event   string          `json:"event_id"`
+	Session string          `json:"session_id"`
+	Value   float64         `json:"value"`
+	Time    json.RawMessage `json:"timestamp"`
 }
 
 // read takes an event apart.
 func read(value []byte) (e entry, user, session string, ok bool) {
-	var doc map[string]any
-	dec := json.NewDecoder(strings.NewReader(string(value)))
-	dec.UseNumber()
-	if dec.Decode(&doc) != nil || dec.More() {
+	var d document
+	if json.Unmarshal(value, &d) != nil {
 		return e, "", "", false
 	}
-	text := func(name string) string { s, _ := doc[name].(string); return s }
-	user, session = text("user_id"), text("session_id")
-	e = entry{item: text("item_id"), typ: text("type"), eventID: text("event_id")}
+	e = entry{item: d.Item, typ: d.Type, eventID: d.Event, value: d.Value}
 	if e.typ == "" {
 		e.typ = "view"
 	}
-	if v, is := doc["value"].(json.Number); is {
-		e.value, _ = v.Float64()
-	}
-	e.ms, ok = milliseconds(doc["timestamp"])
-	return e, user, session, ok && user != "" && e.item != ""
+	e.ms, ok = milliseconds(d.Time)
+	return e, d.User, d.Session, ok && d.User != "" && d.Item != ""
 }
 
 // milliseconds reads a timestamp: RFC 3339, or Unix milliseconds as a number.
-func milliseconds(v any) (int64, bool) {
-	switch v := v.(type) {
-	case string:
-		t, err := time.Parse(time.RFC3339Nano, v)
-		return t.UnixMilli(), err == nil
-	case json.Number:
-		ms, err := strconv.ParseInt(v.String(), 10, 64)
-		return ms, err == nil
+func milliseconds(raw json.RawMessage) (int64, bool) {
+	var t time.Time
+	if json.Unmarshal(raw, &t) == nil {
+		return t.UnixMilli(), true
 	}
-	return 0, false
+	var ms int64
+	err := json.Unmarshal(raw, &ms)
+	return ms, err == nil
 }
