@@ -37,7 +37,7 @@ type Config struct {
 	DefaultItems int    `koanf:"default_items" help:"items in an answer when n is not given (default 10)"`
 	Placements   string `koanf:"placements" help:"JSON file of named rules for lists, which a request chooses with placement=NAME; default goes for all that choose none (default none)"`
 
-	CacheItems int `koanf:"cache_items" help:"recommended items kept in cached lists, about 150 bytes each; 0 turns the cache off (default 200000)"`
+	CacheItems int `koanf:"cache_items" help:"recommended items kept in cached lists, about 150 bytes each; 0 turns the cache off (default 1200000: 120,000 users who come back)"`
 
 	AnswerBudget time.Duration `koanf:"answer_budget" help:"longest time a request waits for the language model to read a changed window; 0s never waits (default 50ms)"`
 	TextQueue    int           `koanf:"text_queue" help:"histories that may wait for the language model, one per user, the newest are read first (default 256)"`
@@ -72,7 +72,7 @@ func DefaultConfig() Config {
 		IdleTimeout: 2 * time.Minute, ShutdownGrace: 15 * time.Second, DrainDelay: time.Second,
 		MaxBodyBytes: schema.MaxBodyBytes, MaxHeaderBytes: 128 << 10,
 		Access: access.DefaultConfig(), Shed: shed.DefaultConfig(),
-		DefaultItems: 10, CacheItems: 200_000,
+		DefaultItems: 10, CacheItems: 1_200_000,
 		AnswerBudget: 50 * time.Millisecond, TextQueue: 256, TextBatch: 8, TextReadings: 20_000,
 		MaxFuture: schema.DefaultMaxFuture, PublishTimeout: 10 * time.Second,
 		VisibleWait: 2 * time.Second, VisiblePoll: 5 * time.Millisecond,

@@ -28,6 +28,7 @@
 // # Goroutines
 //
 // New starts none. A request may start one that makes round trips to Redis until nobody waits for one, at most two at a time, and one
-// that outlives it by a round trip when its client left meanwhile. Run starts the two HTTP servers, the model watcher, the catalogue follower and the one poller behind
+// that outlives it by a round trip when its client left meanwhile. The model watcher reads a new snapshot in one of its own, with a low
+// priority, and waits for it. Run starts the two HTTP servers, the model watcher, the catalogue follower and the one poller behind
 // all /v1/live streams, and returns after all of them ended.
 package serve

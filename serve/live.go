@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/softrec/softrec/schema"
+	"github.com/softrec/softrec/trainer/model/backseat"
 	"github.com/softrec/softrec/trainer/model/ranker"
 )
 
@@ -84,7 +85,7 @@ func (m *models) poll(ctx context.Context) error {
 	if version == m.bad && m.now().Before(m.retryAt) {
 		return nil
 	}
-	next, err := m.load(ctx, version)
+	next, err := m.fetch(ctx, version)
 	if err != nil {
 		m.failures.Add(1)
 		m.postpone(version)
@@ -148,6 +149,20 @@ func (m *models) postpone(version string) {
 		m.wait = min(2*m.wait, lastReload)
 	}
 	m.retryAt = m.now().Add(m.wait)
+}
+
+// fetch is load, behind the requests while there is a model to answer them with: reading a large snapshot takes a processor for seconds.
+func (m *models) fetch(ctx context.Context, version string) (live *Live, err error) {
+	if m.live.Load() == nil {
+		return m.load(ctx, version)
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		backseat.Run(func() { live, err = m.load(ctx, version) })
+	}()
+	<-done
+	return live, err
 }
 
 func (m *models) load(ctx context.Context, version string) (*Live, error) {

@@ -30,11 +30,18 @@ type table struct {
 // layer is the large, old part of a table, with its live entries newest first (sorted when first asked for).
 type layer struct {
 	entries map[string]*entry
+	gone    map[string]struct{} // ids of the withdrawn ones: an answer asks for hundreds of items, and few catalogues have many of these
 	sorted  func() []*entry
 }
 
 func newLayer(entries map[string]*entry) *layer {
-	return &layer{entries: entries, sorted: sync.OnceValue(func() []*entry { return sortLive(entries) })}
+	l := &layer{entries: entries, gone: map[string]struct{}{}, sorted: sync.OnceValue(func() []*entry { return sortLive(entries) })}
+	for id, e := range entries {
+		if e.withdrawn {
+			l.gone[id] = struct{}{}
+		}
+	}
+	return l
 }
 
 func emptyTable() *table { return &table{base: newLayer(nil)} }
@@ -53,6 +60,20 @@ func (t *table) get(id string) *entry {
 		return e
 	}
 	return t.base.entries[id]
+}
+
+// withdrawn is get's answer on that alone, from maps that are small.
+func (t *table) withdrawn(id string) bool {
+	if len(t.fresh) > 0 {
+		if e := t.fresh[id]; e != nil {
+			return e.withdrawn
+		}
+	}
+	if len(t.base.gone) == 0 {
+		return false
+	}
+	_, gone := t.base.gone[id]
+	return gone
 }
 
 // with returns the table after changes, at version.

@@ -59,10 +59,7 @@ func (v *View) Item(id string) (schema.Item, bool) {
 }
 
 // Withdrawn reports whether id was in the catalogue and is no more. It is false for an id the catalogue never had.
-func (v *View) Withdrawn(id string) bool {
-	e := v.table.Load().get(id)
-	return e != nil && e.withdrawn
-}
+func (v *View) Withdrawn(id string) bool { return v.table.Load().withdrawn(id) }
 
 // Version is the version of the catalogue that the View holds at least.
 func (v *View) Version() int64 { return v.table.Load().version }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"sync"
@@ -304,5 +305,28 @@ func BenchmarkTable_change(b *testing.B) {
 	for i := 0; b.Loop(); i++ {
 		id := fmt.Sprintf("item-%d", i%100_000)
 		t = t.with(int64(i), map[string]*entry{id: {item: schema.Item{ID: id}}})
+	}
+}
+
+// What the small maps say of a withdrawn item is what its entry says, through changes of both layers.
+func TestTable_withdrawnIsTheEntrys(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 2))
+	tab, ids := emptyTable(), make([]string, 300)
+	for i := range ids {
+		ids[i] = fmt.Sprintf("i%d", i)
+	}
+	for version := range int64(400) {
+		changes := map[string]*entry{}
+		for range rng.IntN(3) * rng.IntN(40) {
+			id := ids[rng.IntN(len(ids))]
+			changes[id] = &entry{item: schema.Item{ID: id}, withdrawn: rng.IntN(3) == 0, version: version}
+		}
+		tab = tab.with(version, changes)
+		for _, id := range append(ids, "never") {
+			e := tab.get(id)
+			if want := e != nil && e.withdrawn; tab.withdrawn(id) != want {
+				t.Fatalf("version %d: %s withdrawn %v, want %v", version, id, !want, want)
+			}
+		}
 	}
 }
