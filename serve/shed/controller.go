@@ -22,7 +22,13 @@ type Controller struct {
 	trips    waits    // to Redis
 	base     baseline // of the trips
 	waited   atomic.Int64
+	cpu      func() time.Duration // that the process has used so far
 }
+
+// ours is the share of its processors that a process uses at least when its goroutines wait for each other. Below it the
+// system gives the processors to somebody else, or a quota withholds them: those waits are as long however few requests are let
+// in, and refusing would only add to the harm. A third leaves room for a Redis and a client on the same machine.
+const ours = 1.0 / 3
 
 // New returns a controller for a checked configuration.
 func New(cfg Config) *Controller {
@@ -30,7 +36,7 @@ func New(cfg Config) *Controller {
 	if least == 0 {
 		least = min(8*runtime.GOMAXPROCS(0), cfg.Most)
 	}
-	return &Controller{cfg: cfg, least: int64(least)}
+	return &Controller{cfg: cfg, least: int64(least), cpu: processTime}
 }
 
 // Limiter adds a class of requests. Call it before Run.
@@ -56,21 +62,27 @@ func (c *Controller) Run(ctx context.Context) {
 	tick := time.NewTicker(Tick)
 	defer tick.Stop()
 	runs := newScheduling()
+	use := usage{cpu: c.cpu(), at: time.Now(), share: 1}
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
-			c.step(runs.wait(quantile))
+			c.step(runs.wait(quantile), use.since(c.cpu(), time.Now()))
 		}
 	}
 }
 
-// step moves every limit after a tick in which goroutines waited for a processor as long as scheduling says.
-func (c *Controller) step(scheduling time.Duration) {
-	wait := scheduling
+// step moves every limit after a tick in which goroutines waited for a processor as long as scheduling says, while the process
+// used that share of its processors.
+func (c *Controller) step(scheduling time.Duration, share float64) {
+	wait := time.Duration(0)
+	if share >= ours {
+		wait = scheduling
+	}
 	if trip, n := c.trips.take(quantile); n > 0 {
-		wait = max(wait, c.base.above(trip))
+		// Whoever sends a trip and whoever takes its answer wait for a processor, too; that is not Redis' part.
+		wait = max(wait, c.base.above(trip)-2*scheduling)
 	}
 	c.waited.Store(int64(wait))
 	for _, l := range c.limiters {

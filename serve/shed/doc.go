@@ -6,7 +6,8 @@
 //
 // It owns a Limiter per class of requests and one Controller that sets their limits by what it feels of queues: how long
 // goroutines that could run had to wait for a processor (runtime/metrics), and by how much a round trip to Redis takes longer
-// than it did when nothing waited. Neither depends on how long a request takes by its nature, so a wait for a language model
+// than it did when nothing waited. A wait for a processor counts only while the process uses a good part of its processors: on
+// a machine that others keep busy, goroutines wait however few requests are let in. Neither depends on how long a request takes by its nature, so a wait for a language model
 // or for Kafka is no sign of overload. While nothing waits the limit rises to where it does not matter; when something does
 // it falls by a fraction of what is at work, every Tick (additive increase, multiplicative decrease).
 //

@@ -55,7 +55,7 @@ func TestController_fallsAndComesBack(t *testing.T) {
 	for range 200 { // far more at work than the machine bears
 		l.Acquire()
 	}
-	c.step(6 * time.Millisecond)
+	c.step(6*time.Millisecond, 1)
 	if l.Limit() >= 200 {
 		t.Errorf("after the first tick the limit is %d: it must bite below the 200 at work", l.Limit())
 	}
@@ -63,14 +63,14 @@ func TestController_fallsAndComesBack(t *testing.T) {
 		l.Release()
 	}
 	for range 100 {
-		c.step(6 * time.Millisecond)
+		c.step(6*time.Millisecond, 1)
 	}
 	if l.Limit() != 4 {
 		t.Errorf("after a second of waits the limit is %d, want the least, 4", l.Limit())
 	}
 	ticks := 0
 	for ; l.Limit() < 512 && ticks < 1000; ticks++ {
-		c.step(time.Millisecond)
+		c.step(time.Millisecond, 1)
 	}
 	if l.Limit() != 512 || ticks > 200 {
 		t.Errorf("without waits the limit is %d after %d ticks", l.Limit(), ticks)
@@ -85,7 +85,7 @@ func TestController_slowRedisIsNoQueue(t *testing.T) {
 			for range 20 {
 				c.Observe(d)
 			}
-			c.step(0)
+			c.step(0, 1)
 		}
 	}
 	trip(40*time.Millisecond, 100) // far away, but nothing waits
@@ -102,9 +102,57 @@ func TestController_slowRedisIsNoQueue(t *testing.T) {
 	}
 }
 
+// On a machine that others keep busy every goroutine waits: refusing requests would not help them.
+func TestController_waitsThatOthersCause(t *testing.T) {
+	c := New(Config{Target: 5 * time.Millisecond, Least: 4, Most: 512})
+	l := c.Limiter()
+	for range 100 {
+		for range 20 {
+			c.Observe(time.Millisecond)
+		}
+		c.step(time.Millisecond, 0.2)
+	}
+	for range 100 {
+		for range 20 {
+			c.Observe(120 * time.Millisecond) // two waits for a processor, and Redis' own time
+		}
+		c.step(80*time.Millisecond, 0.2)
+	}
+	if l.Limit() != 512 {
+		t.Errorf("the limit fell to %d though the process hardly computes", l.Limit())
+	}
+	c.step(80*time.Millisecond, 0.9)
+	if l.Limit() >= 512 {
+		t.Errorf("the limit is %d though the process computes all the time", l.Limit())
+	}
+}
+
+func TestUsage_followsTheProcess(t *testing.T) {
+	at := time.Unix(0, 0)
+	u := usage{at: at, share: 1}
+	share := 0.0
+	cpu := time.Duration(0)
+	for range 200 { // a tenth of all processors
+		at = at.Add(Tick)
+		cpu += Tick * time.Duration(runtime.GOMAXPROCS(0)) / 10
+		share = u.since(cpu, at)
+	}
+	if share < 0.09 || share > 0.12 {
+		t.Errorf("the share is %g, want a tenth", share)
+	}
+	before := processTime()
+	for end := time.Now().Add(30 * time.Second); processTime()-before < 5*time.Millisecond && time.Now().Before(end); {
+	}
+	if processTime() <= before {
+		t.Error("the time of the process stands still while it computes")
+	}
+}
+
 func TestController_runFeelsWaitingGoroutines(t *testing.T) {
 	c := New(Config{Target: time.Millisecond, Least: 2, Most: 64})
 	l := c.Limiter()
+	began := time.Now()
+	c.cpu = func() time.Duration { return time.Since(began) * time.Duration(runtime.GOMAXPROCS(0)) } // all of it, whoever else computes here
 	ctx, cancel := context.WithCancel(t.Context())
 	var g sync.WaitGroup
 	g.Go(func() { c.Run(ctx) })
