@@ -39,7 +39,7 @@ func TestBatch_isManyOfOne(t *testing.T) {
 	trips := &roundTrips{}
 	st.rdb.AddHook(trips)
 	body := `{"users":[` + strings.Join(users, ",") + `],"filter":"in_stock","n":7,"requests":[{"user":"u1","n":3},{"user":"u2","pins":[{"item":"i055","position":1}]}]}`
-	st.recommend("/v1/recommend/u0") // connects, and follows the catalogue
+	st.recommend("/v1/recommend/u1") // connects, and follows the catalogue and the numbers of items
 	trips.n.Store(0)
 	got := into[BatchResult](t, st.do("POST", "/v1/recommend:batch", body), 200)
 	if len(got.Results) != 42 {

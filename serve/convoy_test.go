@@ -50,7 +50,7 @@ func (st *stack) waiting() int {
 
 // Requests that come while round trips are under way share the next one, and each gets its own user's window.
 func TestConvoy_sharesRoundTrips(t *testing.T) {
-	st := newStack(t, func(c *Config, _ *Deps) { c.RedisTimeout = time.Second }).stock(5).model("v1", names(5)...)
+	st := newStack(t, func(c *Config, _ *Deps) { c.RedisTimeout = 4 * time.Second }).stock(5).model("v1", names(5)...)
 	const users = 40
 	for u := range users {
 		for range 1 + u%7 {

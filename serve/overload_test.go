@@ -33,7 +33,7 @@ func TestOverload_refusesAtOnceAndTakesUpAgain(t *testing.T) {
 		}
 	}
 	st.click("u", "i001") // writing has places of its own
-	st.wantMetric(`softrec_serve_shed_total{class="read"} 3`)
+	st.wantMetric(`softrec_serve_shed_total{class="read"} 4`)
 	st.wantMetric(`softrec_serve_at_work{class="read"} 2`)
 	close(leave)
 	g.Wait()

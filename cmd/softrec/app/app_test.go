@@ -215,7 +215,7 @@ func TestApp_startsWithoutKafka(t *testing.T) {
 func TestOpen_embeddedServersComeInPairs(t *testing.T) {
 	for _, c := range []struct{ key, value, want string }{
 		{"kafka.brokers", "127.0.0.1:1", `kafka.brokers ["127.0.0.1:1"] are given but redis.addrs is empty`},
-		{"redis.addrs", "127.0.0.1:1", `redis.addrs ["127.0.0.1:1"] are given but kafka.brokers is empty`},
+		{"redis.addrs", "127.0.0.1:1", `redis.addrs "127.0.0.1:1" are given but kafka.brokers is empty`},
 	} {
 		_, err := Open(t.Context(), settings(t, map[string]string{c.key: c.value}), slog.New(slog.DiscardHandler), "test", AllRoles()...)
 		if err == nil || !strings.Contains(err.Error(), c.want) {
