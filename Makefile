@@ -63,7 +63,7 @@ security: ## gosec, and govulncheck against the Go vulnerability database (or VU
 	@./.ci/vulnerabilities
 
 integration: ## run the suites against a real Kafka and a real Redis, started for them (needs Java, Maven, redis-server)
-	./.ci/servers.sh with $(GO) test -count=1 -timeout 15m $$(./.ci/servers.sh packages)
+	./.ci/servers.sh with $(GO) test -count=1 -p 1 -timeout 15m $$(./.ci/servers.sh packages)
 
 chaos: ## kill softrec, a Kafka and a Redis of its own under load, then check every window; CHAOS sets flags (needs Java, Maven, redis-server)
 	libs=$$(./.ci/servers.sh jars) && $(GO) run ./cmd/softrec chaos --kafka-libs "$$libs" --session 3s $(CHAOS)

@@ -124,6 +124,7 @@ func (p *pipeline) hand(work context.Context, recs []broker.Record) error {
 	}
 	if commitFirst {
 		c.commit.applied(recs)
+		time.Sleep(commitLead)
 	}
 	parts := make([][]window.UserBatch, len(p.lanes))
 	for _, u := range d.users {

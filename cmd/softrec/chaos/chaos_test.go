@@ -79,7 +79,7 @@ func TestChaos_tellsABrokenBuild(t *testing.T) {
 	if o.Events != 12_000 || o.Kills != 8 || o.Windows < 500 || o.Requests.Count == 0 || len(o.Recovery) < 4 {
 		t.Errorf("the run did less than it should: %+v", o)
 	}
-	status, o = chaos(t, binary(t, "softrec_broken"), 60_000, 6000, 8)
+	status, o = chaos(t, binary(t, "softrec_broken"), 24_000, 1200, 8)
 	if status == 0 || o.Lost == 0 || o.WrongWindows == 0 {
 		t.Errorf("the broken build: exit status %d, %+v", status, o)
 	}
