@@ -67,7 +67,7 @@ type Refusal struct {
 }
 
 // Error returns the detail.
-func (r *Refusal) Error() string { return r.Detail }
+func (f *Refusal) Error() string { return f.Detail }
 
 // NewGuard reads the keys file, when there is one, and registers the metrics with reg. It is an error when the file
 // cannot be read: a server that should ask for keys must not start without them.

@@ -12,8 +12,8 @@ import (
 // feedback is one element of Gorse's POST /api/feedback.
 type feedback struct {
 	FeedbackType string
-	UserId       string
-	ItemId       string
+	UserID       string
+	ItemID       string
 	Timestamp    string
 	Value        *float64
 }
@@ -42,7 +42,7 @@ func gorseEvent(raw json.RawMessage, now time.Time) (schema.Event, error) {
 	if err != nil {
 		return schema.Event{}, err
 	}
-	e := schema.Event{UserID: f.UserId, ItemID: f.ItemId, Type: f.FeedbackType, Timestamp: at}
+	e := schema.Event{UserID: f.UserID, ItemID: f.ItemID, Type: f.FeedbackType, Timestamp: at}
 	if f.Value != nil {
 		e.Value = *f.Value
 	}
@@ -50,14 +50,14 @@ func gorseEvent(raw json.RawMessage, now time.Time) (schema.Event, error) {
 		e.Type = schema.DefaultType
 	}
 	if f.Timestamp != "" { // without a time of the client's a retry cannot be told from a second feedback
-		e.EventID = digest("gorse", f.UserId, f.ItemId, f.FeedbackType, f.Timestamp)
+		e.EventID = digest("gorse", f.UserID, f.ItemID, f.FeedbackType, f.Timestamp)
 	}
 	return e, e.Validate()
 }
 
 // gorseItem is the body of Gorse's POST /api/item.
 type gorseItem struct {
-	ItemId     string
+	ItemID     string
 	IsHidden   bool
 	Labels     any
 	Categories []string
@@ -85,21 +85,21 @@ func gorseItemOf(raw json.RawMessage, now time.Time) ItemResult {
 	if err := read("item", raw, &g); err != nil {
 		return ItemResult{Err: err}
 	}
-	if err := schema.CheckItemID(g.ItemId); err != nil {
+	if err := schema.CheckItemID(g.ItemID); err != nil {
 		return ItemResult{Err: err}
 	}
 	if g.IsHidden {
-		return ItemResult{ID: g.ItemId}
+		return ItemResult{ID: g.ItemID}
 	}
 	at, err := gorseTime(g.Timestamp, now)
 	if err != nil {
 		return ItemResult{Err: err}
 	}
-	doc := map[string]any{"id": g.ItemId, "title": g.Comment, "categories": g.Categories, "created_at": at.Format(time.RFC3339)}
+	doc := map[string]any{"id": g.ItemID, "title": g.Comment, "categories": g.Categories, "created_at": at.Format(time.RFC3339)}
 	if labels := labelsOf(g.Labels); len(labels) > 0 {
 		doc["attributes"] = map[string]any{"labels": labels}
 	}
-	return itemOf(g.ItemId, doc)
+	return itemOf(g.ItemID, doc)
 }
 
 // labelsOf flattens Gorse's labels: a list of texts, or an object of them.

@@ -55,9 +55,7 @@ func (r *run) judge(ctx context.Context) (Result, error) {
 		}
 	}
 	for _, p := range r.parts() {
-		for _, words := range p.crashed() {
-			result.Crashes = append(result.Crashes, words)
-		}
+		result.Crashes = append(result.Crashes, p.crashed()...)
 	}
 	for _, err := range r.faults {
 		result.Crashes = append(result.Crashes, err.Error())
