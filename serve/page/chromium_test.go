@@ -198,10 +198,18 @@ func (b *tab) do(actions ...chromedp.Action[chromedp.Void]) {
 	}
 }
 
-// click clicks the first element a selector finds, as a person would.
+// click clicks the first element a selector finds, as a person would: who sees that the page moved under the pointer, so that the click
+// fell beside it, clicks again.
 func (b *tab) click(selector string) {
 	b.t.Helper()
-	b.do(chromedp.ScrollIntoView(chromedp.CSS(selector)), chromedp.Click(chromedp.CSS(selector)))
+	for range 5 {
+		eval[bool](b, fmt.Sprintf(`document.addEventListener("click", e => { window.clicked = Boolean(e.target.closest(%q)) }, {capture: true, once: true}), window.clicked = false, true`, selector))
+		b.do(chromedp.ScrollIntoView(chromedp.CSS(selector)), chromedp.Click(chromedp.CSS(selector)))
+		if eval[bool](b, "window.clicked !== false") { // undefined: the click has loaded the page anew
+			return
+		}
+	}
+	b.t.Fatalf("five clicks on %s fell beside it", selector)
 }
 
 // shoot writes a picture of the whole page into the folder SOFTREC_SCREENSHOTS, when it is set.
