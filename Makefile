@@ -8,7 +8,7 @@ FOR      ?= 120s
 CHAOS    ?= --json chaos.json
 
 .DEFAULT_GOAL := help
-.PHONY: help build test race nocgo simd lint security fuzz bench integration chaos demo docs proto weights plugin
+.PHONY: help build test race nocgo simd lint security conformance fuzz bench integration chaos demo docs proto weights plugin
 
 help: ## list what make can do
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -54,9 +54,15 @@ bench: ## run the benchmarks that match BENCH (all), with allocations
 # What gosec finds and is no fault here, for the whole of softrec (single places say #nosec with their reason):
 #   G104 an error left alone: staticcheck and the house rule look at these, and fmt.Fprint to a response or a table cannot be helped
 #   G115 conversions between integers: lengths and indices of slices in memory, bounded where they come from outside
+#   G301, G302, G306 modes of folders and files: reports and model caches are for everybody to read; what holds users' data (embedded servers,
+#        the trainer's checkpoints, snapshots) is made for the owner, or for its group, and a test says so
+#   G304 files named by a variable: settings and flags of the operator; no request names a file
 #   G404 math/rand: draws of models, shops and loads, which must repeat by seed; keys and ids come from crypto/rand
-GOSEC_OFF ?= G104,G115,G404
+GOSEC_OFF ?= G104,G115,G301,G302,G304,G306,G404
 GOSEC     ?= $(GO) run github.com/securego/gosec/v2/cmd/gosec@v2.30.0
+
+conformance: build ## hold the running server to its OpenAPI document with schemathesis (needs python3)
+	./.ci/conformance/run
 
 security: ## gosec, and govulncheck against the Go vulnerability database (or VULNDB, a mirror of it)
 	$(GOSEC) -quiet -exclude=$(GOSEC_OFF) -exclude-generated ./cmd/... ./ingest/... ./schema/... ./serve/... ./trainer/...

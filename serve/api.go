@@ -12,7 +12,10 @@ import (
 	"github.com/softrec/softrec/schema"
 )
 
-const openAPIPath = "/openapi.json"
+const (
+	openAPIPath = "/openapi.json"
+	apiPagePath = "/docs/" // where people browse it
+)
 
 // newAPI registers every operation and writes the OpenAPI document once.
 func (s *Server) newAPI() (http.Handler, error) {
@@ -50,7 +53,7 @@ func (s *Server) newAPI() (http.Handler, error) {
 	})
 	s.mountCalls(mux)
 	s.routes = mux
-	return s.mount(s.quick(mux)), nil
+	return s.mount(s.quick(mux))
 }
 
 // operation names one endpoint. Handlers decode bodies themselves: a body may be lines, and errors must not repeat it whole.

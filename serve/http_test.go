@@ -153,7 +153,7 @@ func TestHTTP_openAPI(t *testing.T) {
 	if !slices.Equal(got, want) {
 		t.Errorf("operations\n%v, want\n%v", got, want)
 	}
-	for _, path := range []string{"/docs", "/schemas/Answer.json", "/openapi.yaml"} {
+	for _, path := range []string{"/schemas/Answer.json", "/openapi.yaml"} {
 		if r := st.do("GET", path, ""); r.Code != 404 {
 			t.Errorf("%s: status %d", path, r.Code)
 		}
@@ -189,5 +189,23 @@ func (st *stack) wantMetric(line string, headers ...string) {
 	st.t.Helper()
 	if all := string(ask(st.t, st.s.Admin(), "GET", "/metrics", "", headers...).Body); !strings.Contains(all, line+"\n") {
 		st.t.Errorf("no metric %s in\n%s", line, all)
+	}
+}
+
+// The API can be browsed where it is served, with nothing loaded from other hosts, and the page stays closed to scripts that are not its own.
+func TestHTTP_apiPage(t *testing.T) {
+	st := newStack(t)
+	r := st.do("GET", "/docs/", "")
+	if r.Code != 200 || !strings.Contains(string(r.Body), `"swaggerJsonUrl":"/openapi.json"`) || strings.Contains(string(r.Body), "//unpkg") || strings.Contains(string(r.Body), "https://cdn") {
+		t.Fatalf("status %d: %s", r.Code, r.Body)
+	}
+	policy := r.Header.Get("Content-Security-Policy")
+	if !strings.Contains(policy, "script-src 'self' 'sha256-") || strings.Contains(strings.Split(policy, "script-src")[1], "unsafe") {
+		t.Errorf("policy %q", policy)
+	}
+	for _, file := range []string{"/docs/swagger-ui-bundle.js", "/docs/swagger-ui.css"} {
+		if r := st.do("GET", file, ""); r.Code != 200 || len(r.Body) < 1000 {
+			t.Errorf("%s: status %d, %d bytes", file, r.Code, len(r.Body))
+		}
 	}
 }

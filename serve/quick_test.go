@@ -20,7 +20,10 @@ var changing = regexp.MustCompile(`"recommendation_id":"[^"]*"|"took_ms":[0-9.e-
 func TestQuick_isTheAPIsAnswer(t *testing.T) {
 	st := newStack(t).stock(30).model("v1", names(30)...)
 	st.click("u", "i003")
-	slow := st.s.mount(st.s.routes)
+	slow, err := st.s.mount(st.s.routes)
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, path := range []string{
 		"/v1/recommend/u", "/v1/recommend/nobody", "/v1/recommend/u%2Fv", "/v1/recommend/%22", "/v1/recommend/u?n=3", "/v1/recommend/u?", "/v1/recommend/",
 		"/v1/recommend/.", "/v1/recommend/..", "/v1/recommend/a/b", "/v1/recommend/%00", "/v1/recommend/" + strings.Repeat("x", 3000), "/v1/recommend/ü",

@@ -14,6 +14,7 @@ import (
 	"github.com/softrec/softrec/schema"
 	"github.com/softrec/softrec/serve/access"
 	"github.com/softrec/softrec/serve/certs"
+	"github.com/softrec/softrec/serve/page"
 )
 
 // Server answers recommendation requests. Build it with New; its handlers may be used without Run, after Refresh.
@@ -108,9 +109,14 @@ func (s *Server) Refresh(ctx context.Context) error {
 }
 
 // mount puts the API before the page: paths of the API get the API's 404 and 405, all others belong to the page.
-func (s *Server) mount(api http.Handler) http.Handler {
+func (s *Server) mount(api http.Handler) (http.Handler, error) {
+	browse, err := page.API("softrec API", openAPIPath, apiPagePath)
+	if err != nil {
+		return nil, err
+	}
 	pages := http.NewServeMux()
 	pages.Handle("GET /", s.deps.Page)
+	pages.Handle("GET "+apiPagePath, browse)
 	return s.wrap(s.secure(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
 		h.Set("X-Content-Type-Options", "nosniff")
@@ -122,7 +128,7 @@ func (s *Server) mount(api http.Handler) http.Handler {
 		h.Set("X-Frame-Options", "DENY")
 		h.Set("Referrer-Policy", "no-referrer")
 		pages.ServeHTTP(w, r)
-	})))
+	}))), nil
 }
 
 // degrade reads the reason an answer is given without Redis, and counts it; "" when err is nil.

@@ -26,6 +26,25 @@ type Stats struct {
 	Degraded  string         `json:"degraded" doc:"what could not be read; empty normally"`
 }
 
+// TransformSchema says that there may be no model yet.
+func (Stats) TransformSchema(_ huma.Registry, s *huma.Schema) *huma.Schema {
+	return orNull(s, "model")
+}
+
+// TransformSchema says that there may be no model and no score yet.
+func (FullStats) TransformSchema(_ huma.Registry, s *huma.Schema) *huma.Schema {
+	return orNull(s, "model", "prequential")
+}
+
+// orNull lets properties of a schema be null, which huma has no tag for where a property is an object.
+func orNull(s *huma.Schema, properties ...string) *huma.Schema {
+	for _, name := range properties {
+		p := s.Properties[name]
+		s.Properties[name] = &huma.Schema{Description: p.Description, OneOf: []*huma.Schema{{Ref: p.Ref}, {Type: "null"}}}
+	}
+	return s
+}
+
 // FullStats is the answer to GET /v1/stats.
 type FullStats struct {
 	Stats

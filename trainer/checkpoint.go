@@ -152,7 +152,7 @@ func removeLeftovers(dir string) error {
 // replaceFile writes parts to path such that a reader sees the old file or the new one, also after a crash.
 func replaceFile(path string, parts ...[]byte) (err error) {
 	dir := filepath.Dir(path)
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return fmt.Errorf("make folder for %s: %w", filepath.Base(path), err)
 	}
 	f, err := os.CreateTemp(dir, filepath.Base(path)+tempMark+"*")

@@ -105,7 +105,7 @@ func New(cfg Config, rules window.Rules, deps Deps) (*Trainer, error) {
 		t.now = time.Now
 	}
 	if deps.Dir != "" {
-		if err := os.MkdirAll(deps.Dir, 0o755); err != nil {
+		if err := os.MkdirAll(deps.Dir, 0o700); err != nil {
 			return nil, fmt.Errorf("make the trainer's folder: %w", err)
 		}
 	}

@@ -108,7 +108,7 @@ func (s *Servers) start() error {
 
 // lockFolder makes the data folder this process's own.
 func (s *Servers) lockFolder() error {
-	if err := os.MkdirAll(s.cfg.DataDir, 0o755); err != nil {
+	if err := os.MkdirAll(s.cfg.DataDir, 0o700); err != nil {
 		return fmt.Errorf("data folder: %w", err)
 	}
 	s.lock = flock.New(filepath.Join(s.cfg.DataDir, lockFile))
@@ -146,7 +146,7 @@ func (s *Servers) startKafka() error {
 		if err := s.checkLog(dir); err != nil {
 			return err
 		}
-		if err := os.MkdirAll(dir, 0o755); err != nil {
+		if err := os.MkdirAll(dir, 0o700); err != nil {
 			return fmt.Errorf("start kafka: %w", err)
 		}
 		opts = append(opts, kfake.DataDir(dir))

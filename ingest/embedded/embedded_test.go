@@ -132,6 +132,19 @@ func TestLock(t *testing.T) {
 	start(t, dir)
 }
 
+// What the servers keep is about people: only the owner of the process may look into the folder.
+func TestDataFolderIsTheOwnersAlone(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "data")
+	start(t, dir)
+	info, err := os.Stat(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if mode := info.Mode().Perm(); mode&0o077 != 0 {
+		t.Errorf("the data folder has mode %o, want none for group and others", mode)
+	}
+}
+
 // fill writes keys of every kind that is kept.
 func fill(t *testing.T, rdb *redis.Client, rng *rand.Rand, n int) {
 	t.Helper()

@@ -168,3 +168,20 @@ func ExampleClient() {
 	}
 	// Output: 22423 similar
 }
+
+// Ids that an address would take for "here" and "up" are refused before anything is sent: DELETE /v1/users/.. must not become DELETE /v1.
+func TestClient_idsThatClimbAreRefused(t *testing.T) {
+	s := &script{answers: []answer{{status: 200, body: taken}}}
+	c := newClient(t, s)
+	for _, id := range []string{".", ".."} {
+		if _, err := c.ForgetUser(t.Context(), id); err == nil || !strings.Contains(err.Error(), fmt.Sprintf("an id %q cannot be named", id)) {
+			t.Errorf("deleting user %q: %v, want a refusal", id, err)
+		}
+	}
+	if len(s.bodies) != 0 {
+		t.Errorf("%d requests were sent", len(s.bodies))
+	}
+	if _, err := c.ForgetUser(t.Context(), "..."); err != nil {
+		t.Errorf("deleting user %q: %v", "...", err)
+	}
+}

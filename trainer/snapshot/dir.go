@@ -41,7 +41,7 @@ var _ Store = (*Dir)(nil)
 func OpenDir(dir string) (*Dir, error) { return openDir(dir, operations{}) }
 
 func openDir(dir string, ops operations) (*Dir, error) {
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+	if err := os.MkdirAll(dir, 0o750); err != nil {
 		return nil, fmt.Errorf("open snapshot folder %q: %w", dir, err)
 	}
 	d := &Dir{dir: dir, ops: ops}

@@ -25,7 +25,7 @@ func (o operations) mkdir(path string) error {
 	if err := o.hear("mkdir", path); err != nil {
 		return err
 	}
-	return os.MkdirAll(path, 0o755)
+	return os.MkdirAll(path, 0o750)
 }
 
 // writeFile writes a new file and syncs it: after a rename, a power cut must not leave a name without its bytes.
@@ -33,7 +33,7 @@ func (o operations) writeFile(path string, data []byte) error {
 	if err := o.hear("create", path); err != nil {
 		return err
 	}
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o640)
 	if err != nil {
 		return err
 	}

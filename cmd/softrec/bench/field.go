@@ -74,11 +74,11 @@ func command(ctx context.Context, o Options, name, folder string) (*exec.Cmd, er
 		return nil, errors.New("the command line of this binary is not known")
 	case name != Torch:
 		args := append(slices.Clone(o.Self[1:]), name, "--folder", folder, "--pjrt-plugin", o.Plugin)
-		cmd = exec.CommandContext(ctx, o.Self[0], args...)
+		cmd = exec.CommandContext(ctx, o.Self[0], args...) // #nosec G204 -- the command is the program itself or the one that the operator names
 	case o.Python == "":
 		return nil, errors.New("no Python with torch was named with --python or SOFTREC_PYTHON: times are shown and no ratios")
 	default:
-		cmd = exec.CommandContext(ctx, o.Python, "-B", filepath.Join(folder, scriptFile), "--folder", folder, "--threads", strconv.Itoa(o.Threads))
+		cmd = exec.CommandContext(ctx, o.Python, "-B", filepath.Join(folder, scriptFile), "--folder", folder, "--threads", strconv.Itoa(o.Threads)) // #nosec G204 -- the command is the program itself or the one that the operator names
 	}
 	cmd.Env = append(os.Environ(), pairs.Environ(o.Threads)...)
 	cmd.Stderr = os.Stderr

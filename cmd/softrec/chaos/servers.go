@@ -95,7 +95,7 @@ func (r *run) startReal(ctx context.Context) error {
 		return err
 	}
 	java := func(args ...string) *exec.Cmd {
-		return exec.Command(r.o.Java, append([]string{"-XX:+UseSerialGC", "-Xmx384m", "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn", "-cp", filepath.Join(libs, "*")}, args...)...)
+		return exec.Command(r.o.Java, append([]string{"-XX:+UseSerialGC", "-Xmx384m", "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn", "-cp", filepath.Join(libs, "*")}, args...)...) // #nosec G204 -- the command is the program itself or the one that the operator names
 	}
 	format := java("kafka.tools.StorageTool", "format", "-t", "5L6g3nShT-eMCtK--X86sw", "-c", settings)
 	if out, err := format.CombinedOutput(); err != nil {
@@ -106,6 +106,7 @@ func (r *run) startReal(ctx context.Context) error {
 		brokers: []string{"127.0.0.1:" + strconv.Itoa(kafkaPort)}, redisAddrs: []string{"127.0.0.1:" + strconv.Itoa(redisPort)},
 		kafka: r.partOf("kafka", func() *exec.Cmd { return java("kafka.Kafka", settings) }),
 		redis: r.partOf("redis", func() *exec.Cmd {
+			// #nosec G204 -- the operator names the server
 			return exec.Command(r.o.Redis, "--port", strconv.Itoa(redisPort), "--bind", "127.0.0.1", "--dir", redisDir,
 				"--appendonly", "yes", "--appendfsync", "everysec", "--save", "")
 		}),

@@ -142,7 +142,7 @@ func (t *Table) row(name string) int32 {
 	if err != nil || n < 0 || n >= len(t.titles) {
 		return -1
 	}
-	return int32(n)
+	return int32(n) // #nosec G109 -- below the number of titles
 }
 
 // exact is the first item whose title is exactly these tokens, -1 without one.

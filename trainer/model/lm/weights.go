@@ -27,7 +27,7 @@ func (s spec) linear() bool {
 }
 
 // tokenTable is the decoders' token embedding, Vocab x Hidden; tied models read their logits from it too.
-const tokenTable = "model.embed_tokens.weight"
+const tokenTable = "model.embed_tokens.weight" // #nosec G101 -- the name of a tensor
 
 // specsOf lists the tensors that the family uses, sorted by name, and checks that all are there with the right shape.
 func specsOf(f *hf.Folder) ([]spec, error) {

@@ -2,7 +2,7 @@ package fetch
 
 import (
 	"context"
-	"crypto/sha1"
+	"crypto/sha1" // #nosec G505 -- see gitBlob
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -188,7 +188,7 @@ func (f remote) check(path string) error {
 
 // gitBlob begins git's object id of a file, the only checksum a hub keeps of small files.
 func gitBlob(size int64) hash.Hash {
-	h := sha1.New()
+	h := sha1.New()                            // #nosec G401 -- git's name of a blob, which is checked beside the size
 	_, _ = fmt.Fprintf(h, "blob %d\x00", size) // a hash takes everything
 	return h
 }

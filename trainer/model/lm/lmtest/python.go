@@ -20,7 +20,7 @@ func Python(t testing.TB, script string, args ...string) {
 	if interpreter == "" {
 		t.Skipf("%s names no Python interpreter with PyTorch, transformers and PEFT", EnvPython)
 	}
-	out, err := exec.CommandContext(t.Context(), interpreter, append([]string{"-W", "ignore", script}, args...)...).CombinedOutput()
+	out, err := exec.CommandContext(t.Context(), interpreter, append([]string{"-W", "ignore", script}, args...)...).CombinedOutput() // #nosec G204 G702 -- the command is the program itself or the one that the operator names
 	switch {
 	case err != nil && bytes.Contains(out, []byte("ModuleNotFoundError")):
 		t.Skipf("%s: %s: %s", EnvPython, interpreter, last(out))
