@@ -84,7 +84,7 @@ func TestConvoy_sharesRoundTrips(t *testing.T) {
 
 // A client that leaves does not take the others along, and one round trip that fails is one failure to the breaker.
 func TestConvoy_leavingAndFailing(t *testing.T) {
-	st := newStack(t, func(c *Config, _ *Deps) { c.RedisTimeout, c.BreakerFailures = time.Second, 3 }).stock(5).model("v1", names(5)...)
+	st := newStack(t, func(c *Config, _ *Deps) { c.RedisTimeout, c.BreakerFailures = 4*time.Second, 3 }).stock(5).model("v1", names(5)...)
 	st.click("u", "i001")
 	g := &gate{open: make(chan struct{})}
 	st.rdb.AddHook(g)
@@ -92,10 +92,13 @@ func TestConvoy_leavingAndFailing(t *testing.T) {
 	left, stayed := make(chan error, 1), make(chan error, 8)
 	go func() { _, err := st.s.gateway.read(ctx, "u"); left <- err }()
 	eventually(t, "the first is under way", func() bool { return g.pipelines.Load() == 1 })
-	for range cap(stayed) {
-		go func() { _, err := st.s.gateway.read(context.Background(), "u"); stayed <- err }()
+	stay := func() { _, err := st.s.gateway.read(context.Background(), "u"); stayed <- err }
+	go stay() // alone: a driver takes all who wait when it sets out
+	eventually(t, "a second driver is under way", func() bool { return g.pipelines.Load() == maxDrivers })
+	for range cap(stayed) - 1 {
+		go stay()
 	}
-	eventually(t, "the others wait or are under way", func() bool { return g.pipelines.Load() == maxDrivers && st.waiting() == cap(stayed)-1 })
+	eventually(t, "the others wait", func() bool { return st.waiting() == cap(stayed)-1 })
 	leave()
 	if err := <-left; !errors.Is(err, context.Canceled) {
 		t.Errorf("the client that left got %v", err)

@@ -108,7 +108,7 @@ func synced(t testing.TB, v *View) *View {
 // eventually waits for a condition another goroutine brings about.
 func eventually(t testing.TB, what string, ok func() bool) {
 	t.Helper()
-	for end := time.Now().Add(10 * time.Second); !ok(); {
+	for end := time.Now().Add(time.Minute); !ok(); {
 		if time.Now().After(end) {
 			t.Fatalf("never came: %s", what)
 		}

@@ -134,7 +134,7 @@ func TestRedis_aPasswordThatChanges(t *testing.T) {
 	if err := os.Rename(ca.File, r.TLS.CAFile); err != nil {
 		t.Fatal(err)
 	}
-	deadline := time.Now().Add(10 * time.Second)
+	deadline := time.Now().Add(time.Minute)
 	for err = rdb.Ping(t.Context()).Err(); err != nil; err = rdb.Ping(t.Context()).Err() {
 		if time.Now().After(deadline) {
 			t.Fatalf("with the new password and the new authority: %v", err)
@@ -244,7 +244,7 @@ func TestRedis_sentinel(t *testing.T) {
 	s.mu.Lock()
 	s.master = second.Addr()
 	s.mu.Unlock()
-	deadline := time.Now().Add(10 * time.Second)
+	deadline := time.Now().Add(time.Minute)
 	for err = rdb.Set(t.Context(), "at", "second", 0).Err(); err != nil; err = rdb.Set(t.Context(), "at", "second", 0).Err() {
 		if time.Now().After(deadline) {
 			t.Fatal(err)
