@@ -36,7 +36,7 @@ func TestVector_isWhatScoresAreMadeOf(t *testing.T) {
 			}
 		}
 	}
-	if n := testing.AllocsPerRun(50, func() { w.Vector([]int32{1, 2, 3}, v) }); n != 0 {
+	if n := testing.AllocsPerRun(50, func() { w.Vector([]int32{1, 2, 3}, v) }); n != 0 && !raceEnabled { // a pool forgets at random under the detector
 		t.Errorf("%v allocations", n)
 	}
 	x, err := nearest.Build(w.Items(), cfg.Dim, 0.9, 1, 1)
