@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/softrec/softrec/schema"
@@ -32,6 +33,7 @@ const maxPassengers = 64
 type passenger struct {
 	user  string
 	ready chan struct{} // closed when window, trip and err are set
+	gone  atomic.Bool   // it waits no longer
 
 	window func() (schema.Window, error) // nil for user ""
 	trip   *trip
@@ -78,9 +80,9 @@ func (c *convoy) read(ctx context.Context, user string) (schema.Window, error) {
 	defer late.Stop()
 	select {
 	case <-p.ready:
-	case <-late.C:
+	case <-late.C: // whose round trip is late tells the breaker: a stall is not as many failures as requests wait
 		go p.abandon()
-		return schema.Window{}, fmt.Errorf("wait for redis: %w", context.DeadlineExceeded)
+		return schema.Window{}, fmt.Errorf("%w: wait: %w", errRoundTrip, context.DeadlineExceeded)
 	case <-ctx.Done():
 		go p.abandon()
 		return schema.Window{}, ctx.Err()
@@ -90,6 +92,7 @@ func (c *convoy) read(ctx context.Context, user string) (schema.Window, error) {
 
 // abandon waits for the trip of a passenger that has left, which its timeout ends, so that the trip is over when all are off.
 func (p *passenger) abandon() {
+	p.gone.Store(true)
 	<-p.ready
 	if p.trip != nil {
 		p.trip.off()
@@ -132,8 +135,23 @@ func (c *convoy) drive() {
 			c.waiting = nil
 		}
 		c.mu.Unlock()
-		c.travel(all)
+		if all = boarding(all); len(all) > 0 {
+			c.travel(all)
+		}
 	}
+}
+
+// boarding lets those go who wait no longer: nobody asks for them.
+func boarding(all []*passenger) []*passenger {
+	staying := all[:0]
+	for _, p := range all {
+		if p.gone.Load() {
+			close(p.ready)
+			continue
+		}
+		staying = append(staying, p)
+	}
+	return staying
 }
 
 // travel makes one round trip.

@@ -67,6 +67,9 @@ func TestConvoy_sharesRoundTrips(t *testing.T) {
 				t.Errorf("user %d: version %d, want %d: %v", u, win.Version, 1+u%7, err)
 			}
 		})
+		if u < maxDrivers { // each driver sets out alone: it takes along who waits then
+			eventually(t, "a round trip is under way", func() bool { return g.pipelines.Load() == int64(u+1) })
+		}
 	}
 	eventually(t, "two round trips are under way, the rest waits", func() bool { return g.pipelines.Load() == maxDrivers && st.waiting() == users-maxDrivers })
 	close(g.open)
@@ -141,4 +144,37 @@ func TestConvoy_readsWhatWasWrittenBefore(t *testing.T) {
 		})
 	}
 	wg.Wait()
+}
+
+// A stall of Redis is one failure for each round trip that it held up, not one for each request that waited: a quarter of a second without an
+// answer must not turn a second of answers into degraded ones.
+func TestConvoy_aStallIsOneFailure(t *testing.T) {
+	st := newStack(t, func(c *Config, _ *Deps) {
+		c.RedisTimeout, c.BreakerFailures, c.BreakerCooldown = 200*time.Millisecond, 20, time.Minute
+	}).stock(5).model("v1", names(5)...)
+	st.click("u", "i001")
+	g := &gate{open: make(chan struct{})}
+	st.rdb.AddHook(g)
+	var wg sync.WaitGroup
+	for range 50 {
+		wg.Go(func() {
+			if _, err := st.s.gateway.read(context.Background(), "u"); err == nil {
+				t.Error("a window came from a Redis that does not answer")
+			}
+		})
+	}
+	wg.Wait()
+	close(g.open)
+	eventually(t, "the drivers are home", func() bool {
+		c := &st.s.gateway.convoy
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		return c.running == 0
+	})
+	if b := &st.s.gateway.breaker; b.open() || b.failures.Load() < 1 || int64(b.failures.Load()) > g.pipelines.Load() {
+		t.Errorf("the breaker counted %d failures of %d round trips, open: %v", b.failures.Load(), g.pipelines.Load(), b.open())
+	}
+	if _, err := st.s.gateway.read(context.Background(), "u"); err != nil {
+		t.Error(err)
+	}
 }
