@@ -4,7 +4,7 @@ GO       ?= go
 FUZZTIME ?= 10s
 BENCH    ?= .
 SUMMARY  ?= demo-summary.json
-FOR      ?= 120s
+FOR      ?= 180s
 CHAOS    ?= --json chaos.json
 
 .DEFAULT_GOAL := help
@@ -74,7 +74,7 @@ integration: ## run the suites against a real Kafka and a real Redis, started fo
 chaos: ## kill softrec, a Kafka and a Redis of its own under load, then check every window; CHAOS sets flags (needs Java, Maven, redis-server)
 	libs=$$(./.ci/servers.sh jars) && $(GO) run ./cmd/softrec chaos --kafka-libs "$$libs" --session 3s $(CHAOS)
 
-demo: ## run the demo without a person for FOR (120s) and check what it measured
+demo: ## run the demo without a person for FOR (180s) and check what it measured
 	$(GO) run ./cmd/softrec demo --headless --for $(FOR) --summary $(SUMMARY)
 	$(GO) run ./cmd/softrec demo check $(SUMMARY)
 

@@ -78,8 +78,14 @@ func (b *lab) swap(ctx context.Context) error {
 				return ctx.Err()
 			}
 			status, body, err := c.get(askFor(0))
-			if err != nil || status != 200 {
-				return fmt.Errorf("ask for the model: status %d: %.200s: %w", status, body, err)
+			if err != nil {
+				return fmt.Errorf("ask for the model: %w", err)
+			}
+			if status == 503 || status == 429 {
+				continue // turned away like others of the load, where it counts as failed
+			}
+			if status != 200 {
+				return fmt.Errorf("ask for the model: status %d: %.200s", status, body)
 			}
 			a, err := schema.DecodeAnswer(body)
 			if err != nil {
