@@ -22,7 +22,7 @@ import (
 )
 
 // soakFor makes TestSoak a soak: a duration such as 10m.
-const soakFor = "SOFTREC_TEST_SOAK"
+const soakFor = "TEST_SOAK"
 
 // gauge counts the records between the source and the windows.
 type gauge struct {
@@ -63,7 +63,7 @@ func (c slowConn) Read(b []byte) (int, error) {
 }
 
 // TestSoak holds that a Redis that is slower than Kafka slows the reading and grows nothing: at no moment are more records in the
-// process than its batches may hold, whatever waits in Kafka, and in the end all are applied. With SOFTREC_TEST_SOAK=10m it goes on
+// process than its batches may hold, whatever waits in Kafka, and in the end all are applied. With TEST_SOAK=10m it goes on
 // for so long at a rate above what Redis takes, and holds the resident memory of the process flat.
 func TestSoak(t *testing.T) {
 	long, err := time.ParseDuration(os.Getenv(soakFor))
