@@ -2,7 +2,6 @@ package ranker
 
 import (
 	"math"
-	"slices"
 
 	"github.com/softrec/softrec/trainer/model/counts"
 	"github.com/softrec/softrec/trainer/model/sequence"
@@ -184,7 +183,7 @@ func (b *Bundle) scoreNetwork(s *scratch) bool {
 		if !b.scoreAll(s) {
 			return false
 		}
-		s.logSum = logSum(s.network[1:])
+		s.logSum = sequence.LogSumExp(s.network[1:])
 		return true
 	}
 	s.query = sized(s.query, b.Sequence.Config().Dim)
@@ -231,23 +230,6 @@ func (b *Bundle) bestOfNear(s *scratch, sel selection, k, n int) {
 		}
 	}
 	s.chooseTop()
-}
-
-// logSum is the logarithm of the sum of the exponentials of scores, in blocks whose sums a float32 holds well enough.
-func logSum(scores []float32) float64 {
-	top := scores[0]
-	for _, v := range scores {
-		top = max(top, v)
-	}
-	sum := 0.0
-	for block := range slices.Chunk(scores, 256) {
-		part := float32(0)
-		for _, v := range block {
-			part += sequence.Exp(v - top)
-		}
-		sum += float64(part)
-	}
-	return float64(top) + math.Log(sum)
 }
 
 // bestOfNetwork is best over the network's scores: nearly all of them are below the bar, so that is asked first.

@@ -54,18 +54,3 @@ func TestBestInOrder_isBest(t *testing.T) {
 		}
 	}
 }
-
-func TestLogSum_isTheLogarithmOfTheSum(t *testing.T) {
-	rng := rand.New(rand.NewPCG(5, 6))
-	for _, n := range []int{1, 255, 256, 5000} {
-		scores := make([]float32, n)
-		sum := 0.0
-		for i := range scores {
-			scores[i] = float32(rng.NormFloat64() * 8)
-			sum += math.Exp(float64(scores[i]))
-		}
-		if got, want := logSum(scores), math.Log(sum); math.Abs(got-want) > 1e-5 {
-			t.Errorf("%d scores: %v, want %v", n, got, want)
-		}
-	}
-}
