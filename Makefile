@@ -68,8 +68,10 @@ security: ## gosec, and govulncheck against the Go vulnerability database (or VU
 	$(GOSEC) -quiet -exclude=$(GOSEC_OFF) -exclude-generated ./cmd/... ./ingest/... ./schema/... ./serve/... ./trainer/...
 	@./.ci/vulnerabilities
 
-integration: ## run the suites against a real Kafka and a real Redis, started for them (needs Java, Maven, redis-server)
-	./.ci/servers.sh with $(GO) test -count=1 -p 1 -timeout 15m $$(./.ci/servers.sh packages)
+# The second run leaves out what has servers of its own whatever the environment says.
+integration: ## run the suites against a real Kafka and a real Redis, then against two brokers and a cluster (needs Java, Maven, redis-server)
+	GO='$(GO)' ./.ci/servers.sh with ./.ci/servers.sh suites
+	GO='$(GO)' ./.ci/servers.sh with-several ./.ci/servers.sh suites -skip '^(TestKill$$|TestSoak|TestSecured|TestSASL|Example|Fuzz)'
 
 chaos: ## kill softrec, a Kafka and a Redis of its own under load, then check every window; CHAOS sets flags (needs Java, Maven, redis-server)
 	libs=$$(./.ci/servers.sh jars) && $(GO) run ./cmd/softrec chaos --kafka-libs "$$libs" --session 3s $(CHAOS)

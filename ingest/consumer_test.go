@@ -177,9 +177,8 @@ func (s spy) Fetch(ctx context.Context, max int, wait time.Duration) ([]broker.R
 // Redis goes away and comes back; the consumer waits and then goes on where it was.
 func TestConsumer_waitsForRedis(t *testing.T) {
 	b := newBench(t, "")
-	proxy := newProxy(t, b.addr)
-	rdb := redis.NewClient(&redis.Options{Addr: proxy.addr(), MaxRetries: -1})
-	defer rdb.Close()
+	cable := new(wire)
+	rdb := b.openRedis(func(o *redis.UniversalOptions) { o.Dialer = cable.dial })
 	win, err := window.New(rdb, b.keys, b.rules)
 	if err != nil {
 		t.Fatal(err)
@@ -189,9 +188,9 @@ func TestConsumer_waitsForRedis(t *testing.T) {
 	b.publish(recs[:1000]...)
 	b.committed(b.cfg.Topic)
 	for i := 1000; i < 3000; i += 500 { // cut in the middle of work, four times
-		proxy.cut()
+		cable.cut()
 		b.publish(recs[i : i+250]...)
-		proxy.mend()
+		cable.mend()
 		b.publish(recs[i+250 : i+500]...)
 	}
 	b.committed(b.cfg.Topic)
@@ -314,7 +313,7 @@ func TestConsumer_restartFromDataDir(t *testing.T) {
 		t.Fatal(err)
 	}
 	b.startEmbedded(dir)
-	b.redis = redis.NewClient(&redis.Options{Addr: b.addr})
+	b.redis = b.openRedis()
 	defer b.redis.Close()
 	b.consume(WithDurable(b.servers))
 	b.committed(b.cfg.Topic)

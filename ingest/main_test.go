@@ -14,6 +14,7 @@ import (
 
 	"github.com/softrec/softrec/ingest/broker"
 	"github.com/softrec/softrec/ingest/embedded"
+	"github.com/softrec/softrec/ingest/replicas"
 	"github.com/softrec/softrec/ingest/window"
 	"github.com/softrec/softrec/schema"
 )
@@ -34,7 +35,8 @@ type bench struct {
 	ctx     context.Context
 	kafka   broker.Config
 	redis   redis.UniversalClient
-	addr    string // of Redis
+	addrs   []string // of Redis; several are a cluster
+	safe    replicas.Policy
 	cfg     Config
 	keys    schema.Keys
 	rules   window.Rules
@@ -52,12 +54,11 @@ func newBench(t testing.TB, dir string) *bench {
 	b.cfg.Topic, b.cfg.ItemsTopic, b.cfg.DeadLetterTopic, b.cfg.Group = unique+".events", unique+".items", unique+".dead", unique
 	realKafka, realRedis := os.Getenv("TEST_KAFKA"), os.Getenv("TEST_REDIS")
 	if realKafka != "" && realRedis != "" && dir == "" {
-		b.kafka.Brokers, b.addr = strings.Split(realKafka, ","), realRedis
+		b.kafka.Brokers, b.addrs = strings.Split(realKafka, ","), strings.Split(realRedis, ",")
 	} else {
 		b.startEmbedded(dir)
 	}
-	b.redis = redis.NewClient(&redis.Options{Addr: b.addr, MaxRetries: -1})
-	t.Cleanup(func() { _ = b.redis.Close() })
+	b.redis = b.openRedis()
 	if err := broker.EnsureTopics(ctx, b.kafka, b.cfg.Topics()...); err != nil {
 		t.Fatal(err)
 	}
@@ -71,13 +72,24 @@ func (b *bench) startEmbedded(dir string) {
 		b.t.Fatal(err)
 	}
 	b.t.Cleanup(func() { _ = s.Close() })
-	b.servers, b.addr, b.kafka.Brokers = s, s.RedisAddr(), s.Brokers()
+	b.servers, b.addrs, b.kafka.Brokers = s, []string{s.RedisAddr()}, s.Brokers()
 	b.kafka.SessionTimeout = time.Second
+}
+
+// openRedis returns a client that does not retry by itself, with changed options.
+func (b *bench) openRedis(change ...func(*redis.UniversalOptions)) redis.UniversalClient {
+	o := &redis.UniversalOptions{Addrs: b.addrs, MaxRetries: -1}
+	for _, c := range change {
+		c(o)
+	}
+	rdb := redis.NewUniversalClient(o)
+	b.t.Cleanup(func() { _ = rdb.Close() })
+	return rdb
 }
 
 func (b *bench) windows() *window.Store {
 	b.t.Helper()
-	w, err := window.New(b.redis, b.keys, b.rules)
+	w, err := window.New(b.redis, b.keys, b.rules, window.WithReplicas(b.safe))
 	if err != nil {
 		b.t.Fatal(err)
 	}

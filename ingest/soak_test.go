@@ -83,12 +83,13 @@ func TestSoak(t *testing.T) {
 	b.cfg.MaxRecords, b.kafka.QueueCapacity = 200, 500
 	gate := new(sync.Mutex)
 	pause := 2 * time.Millisecond
-	slow := redis.NewClient(&redis.Options{Addr: b.addr, MaxRetries: -1, ReadTimeout: time.Minute,
-		Dialer: func(ctx context.Context, network, addr string) (net.Conn, error) {
+	slow := b.openRedis(func(o *redis.UniversalOptions) {
+		o.ReadTimeout = time.Minute
+		o.Dialer = func(ctx context.Context, network, addr string) (net.Conn, error) {
 			c, err := (&net.Dialer{}).DialContext(ctx, network, addr)
 			return slowConn{c, pause, gate}, err
-		}})
-	t.Cleanup(func() { _ = slow.Close() })
+		}
+	})
 	win, err := window.New(slow, b.keys, b.rules)
 	if err != nil {
 		t.Fatal(err)

@@ -34,6 +34,9 @@ func (k Keys) UserScan() string { return k.Prefix + ":u:{*}" }
 // Names is the dictionary of items: windows hold numbers in place of item ids.
 func (k Keys) Names() string { return k.Prefix + ":{" + NamesTag + "}:items" }
 
+// NamesSync is a string beside Names that is written so that replicas can be waited for.
+func (k Keys) NamesSync() string { return k.Prefix + ":{" + NamesTag + "}:sync" }
+
 // NamesTag is the hash tag of Names. Whoever copies a whole Redis key by key copies this tag last: a window may name items
 // that an earlier copy of the dictionary does not have.
 const NamesTag = "names"
@@ -46,6 +49,9 @@ func (k Keys) ItemsLog() string { return k.Prefix + ":{items}:log" }
 
 // ItemsVersion counts changes of the catalogue.
 func (k Keys) ItemsVersion() string { return k.Prefix + ":{items}:version" }
+
+// ItemsSync is a string beside the catalogue that is written so that replicas can be waited for.
+func (k Keys) ItemsSync() string { return k.Prefix + ":{items}:sync" }
 
 // ModelCurrent holds the version of the live snapshot.
 func (k Keys) ModelCurrent() string { return k.Prefix + ":{models}:current" }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/softrec/softrec/ingest/replicas"
 	"github.com/softrec/softrec/schema"
 )
 
@@ -31,16 +32,29 @@ const maxOffset = 1 << 53
 // Store is the catalogue in Redis, version 6.2 or later, cluster included. It is safe for concurrent use.
 type Store struct {
 	rdb    redis.UniversalClient
+	writer *replicas.Writer
 	keys   schema.Keys
 	script *redis.Script
 }
 
+// Option changes a Store under construction.
+type Option func(*options)
+
+type options struct{ safe replicas.Policy }
+
+// WithReplicas makes Apply return only when as many replicas as p says have what it wrote, so that no failover takes it back.
+func WithReplicas(p replicas.Policy) Option { return func(o *options) { o.safe = p } }
+
 // New returns the catalogue under keys. It does not talk to Redis yet.
-func New(rdb redis.UniversalClient, keys schema.Keys) (*Store, error) {
+func New(rdb redis.UniversalClient, keys schema.Keys, opts ...Option) (*Store, error) {
 	if rdb == nil {
 		return nil, errors.New("catalog: no redis client")
 	}
-	return &Store{rdb: rdb, keys: keys, script: newScript()}, nil
+	var o options
+	for _, opt := range opts {
+		opt(&o)
+	}
+	return &Store{rdb: rdb, writer: replicas.New(rdb, o.safe), keys: keys, script: newScript()}, nil
 }
 
 // CorruptError says that a stored item is not what the script writes.
@@ -67,8 +81,12 @@ func (s *Store) Apply(ctx context.Context, changes []Change) (applied int, err e
 			}
 			args = append(args, c.ID, c.Partition, strconv.FormatInt(c.Offset, 10), doc)
 		}
-		keys := []string{s.keys.Items(), s.keys.ItemsLog(), s.keys.ItemsVersion()}
-		reply, err := s.script.Run(ctx, s.rdb, keys, args...).Int64Slice()
+		reply, err := s.run(ctx, args)
+		if redis.HasErrorPrefix(err, "NOSCRIPT") {
+			if err = s.writer.Load(ctx, s.script); err == nil {
+				reply, err = s.run(ctx, args)
+			}
+		}
 		if err == nil && len(reply) != 2 {
 			err = fmt.Errorf("script answered %d numbers, want 2", len(reply))
 		}
@@ -78,6 +96,20 @@ func (s *Store) Apply(ctx context.Context, changes []Change) (applied int, err e
 		applied += int(reply[0])
 	}
 	return applied, nil
+}
+
+// run is one call of the script. What it finds done before is waited for as what it does.
+func (s *Store) run(ctx context.Context, args []any) ([]int64, error) {
+	keys := []string{s.keys.Items(), s.keys.ItemsLog(), s.keys.ItemsVersion()}
+	var cmd *redis.Cmd
+	fault := s.writer.Exec(ctx, keys[:1], func(pipe redis.Pipeliner, _ int) {
+		cmd = pipe.EvalSha(ctx, s.script.Hash(), keys, args...)
+		s.writer.Barrier(ctx, pipe, s.keys.ItemsSync())
+	})[0]
+	if cmd == nil || fault != nil && cmd.Err() == nil {
+		return nil, fault
+	}
+	return cmd.Int64Slice()
 }
 
 func encodeChange(c Change) ([]byte, error) {

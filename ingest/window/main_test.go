@@ -45,7 +45,7 @@ func backends(t testing.TB) []backend {
 
 // client does not retry by itself: what a test sees is what one call did.
 func client(t testing.TB, addr string) redis.UniversalClient {
-	rdb := redis.NewUniversalClient(&redis.UniversalOptions{Addrs: []string{addr}, MaxRetries: -1})
+	rdb := redis.NewUniversalClient(&redis.UniversalOptions{Addrs: strings.Split(addr, ","), MaxRetries: -1})
 	t.Cleanup(func() { _ = rdb.Close() })
 	return rdb
 }
@@ -80,12 +80,23 @@ func open(t testing.TB, b backend, rules Rules) *Store {
 	}
 	t.Cleanup(func() {
 		ctx := context.Background()
-		for it := b.rdb.Scan(ctx, 0, keys.UserScan(), 1000).Iterator(); it.Next(ctx); {
-			b.rdb.Del(ctx, it.Val())
-		}
+		_ = eachMaster(ctx, b.rdb, func(ctx context.Context, node *redis.Client) error {
+			for it := node.Scan(ctx, 0, keys.UserScan(), 1000).Iterator(); it.Next(ctx); {
+				node.Del(ctx, it.Val())
+			}
+			return nil
+		})
 		b.rdb.Del(ctx, keys.Names())
 	})
 	return s
+}
+
+// eachMaster calls fn with the client of each server that takes writes.
+func eachMaster(ctx context.Context, rdb redis.UniversalClient, fn func(context.Context, *redis.Client) error) error {
+	if cluster, ok := rdb.(*redis.ClusterClient); ok {
+		return cluster.ForEachMaster(ctx, fn)
+	}
+	return fn(ctx, rdb.(*redis.Client))
 }
 
 // dump is everything stored about a user.

@@ -13,6 +13,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/softrec/softrec/ingest/replicas"
 	"github.com/softrec/softrec/schema"
 )
 
@@ -26,7 +27,9 @@ import (
 // another name, and windows say which one they were written with: a number is never read as another item.
 type Names struct {
 	rdb    redis.UniversalClient
+	writer *replicas.Writer
 	key    string
+	sync   string // key of a write that replicas are waited for with
 	script *redis.Script
 
 	fetch sync.Mutex // held while the copy is brought up to date
@@ -49,8 +52,8 @@ const (
 	namesMarkLen = 16 // of the random name
 )
 
-func newNames(rdb redis.UniversalClient, keys schema.Keys) *Names {
-	return &Names{rdb: rdb, key: keys.Names(), script: newAppend(), byItem: map[string]uint32{}}
+func newNames(rdb redis.UniversalClient, w *replicas.Writer, keys schema.Keys) *Names {
+	return &Names{rdb: rdb, writer: w, key: keys.Names(), sync: keys.NamesSync(), script: newAppend(), byItem: map[string]uint32{}}
 }
 
 // known is the dictionary as it is at one moment.
@@ -100,7 +103,7 @@ func (n *Names) followLocked(ctx context.Context) error {
 		n.mu.RLock()
 		size, tail := n.size, n.tail
 		n.mu.RUnlock()
-		chunk, err := n.rdb.GetRange(ctx, n.key, int64(size-len(tail)), int64(size+namesChunk-1)).Result()
+		chunk, err := n.read(ctx, int64(size-len(tail)), int64(size+namesChunk-1))
 		if err != nil {
 			return fmt.Errorf("read the dictionary of items: %w", err)
 		}
@@ -123,6 +126,27 @@ func (n *Names) followLocked(ctx context.Context) error {
 			return errors.New("read the dictionary of items: a line without an end")
 		}
 	}
+}
+
+// read returns a part of the dictionary. Where windows wait for replicas it does, too: a number that a failover could give to
+// another item must not get into a window.
+func (n *Names) read(ctx context.Context, from, to int64) (string, error) {
+	var cmd *redis.StringCmd
+	fault := n.writer.Exec(ctx, []string{n.key}, func(pipe redis.Pipeliner, _ int) {
+		cmd = pipe.GetRange(ctx, n.key, from, to)
+		n.writer.Barrier(ctx, pipe, n.sync)
+	})[0]
+	if fault != nil {
+		return "", fault
+	}
+	return cmd.Result()
+}
+
+// doubt makes the next writer look at the dictionary first: the server may be another one than before.
+func (n *Names) doubt() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.looked = time.Time{}
 }
 
 // add appends whole lines to the copy.
@@ -176,11 +200,27 @@ func (n *Names) repair(ctx context.Context) error {
 
 // append is one run of names.lua.
 func (n *Names) append(ctx context.Context, size int, tail, text string) (done bool, err error) {
-	reply, err := n.script.Run(ctx, n.rdb, []string{n.key}, size, tail, text).Int()
+	reply, err := n.run(ctx, size, tail, text)
+	if redis.HasErrorPrefix(err, "NOSCRIPT") {
+		if err = n.writer.Load(ctx, n.script); err == nil {
+			reply, err = n.run(ctx, size, tail, text)
+		}
+	}
 	if err != nil {
 		return false, fmt.Errorf("append to the dictionary of items: %w", err)
 	}
 	return reply == 1, nil
+}
+
+func (n *Names) run(ctx context.Context, size int, tail, text string) (int, error) {
+	var cmd *redis.Cmd
+	fault := n.writer.Exec(ctx, []string{n.key}, func(pipe redis.Pipeliner, _ int) {
+		cmd = pipe.EvalSha(ctx, n.script.Hash(), []string{n.key}, size, tail, text)
+	})[0]
+	if cmd == nil || fault != nil && cmd.Err() == nil {
+		return 0, fault
+	}
+	return cmd.Int()
 }
 
 // register makes sure that items have numbers, as far as there is room. It looks at Redis when one of them is new here, and

@@ -12,6 +12,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/redis/go-redis/v9"
 
+	"github.com/softrec/softrec/ingest/replicas"
 	"github.com/softrec/softrec/ingest/retry"
 	"github.com/softrec/softrec/schema"
 )
@@ -20,6 +21,7 @@ import (
 // concurrent use, but the batches of one partition must be applied one after the other.
 type Store struct {
 	rdb     redis.UniversalClient
+	writer  *replicas.Writer
 	keys    schema.Keys
 	rules   Rules
 	script  *redis.Script
@@ -38,10 +40,16 @@ type workspace struct {
 // Option changes a Store under construction.
 type Option func(*options)
 
-type options struct{ reg prometheus.Registerer }
+type options struct {
+	reg  prometheus.Registerer
+	safe replicas.Policy
+}
 
 // WithRegisterer exports the Store's metrics to reg; without it they go nowhere. One registerer takes one Store.
 func WithRegisterer(reg prometheus.Registerer) Option { return func(o *options) { o.reg = reg } }
+
+// WithReplicas makes Apply return only when as many replicas as p says have what it wrote, so that no failover takes it back.
+func WithReplicas(p replicas.Policy) Option { return func(o *options) { o.safe = p } }
 
 // New returns the windows under keys. It does not talk to Redis yet.
 func New(rdb redis.UniversalClient, keys schema.Keys, rules Rules, opts ...Option) (*Store, error) {
@@ -59,7 +67,8 @@ func New(rdb redis.UniversalClient, keys schema.Keys, rules Rules, opts ...Optio
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{rdb: rdb, keys: keys, rules: rules, script: newSwap(), names: newNames(rdb, keys), metrics: m}
+	w := replicas.New(rdb, o.safe)
+	s := &Store{rdb: rdb, writer: w, keys: keys, rules: rules, script: newSwap(), names: newNames(rdb, w, keys), metrics: m}
 	s.coders.New = func() any { return new(workspace) }
 	return s, nil
 }
@@ -98,6 +107,9 @@ func (s *Store) Apply(ctx context.Context, batch []UserBatch) (Outcome, error) {
 	for range maxTries {
 		again, err := s.once(ctx, todo, &out)
 		faults = graver(faults, err)
+		if faults != nil {
+			s.names.doubt()
+		}
 		if todo = again; len(todo) == 0 || faults != nil {
 			return out, faults
 		}
@@ -165,7 +177,7 @@ func (s *Store) once(ctx context.Context, todo []change, out *Outcome) (again []
 		}
 		// The server restarted, or this is its first batch. Only the calls it refused go again.
 		s.metrics.scriptLoads.Inc()
-		if err := s.script.Load(ctx, s.rdb).Err(); err != nil {
+		if err := s.writer.Load(ctx, s.script); err != nil {
 			return again, fmt.Errorf("load window script: %w", err)
 		}
 		writes = missing
@@ -191,10 +203,12 @@ func (s *Store) prepare(ctx context.Context, space *workspace, c change, cmd *re
 		w.out = w.out.Add(state.Apply(s.rules, b.Partition, b.Records))
 	}
 	space.entries, space.offsets = keepLarger(space.entries, state.entries), state.offsets
-	if w.out.Skipped == w.out.Total() {
-		return w, false, nil
-	}
 	w.front = front
+	if w.out.Skipped == w.out.Total() {
+		// Nothing is new. But whether replicas have it nobody knows: it is written again, so that they can be waited for.
+		w.value = []byte(value)
+		return w, s.writer.Waits() && value != "", nil
+	}
 	w.value = s.encode(&space.coder, state)
 	return w, true, nil
 }
@@ -244,14 +258,19 @@ func (s *Store) encode(c *coder, state State) []byte {
 // write sends writes in one pipeline. It returns the changes that came too late, and puts into missing what met no script.
 func (s *Store) write(ctx context.Context, writes []written, out *Outcome, missing *[]written) (again []change, err error) {
 	ttl := s.rules.IdleTTL.Milliseconds()
-	pipe := s.rdb.Pipeline()
-	for i := range writes {
+	keys := make([]string, len(writes))
+	for i, w := range writes {
+		keys[i] = w.change.key
+	}
+	unsafe := s.writer.Exec(ctx, keys, func(pipe redis.Pipeliner, i int) {
 		w := &writes[i]
 		w.cmd = pipe.EvalSha(ctx, s.script.Hash(), []string{w.change.key}, w.front, w.value, ttl)
-	}
-	_, _ = pipe.Exec(ctx)
-	for _, w := range writes {
-		done, cerr := w.cmd.Int()
+	})
+	for i, w := range writes {
+		done, cerr := 0, unsafe[i]
+		if w.cmd != nil && (cerr == nil || w.cmd.Err() != nil) {
+			done, cerr = w.cmd.Int()
+		}
 		switch {
 		case errors.Is(cerr, redis.ErrNoScript) || redis.HasErrorPrefix(cerr, "NOSCRIPT"):
 			*missing = append(*missing, w)

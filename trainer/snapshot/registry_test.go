@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 
@@ -16,7 +17,7 @@ import (
 	"github.com/softrec/softrec/schema"
 )
 
-// servers runs fn against miniredis, and against the server TEST_REDIS names (host:port) where it is set.
+// servers runs fn against miniredis, and against the server TEST_REDIS names (host:port, several for a cluster) where it is set.
 func servers(t *testing.T, fn func(t *testing.T, rdb redis.UniversalClient, keys schema.Keys)) {
 	t.Run("miniredis", func(t *testing.T) {
 		rdb := redis.NewClient(&redis.Options{Addr: miniredis.RunT(t).Addr()})
@@ -28,7 +29,7 @@ func servers(t *testing.T, fn func(t *testing.T, rdb redis.UniversalClient, keys
 		if addr == "" {
 			t.Skip("TEST_REDIS names no server")
 		}
-		rdb := redis.NewClient(&redis.Options{Addr: addr})
+		rdb := redis.NewUniversalClient(&redis.UniversalOptions{Addrs: strings.Split(addr, ",")})
 		defer rdb.Close()
 		keys := schema.NewKeys(fmt.Sprintf("softrec-test-%d", rand.Uint64()))
 		defer rdb.Del(context.WithoutCancel(t.Context()), keys.ModelCurrent(), keys.ModelHistory())

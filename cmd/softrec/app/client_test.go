@@ -16,6 +16,12 @@ import (
 func TestClient_theRoadOfAClick(t *testing.T) {
 	url, stop := address(t, settings(t, nil))
 	defer stop()
+	road(t, url)
+}
+
+// road goes from an event to an answer by way of everything a client may ask for.
+func road(t *testing.T, url string) {
+	t.Helper()
 	c, err := client.New(url)
 	if err != nil {
 		t.Fatal(err)

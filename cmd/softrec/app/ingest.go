@@ -45,11 +45,14 @@ func (a *App) consumers(open func(topic, group string) (*broker.GroupSource, err
 	if a.servers != nil {
 		opts = append(opts, ingest.WithDurable(a.servers)) // a kill loses what the embedded Redis has not yet written
 	}
-	windows, err := window.New(a.rdb, keys, a.cfg.Window, window.WithRegisterer(a.metrics))
+	if len(a.cfg.Redis.Sentinel.Addrs) > 0 && a.cfg.Redis.WaitReplicas == 0 {
+		a.log.Warn("redis.wait_replicas is 0: a failover of Redis loses events that are committed and that no replica had heard of")
+	}
+	windows, err := window.New(a.rdb, keys, a.cfg.Window, window.WithRegisterer(a.metrics), window.WithReplicas(a.cfg.Redis.Replicas()))
 	if err != nil {
 		return nil, err
 	}
-	items, err := catalog.New(a.rdb, keys)
+	items, err := catalog.New(a.rdb, keys, catalog.WithReplicas(a.cfg.Redis.Replicas()))
 	if err != nil {
 		return nil, err
 	}

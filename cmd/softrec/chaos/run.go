@@ -263,7 +263,7 @@ func (r *run) sweep() error {
 	for _, u := range probeUsers() {
 		err = errors.Join(err, r.rdb.Unlink(ctx, keys.User(u)).Err())
 	}
-	for _, k := range []string{keys.ModelCurrent(), keys.ModelHistory(), keys.Rounds(), keys.Prequential(), keys.RecentEvents(), keys.IngestStatus(), keys.Items(), keys.ItemsLog(), keys.ItemsVersion()} {
+	for _, k := range []string{keys.ModelCurrent(), keys.ModelHistory(), keys.Rounds(), keys.Prequential(), keys.RecentEvents(), keys.IngestStatus(), keys.Items(), keys.ItemsLog(), keys.ItemsVersion(), keys.ItemsSync(), keys.Names(), keys.NamesSync()} {
 		err = errors.Join(err, r.rdb.Unlink(ctx, k).Err())
 	}
 	return err

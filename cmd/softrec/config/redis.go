@@ -10,6 +10,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/softrec/softrec/ingest/link"
+	"github.com/softrec/softrec/ingest/replicas"
 	"github.com/softrec/softrec/schema"
 )
 
@@ -24,6 +25,7 @@ type Redis struct {
 	Prefix       string        `koanf:"prefix" help:"start of every key softrec writes to Redis"`
 	Timeout      time.Duration `koanf:"timeout" help:"longest wait for a connection, a read or a write"`
 	PoolSize     int           `koanf:"pool_size" help:"most connections to one Redis node; 0 means ten for each CPU"`
+	WaitReplicas int           `koanf:"wait_replicas" help:"replicas of each master that must have a window before its events are committed; 0 waits for none, and a failover then loses what they had not heard of; with fewer of them at hand ingest stands still"`
 	TLS          link.TLS      `koanf:"tls"`
 	Sentinel     Sentinel      `koanf:"sentinel"`
 }
@@ -56,6 +58,9 @@ func (r Redis) Validate() error {
 	}
 	if r.PoolSize < 0 {
 		errs = append(errs, complaint("pool_size", r.PoolSize, "wants at least 0"))
+	}
+	if r.WaitReplicas < 0 || r.WaitReplicas > 0 && r.embedded() {
+		errs = append(errs, complaint("wait_replicas", r.WaitReplicas, "wants at least 0, and 0 with the embedded server, which has no replicas"))
 	}
 	if r.Username != "" && r.Password == "" && r.PasswordFile == "" {
 		errs = append(errs, complaint("redis.username", r.Username, "wants a password beside it, in redis.password_file or redis.password"))
@@ -112,6 +117,11 @@ func (r Redis) At(addr string) Redis {
 	plain := DefaultRedis()
 	plain.Addrs, plain.DB, plain.Prefix, plain.Timeout, plain.PoolSize = []string{addr}, r.DB, r.Prefix, r.Timeout, r.PoolSize
 	return plain
+}
+
+// Replicas is how safe the writes of ingest must be. It waits for half as long as the client would for any answer.
+func (r Redis) Replicas() replicas.Policy {
+	return replicas.Policy{Replicas: r.WaitReplicas, Timeout: r.Timeout / 2}
 }
 
 // Keys is the layout under the prefix.

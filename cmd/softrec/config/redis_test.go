@@ -282,6 +282,9 @@ func TestRedis_Validate(t *testing.T) {
 		"user without password":   {func(r *Redis) { r.Addrs = []string{"a:1"}; r.Username = "u" }, "config.redis.username u"},
 		"password for embedded":   {func(r *Redis) { r.Password = "s3cret" }, "config.redis.addrs []: wants the address of Redis"},
 		"tls for embedded":        {func(r *Redis) { r.TLS.Enabled = true }, "config.redis.addrs []: wants the address of Redis"},
+		"replicas":                {func(r *Redis) { r.Addrs = []string{"a:1"}; r.WaitReplicas = 1 }, ""},
+		"fewer than no replica":   {func(r *Redis) { r.Addrs = []string{"a:1"}; r.WaitReplicas = -1 }, "config.wait_replicas -1"},
+		"replicas of embedded":    {func(r *Redis) { r.WaitReplicas = 1 }, "config.wait_replicas 1"},
 		"tls without":             {func(r *Redis) { r.Addrs = []string{"a:1"}; r.TLS.CAFile = "x" }, "link.tls.ca_file"},
 	}
 	for name, c := range cases {
