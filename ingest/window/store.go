@@ -259,8 +259,8 @@ func (s *Store) encode(c *coder, state State) []byte {
 func (s *Store) write(ctx context.Context, writes []written, out *Outcome, missing *[]written) (again []change, err error) {
 	ttl := s.rules.IdleTTL.Milliseconds()
 	keys := make([]string, len(writes))
-	for i, w := range writes {
-		keys[i] = w.change.key
+	for i := range writes {
+		keys[i], writes[i].cmd = writes[i].change.key, nil
 	}
 	unsafe := s.writer.Exec(ctx, keys, func(pipe redis.Pipeliner, i int) {
 		w := &writes[i]

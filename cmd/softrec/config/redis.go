@@ -121,7 +121,7 @@ func (r Redis) At(addr string) Redis {
 
 // Replicas is how safe the writes of ingest must be. It waits for half as long as the client would for any answer.
 func (r Redis) Replicas() replicas.Policy {
-	return replicas.Policy{Replicas: r.WaitReplicas, Timeout: r.Timeout / 2}
+	return replicas.Policy{Replicas: r.WaitReplicas, Timeout: max(time.Millisecond, r.Timeout/2)}
 }
 
 // Keys is the layout under the prefix.
