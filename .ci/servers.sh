@@ -296,8 +296,8 @@ start() { # one or several
 
 # alive does not count who has ended and waits for a parent to notice.
 alive() {
-	local state
-	state=$(ps -o stat= -p "$1" 2>/dev/null) && [[ $state != Z* ]]
+	kill -0 "$1" 2>/dev/null || return 1
+	[ ! -r "/proc/$1/stat" ] || [[ $(cat "/proc/$1/stat" 2>/dev/null) != *') Z '* ]]
 }
 
 # gone waits until the process is gone, for so many tenths of a second.
