@@ -59,11 +59,18 @@ func (m *master) order() string {
 	return ""
 }
 
+// forget empties the notes.
+func (m *master) forget() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	clear(m.asked)
+}
+
 // clients are a plain one and one of a cluster.
 func clients(t *testing.T, m *master) map[string]redis.UniversalClient {
 	all := map[string]redis.UniversalClient{}
 	for name, cluster := range map[string]bool{"server": false, "cluster": true} {
-		rdb := redis.NewUniversalClient(&redis.UniversalOptions{Addrs: []string{m.Addr()}, IsClusterMode: cluster, MaxRetries: -1, PoolSize: 1})
+		rdb := redis.NewUniversalClient(&redis.UniversalOptions{Addrs: []string{m.Addr()}, IsClusterMode: cluster, MaxRetries: -1})
 		t.Cleanup(func() { _ = rdb.Close() })
 		all[name] = rdb
 	}
@@ -94,7 +101,7 @@ func TestWriter_Exec(t *testing.T) {
 			m := newMaster(t)
 			m.have = have
 			for kind, rdb := range clients(t, m) {
-				m.asked = map[*server.Peer][]string{}
+				m.forget()
 				err := send(t, New(rdb, policy))
 				want := "set set"
 				if policy.Replicas > 0 {
