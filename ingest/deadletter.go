@@ -8,6 +8,7 @@ import (
 
 	"github.com/softrec/softrec/ingest/broker"
 	"github.com/softrec/softrec/ingest/retry"
+	"github.com/softrec/softrec/ingest/tracing"
 )
 
 // Headers of a dead letter. Key and value are those of the record, byte for byte, unless HeaderCut is there.
@@ -25,6 +26,7 @@ const (
 	maxDeadKey    = 64 << 10
 	maxDeadValue  = 896 << 10
 	maxDeadReason = 2 << 10
+	maxDeadTrace  = 512
 )
 
 // poison is a record that cannot be used.
@@ -44,6 +46,11 @@ func (p poison) letter() broker.Record {
 			HeaderOffset:    strconv.FormatInt(p.rec.Offset, 10),
 			HeaderTime:      p.rec.Time.UTC().Format(time.RFC3339Nano),
 		},
+	}
+	for _, h := range [...]string{tracing.HeaderParent, tracing.HeaderState} {
+		if v := p.rec.Headers[h]; v != "" && len(v) <= maxDeadTrace {
+			r.Headers[h] = v
+		}
 	}
 	if len(r.Key) > maxDeadKey || len(r.Value) > maxDeadValue {
 		r.Headers[HeaderCut] = fmt.Sprintf("%d, %d", len(r.Key), len(r.Value))

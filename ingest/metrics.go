@@ -12,7 +12,9 @@ type metrics struct {
 	rekeyed  prometheus.Counter
 	apply    prometheus.Histogram
 	batch    prometheus.Histogram
+	visible  prometheus.Histogram
 	lag      prometheus.Gauge
+	lags     *prometheus.GaugeVec // by partition
 	delay    prometheus.Gauge
 	inHand   prometheus.Gauge
 	pending  prometheus.Gauge
@@ -46,6 +48,11 @@ func newMetrics(reg prometheus.Registerer, stream string) (*metrics, error) {
 			Help: "Time to apply one batch to the store, waiting for a store that is away included.", Buckets: prometheus.ExponentialBuckets(0.0005, 2, 16)}),
 		batch: prometheus.NewHistogram(prometheus.HistogramOpts{Name: "softrec_ingest_batch_records",
 			Help: "Records in one batch.", Buckets: prometheus.ExponentialBuckets(1, 2, 13)}),
+		visible: prometheus.NewHistogram(prometheus.HistogramOpts{Name: "softrec_ingest_visible_seconds",
+			Help:    "Time from a record's own time, which is when it was sent to Kafka, until what it says could be read from the store, by record; clocks of two machines differ by what they differ.",
+			Buckets: []float64{.001, .0025, .005, .01, .015, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 300, 1800}}),
+		lags: prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "softrec_ingest_partition_lag_records",
+			Help: "Records of a partition of this process that it has not taken yet."}, []string{"partition"}),
 		lag: prometheus.NewGauge(prometheus.GaugeOpts{Name: "softrec_ingest_lag_records",
 			Help: "Records of this process's partitions that are not applied yet."}),
 		delay: prometheus.NewGauge(prometheus.GaugeOpts{Name: "softrec_ingest_lag_seconds",
@@ -63,7 +70,7 @@ func newMetrics(reg prometheus.Registerer, stream string) (*metrics, error) {
 		pageLost: prometheus.NewCounter(prometheus.CounterOpts{Name: "softrec_ingest_page_dropped_events_total",
 			Help: "Events that the page's feed of newest events left out; windows have them."}),
 	}
-	for _, c := range []prometheus.Collector{m.records, m.rekeyed, m.apply, m.batch, m.lag, m.delay, m.inHand, m.pending,
+	for _, c := range []prometheus.Collector{m.records, m.rekeyed, m.apply, m.batch, m.visible, m.lag, m.lags, m.delay, m.inHand, m.pending,
 		m.retries, m.commits, m.sync, m.pageLost} {
 		if err := reg.Register(c); err != nil {
 			return nil, fmt.Errorf("register ingest metrics: %w", err)

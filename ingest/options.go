@@ -4,8 +4,10 @@ import (
 	"log/slog"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/softrec/softrec/ingest/retry"
+	"github.com/softrec/softrec/ingest/tracing"
 )
 
 // Option changes a consumer under construction.
@@ -18,6 +20,7 @@ type options struct {
 	page    Page
 	deleted Deletions
 	policy  retry.Policy
+	tracer  *tracing.Tracer // nil: no traces
 }
 
 func newOptions(opts []Option) options {
@@ -51,6 +54,11 @@ func WithPage(p Page) Option { return func(o *options) { o.page = p } }
 // WithDeletions makes the consumer confirm, before it commits a user's tombstone, that window and page have nothing of the user
 // any more.
 func WithDeletions(d Deletions) Option { return func(o *options) { o.deleted = d } }
+
+// WithTraces makes the consumer of interactions continue the traces that come in the headers of records; nil makes none.
+func WithTraces(p trace.TracerProvider) Option {
+	return func(o *options) { o.tracer = tracing.New(p, "ingest") }
+}
 
 // WithRetry sets the waits between tries of a store that is away; MaxElapsed is ignored, a consumer never gives up.
 func WithRetry(p retry.Policy) Option {

@@ -41,6 +41,8 @@ type batch struct {
 	started time.Time
 	left    atomic.Int64  // parts that are not applied
 	done    chan struct{} // closed when none is left
+	applied time.Time     // when done was closed
+	trail   *trail        // nil where no record of it is traced
 	mu      sync.Mutex
 	out     window.Outcome
 }
@@ -116,12 +118,14 @@ func (p *pipeline) hand(work context.Context, recs []broker.Record) error {
 	c := p.c
 	c.metrics.inHand.Set(float64(c.counts.inHand.Add(int64(len(recs)))))
 	b := &batch{recs: recs, started: time.Now(), done: make(chan struct{})}
+	b.trail = newTrail(c.opts.tracer, recs, b.started)
 	d := decode(recs, c.cfg.MaxFuture)
 	b.events, b.forgot = d.events, d.forgot
 	c.metrics.rekeyed.Add(float64(d.rekeyed))
 	if err := c.setAside(work, d.bad); err != nil {
 		return fmt.Errorf("apply %d records: %w", len(recs), err)
 	}
+	b.trail.setAside(d.bad)
 	if commitFirst {
 		c.commit.applied(recs)
 		time.Sleep(commitLead)
@@ -157,6 +161,7 @@ func (b *batch) finish(out window.Outcome) {
 	b.out = b.out.Add(out)
 	b.mu.Unlock()
 	if b.left.Add(-1) == 0 {
+		b.applied = time.Now()
 		close(b.done)
 	}
 }
@@ -165,7 +170,9 @@ func (b *batch) finish(out window.Outcome) {
 func (p *pipeline) apply(work context.Context, lane <-chan part) error {
 	c := p.c
 	for one := range lane {
+		writing := one.of.trail.write(one.users)
 		out, err := p.put(work, one.users)
+		writing.end(err)
 		c.count(out)
 		if err != nil {
 			return fmt.Errorf("apply %d records: %w", len(one.of.recs), err)
@@ -217,7 +224,9 @@ func (p *pipeline) acknowledge(work context.Context) error {
 		}
 		c.metrics.apply.Observe(time.Since(b.started).Seconds())
 		c.metrics.batch.Observe(float64(len(b.recs)))
-		c.metrics.delay.Set(age(b.recs, time.Now()).Seconds())
+		c.metrics.delay.Set(age(b.recs, b.applied).Seconds())
+		c.observeVisible(b.recs, b.applied)
+		b.trail.end()
 		c.metrics.inHand.Set(float64(c.counts.inHand.Add(-int64(len(b.recs)))))
 		c.commit.applied(b.recs)
 	}

@@ -3,7 +3,9 @@ package ingest
 import (
 	"context"
 	"encoding/json"
+	"maps"
 	"slices"
+	"strconv"
 	"sync"
 	"time"
 
@@ -130,36 +132,39 @@ func (r *reporter) feed(ctx context.Context) error {
 }
 
 func (r *reporter) status(ctx context.Context, now time.Time) error {
-	lag := r.lag(ctx)
+	lag, parts := r.lag(ctx)
 	if r.page == nil {
 		return nil
 	}
 	c := &r.s.counts
 	st := schema.IngestStatus{
 		Instance: r.s.cfg.Instance, At: now.UTC(), Events: c.applied.Load(), Duplicates: c.duplicates.Load(),
-		Late: c.late.Load(), DeadLetters: c.dead.Load(), Lag: lag,
+		Late: c.late.Load(), DeadLetters: c.dead.Load(), Lag: lag, Partitions: parts,
 	}
 	st.Rate = r.rate(rateSample{now, st.Events})
 	return r.page.Status(ctx, st)
 }
 
-// lag asks the source, adds the batch in hand and keeps the metrics up to date.
-func (r *reporter) lag(ctx context.Context) int64 {
-	lag := r.s.counts.inHand.Load()
+// lag asks the source, adds the batch in hand and keeps the metrics up to date. Of partitions it counts what was not taken.
+func (r *reporter) lag(ctx context.Context) (lag int64, by []schema.PartitionLag) {
+	lag, by = r.s.counts.inHand.Load(), []schema.PartitionLag{}
 	if src, ok := r.s.src.(lagger); ok {
 		parts, err := src.Lag(ctx)
 		if err != nil {
-			return lag // the source tells its troubles itself
+			return lag, by // the source tells its troubles itself
 		}
-		for _, n := range parts {
-			lag += n
+		r.s.metrics.lags.Reset() // a partition may have gone to another process
+		for _, p := range slices.Sorted(maps.Keys(parts)) {
+			lag += parts[p]
+			by = append(by, schema.PartitionLag{Partition: p, Lag: parts[p]})
+			r.s.metrics.lags.WithLabelValues(strconv.Itoa(p)).Set(float64(parts[p]))
 		}
 	}
 	r.s.metrics.lag.Set(float64(lag))
 	if lag == 0 {
 		r.s.metrics.delay.Set(0)
 	}
-	return lag
+	return lag, by
 }
 
 // rate is events per second since the oldest sample kept.

@@ -98,7 +98,9 @@ func (s *stream) batch(ctx context.Context, recs []broker.Record, apply func(con
 		return fmt.Errorf("apply %d records: %w", len(recs), err)
 	}
 	s.metrics.batch.Observe(float64(len(recs)))
-	s.metrics.delay.Set(age(recs, time.Now()).Seconds())
+	now := time.Now()
+	s.metrics.delay.Set(age(recs, now).Seconds())
+	s.observeVisible(recs, now)
 	s.commit.applied(recs)
 	return nil
 }
@@ -122,6 +124,15 @@ func age(recs []broker.Record, now time.Time) time.Duration {
 		}
 	}
 	return oldest
+}
+
+// observeVisible measures how long recs took from their own time until now, when all of them are in the store.
+func (s *stream) observeVisible(recs []broker.Record, now time.Time) {
+	for _, r := range recs {
+		if !r.Time.IsZero() {
+			s.metrics.visible.Observe(max(0, now.Sub(r.Time).Seconds()))
+		}
+	}
 }
 
 func (s *stream) waiting(what string) func(error, time.Duration) {

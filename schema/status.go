@@ -12,4 +12,12 @@ type IngestStatus struct {
 	DeadLetters int64     `json:"dead_letters"` // set aside with their raw bytes
 	Rate        float64   `json:"rate"`         // events per second over the last seconds
 	Lag         int64     `json:"lag"`          // records not yet applied, over all partitions it knows
+
+	Partitions []PartitionLag `json:"partitions"` // the partitions it owns, in their order
+}
+
+// PartitionLag is how far one partition's reader is behind.
+type PartitionLag struct {
+	Partition int   `json:"partition"`
+	Lag       int64 `json:"lag"` // records not yet taken
 }

@@ -39,6 +39,8 @@ func (s *Server) newAPI() (http.Handler, error) {
 	s.registerItems(api)
 	s.registerUsers(api)
 	s.registerModels(api)
+	s.registerRollback(api)
+	s.registerLetters(api)
 	s.registerStats(api)
 	s.registerGorse(api)
 	s.registerMetarank(api)

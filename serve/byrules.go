@@ -93,6 +93,7 @@ func (s *Server) recommendByRules(live *Live, history []schema.Interaction, read
 		if live == nil {
 			return nil
 		}
+		defer q.span.Child("rank").End(nil)
 		return live.Ranker.Rank(ranker.Request{History: history, Now: now, N: n, Allow: allow, ExcludeHistory: q.filterSeen, Explain: q.explain, Text: text})
 	}}, history, q, now)
 }
@@ -123,7 +124,10 @@ func (s *Server) byRules(live *Live, from source, history []schema.Interaction, 
 	for ask := q.rules.PoolSize(q.n, poolShare, minPool); ; ask *= 4 {
 		found := pool.fetch(from.rank, ask, fresh)
 		want.Candidates, want.Complete = pool.candidates, found < ask || q.rules.Hopeless(pool.candidates, from.linear)
-		if list = q.rules.Select(want); len(list.Picks) == q.n || want.Complete {
+		choosing := q.span.Child("rules")
+		list = q.rules.Select(want)
+		choosing.End(nil)
+		if len(list.Picks) == q.n || want.Complete {
 			break
 		}
 		last := list

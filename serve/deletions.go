@@ -94,6 +94,7 @@ func (s *Server) forgetUsers(ctx context.Context) error {
 	}
 	drop := func(user string, all bool) {
 		s.cache.forget(user, all)
+		s.effects.forget(user, all)
 		if s.desk != nil {
 			s.desk.forget(user, all)
 		}

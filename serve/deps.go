@@ -10,6 +10,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/redis/go-redis/v9"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/softrec/softrec/schema"
 	"github.com/softrec/softrec/serve/page"
@@ -49,6 +50,9 @@ type ItemStore interface {
 type Registry interface {
 	Current(ctx context.Context) (string, error) // "" before the first model
 	History(ctx context.Context) ([]string, error)
+	// Retreat makes version live again in place of from and returns what is live: another version, with nothing changed,
+	// where from is live no longer.
+	Retreat(ctx context.Context, from, version string) (live string, err error)
 }
 
 // Snapshots reads published models; every trainer/snapshot.Store is one.
@@ -82,6 +86,15 @@ type Deletions interface {
 	Since(ctx context.Context, seen int64) (emptied []schema.Deletion, count int64, missed bool, err error)
 }
 
+// Letters reads and sends again the records that ingest set aside.
+type Letters interface {
+	// Newest returns up to n of them, newest first, each with at most the first schema.MaxShownLetter bytes of its value.
+	Newest(ctx context.Context, n int) ([]schema.DeadLetter, error)
+	// Replay writes the record of one again to the topic it came from, byte for byte, and returns when the brokers have it
+	// (acks=all). schema.ErrNoDeadLetter: nothing stands there; schema.ErrNotReplayable: it was cut, or came from another topic.
+	Replay(ctx context.Context, partition int, offset int64) (schema.DeadLetter, error)
+}
+
 // ItemSink writes to the items topic, with the same promise as EventSink.
 type ItemSink interface {
 	Put(ctx context.Context, item schema.Item) error
@@ -108,6 +121,8 @@ type Deps struct {
 	Deletions Deletions
 
 	Texts      Texts                                         // the language model; nil: none
+	Letters    Letters                                       // the records set aside; nil: they are not shown
+	Traces     trace.TracerProvider                          // where spans of requests go; nil: nowhere
 	Decode     func(files map[string][]byte) (Ranker, error) // turns a snapshot's files into a model; nil: ranker.Decode
 	Page       http.Handler                                  // everything outside /v1 and /openapi.json; nil: page.Handler
 	Checks     []Check                                       // asked by /readyz

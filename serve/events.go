@@ -96,7 +96,10 @@ func (s *Server) take(ctx context.Context, all []schema.EventResult) (EventsResu
 		if err := named(fresh); err != nil {
 			return EventsResult{}, err
 		}
-		if err := s.publish(ctx, "interactions", func(ctx context.Context) error { return s.deps.Events.Publish(ctx, fresh) }); err != nil {
+		s.effects.expect(fresh, s.deps.Now(), s.tracer.Current(ctx).Context())
+		err := s.publish(ctx, "interactions", func(ctx context.Context) error { return s.deps.Events.Publish(ctx, fresh) })
+		s.effects.published(fresh, err)
+		if err != nil {
 			return EventsResult{}, err
 		}
 	}
@@ -233,7 +236,10 @@ const retryAfter = time.Second
 func (s *Server) publish(ctx context.Context, of string, write func(ctx context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, s.cfg.PublishTimeout)
 	defer cancel()
-	if err := write(ctx); err != nil {
+	ctx, span := s.startPublish(ctx, of)
+	err := write(ctx)
+	span.End(err)
+	if err != nil {
 		s.metrics.sink.WithLabelValues(of).Inc()
 		s.log.Warn("write to kafka", "of", of, "err", err)
 		return unavailable(retryAfter, "the topic of the %s did not acknowledge the write, some of it may stand there; what is sent again counts once if it has an event_id", of)

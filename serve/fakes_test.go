@@ -124,6 +124,16 @@ func (f *fakeModels) History(context.Context) ([]string, error) {
 	return slices.Clone(f.history), f.err
 }
 
+func (f *fakeModels) Retreat(_ context.Context, from, version string) (string, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.err == nil && f.current == from {
+		f.current = version
+		f.history = f.history[slices.Index(f.history, version):]
+	}
+	return f.current, f.err
+}
+
 func (f *fakeModels) manifest(version string) schema.Manifest {
 	round, _ := strconv.Atoi(version[1:])
 	return schema.Manifest{Schema: 1, Version: version, Round: round, Learner: "sequence", CreatedAt: testStart.Add(time.Duration(round) * time.Minute),

@@ -19,6 +19,9 @@ type metrics struct {
 	unseen    *prometheus.CounterVec // by kind
 	liveDrops prometheus.Counter
 
+	effect  prometheus.Histogram
+	unaware prometheus.Counter
+
 	texts       *prometheus.CounterVec // by how
 	textSeconds prometheus.Histogram
 }
@@ -46,6 +49,13 @@ func newMetrics(reg prometheus.Registerer, s *Server) (*metrics, error) {
 		unseen: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "softrec_serve_not_yet_visible_total", Help: "Changes answered with 202 because they were not visible within visible_wait, by kind (item, user).",
 		}, []string{"kind"}),
+		effect: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "softrec_serve_event_effect_seconds", Help: "Time from an event that this process accepted until its first answer that knows it, by the user's newest event; what the user takes to ask is in it, and events the user asks about a minute later or more are left out.",
+			Buckets: []float64{.001, .0025, .005, .01, .015, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60},
+		}),
+		unaware: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "softrec_serve_unaware_answers_total", Help: "Answers given while the user's window did not have the newest event that this process had accepted from the user: the event was on its way, or was dropped as late.",
+		}),
 		texts: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "softrec_serve_text_answers_total", Help: "Answers a language model could have a part in, by how (cached: its reading was there, read: made within answer_budget, late: not made in time, nothing: no title to read).",
 		}, []string{"how"}),
@@ -56,7 +66,7 @@ func newMetrics(reg prometheus.Registerer, s *Server) (*metrics, error) {
 		liveDrops: prometheus.NewCounter(prometheus.CounterOpts{Name: "softrec_serve_live_dropped_total", Help: "Live streams closed because their reader was too slow."}),
 	}
 	return m, register(reg, append(append(m.derived(s), s.load.collectors()...),
-		m.seconds, m.errors, m.panics, m.inFlight, m.degraded, m.items, m.sink, m.unseen, m.liveDrops, m.texts, m.textSeconds))
+		m.seconds, m.errors, m.panics, m.inFlight, m.degraded, m.items, m.sink, m.unseen, m.liveDrops, m.effect, m.unaware, m.texts, m.textSeconds))
 }
 
 // derived reads figures that other parts of s keep.

@@ -21,6 +21,7 @@ func (s *Server) wrap(next http.Handler) http.Handler {
 			defer places.Release()
 		}
 		start := time.Now()
+		r, span := s.startSpan(r)
 		rec := &recorder{ResponseWriter: w, asIs: ofCalls(r.URL.Path)}
 		if s.stopping.Load() {
 			w.Header().Set("Connection", "close") // clients that ask on learn to go elsewhere; idle ones are not cut off
@@ -31,6 +32,7 @@ func (s *Server) wrap(next http.Handler) http.Handler {
 			fault := recover()
 			abort := fault != nil && s.contain(fault, rec, r)
 			s.observe(rec, r, time.Since(start))
+			endSpan(span, rec, r)
 			if abort {
 				panic(http.ErrAbortHandler) // the answer has begun: only a cut connection tells the client
 			}

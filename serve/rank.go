@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/softrec/softrec/ingest/tracing"
 	"github.com/softrec/softrec/schema"
 	"github.com/softrec/softrec/serve/rules"
 	"github.com/softrec/softrec/trainer/model/ranker"
@@ -23,6 +24,7 @@ type query struct {
 	id         string       // of the answer, where its draws depend on it
 	have       string       // the If-None-Match of the request
 	untagged   bool         // nobody reads the answer's ETag
+	span       tracing.Span // of the request, the zero one mostly
 }
 
 // canonical is equal for queries that ask for the same list.
@@ -82,7 +84,9 @@ func (s *Server) recommend(live *Live, history []schema.Interaction, reading ran
 		if reading != nil {
 			req.Text = s.deps.Texts.Score(reading)
 		}
+		ranking := q.span.Child("rank")
 		scored = live.Ranker.Rank(req)
+		ranking.End(nil)
 	}
 	if q.filterSeen {
 		seen := make(map[string]struct{}, len(history))
@@ -101,6 +105,7 @@ func (s *Server) popular(live *Live, q query, now time.Time) answerList {
 		if live == nil {
 			return nil
 		}
+		defer q.span.Child("rank").End(nil)
 		return live.Ranker.Popular(now, n, allow)
 	}
 	allow := q.allows(s.deps.Catalogue)
@@ -115,6 +120,7 @@ func (s *Server) similar(live *Live, item string, q query, now time.Time) answer
 	inner := q.allows(s.deps.Catalogue)
 	allow := func(id string) bool { return id != item && inner(id) }
 	rank := func(n int, allow func(string) bool) []ranker.Scored {
+		defer q.span.Child("rank").End(nil)
 		return s.rankSimilar(live, item, q, now, n, allow)
 	}
 	if q.rules != nil {

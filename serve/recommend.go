@@ -136,7 +136,10 @@ func (s *Server) postRecommend(ctx context.Context, in *recommendBodyInput) (*an
 func (s *Server) recommendUser(ctx context.Context, user string, q query) (*answerOutput, error) {
 	start := time.Now()
 	live, now := s.models.live.Load(), s.deps.Now()
+	q.span = s.tracer.Current(ctx)
+	reading := q.span.Child("window read")
 	win, err := s.gateway.read(ctx, user)
+	reading.End(err)
 	if err != nil {
 		return s.answer(start, live, 0, s.popular(live, q, now), q, "", s.degrade(err))
 	}
@@ -146,6 +149,8 @@ func (s *Server) recommendUser(ctx context.Context, user string, q query) (*answ
 
 // recommendWindow answers for a window that was just read.
 func (s *Server) recommendWindow(ctx context.Context, start time.Time, live *Live, win schema.Window, q query, now time.Time) (*answerOutput, error) {
+	q.span = s.tracer.Current(ctx)
+	s.noteEffect(win, q.span)
 	key := keyOf(win, live.version(), s.deps.Catalogue.Version(), q.key(win.Entries, now))
 	reading, state := s.text(ctx, live, textKeyOf(key), win.Entries)
 	if state == schema.TextReady {
@@ -161,6 +166,7 @@ func (s *Server) recommendWindow(ctx context.Context, start time.Time, live *Liv
 		}
 	}
 	items, ok := s.cache.get(key)
+	traceCache(q.span, ok)
 	if !ok {
 		items = s.recommend(live, win.Entries, reading, q, now).items
 		s.cache.put(key, items)
@@ -181,6 +187,7 @@ func (s *Server) getSimilar(ctx context.Context, in *similarInput) (*answerOutpu
 	if err != nil {
 		return nil, err
 	}
+	q.span = s.tracer.Current(ctx)
 	live, now := s.models.live.Load(), s.deps.Now()
 	_, err = s.gateway.read(ctx, "")
 	tag := s.tagOfList("\x00similar\x00"+in.Item, live, q, now)
@@ -196,6 +203,7 @@ func (s *Server) getPopular(ctx context.Context, in *popularInput) (*answerOutpu
 	if err != nil {
 		return nil, err
 	}
+	q.span = s.tracer.Current(ctx)
 	live, now := s.models.live.Load(), s.deps.Now()
 	_, err = s.gateway.read(ctx, "")
 	tag := s.tagOfList("\x00popular", live, q, now)
@@ -216,6 +224,7 @@ func (s *Server) postSession(ctx context.Context, in *sessionInput) (*answerOutp
 		return nil, err
 	}
 	live, now := s.models.live.Load(), s.deps.Now()
+	q.span = s.tracer.Current(ctx)
 	_, err = s.gateway.read(ctx, "")
 	history := session(items, now)
 	reading, state := s.text(ctx, live, sessionKey(items), history)
@@ -250,6 +259,7 @@ func (s *Server) answer(start time.Time, live *Live, window int64, l answerList,
 		}
 	}
 	s.countSources(l.items)
+	traceAnswer(q.span, id, live, len(l.items))
 	s.noteExploration(id, live, q, l.items)
 	return &answerOutput{Status: http.StatusOK, Body: schema.Answer{
 		RecommendationID: id, ModelVersion: live.version(), WindowOffset: window, TookMS: float64(time.Since(start).Microseconds()) / 1000,

@@ -19,9 +19,11 @@ func scopeOf(r *http.Request) (need access.Scope, open bool) {
 	switch {
 	case !underAPI(path) || path == openAPIPath || path == healthPath:
 		return "", true
+	case strings.HasPrefix(path, lettersPath):
+		return access.Admin, false // raw bytes of anybody
 	case question(r):
 		return access.Read, false
-	case strings.HasPrefix(path, "/v1/models"), strings.HasPrefix(path, "/v1/admin/"), strings.HasPrefix(path, "/v1/deadletters"):
+	case strings.HasPrefix(path, "/v1/models"), strings.HasPrefix(path, "/v1/admin/"):
 		return access.Admin, false // what changes the server itself
 	default:
 		return access.Write, false

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/softrec/softrec/ingest/tracing"
 	"github.com/softrec/softrec/schema"
 	"github.com/softrec/softrec/serve/access"
 	"github.com/softrec/softrec/serve/certs"
@@ -36,6 +37,8 @@ type Server struct {
 	hub     *hub
 	tally   *tally
 	rules   *ruleBook
+	tracer  *tracing.Tracer // nil: no traces
+	effects *effects
 	routes  http.Handler // of the API, without what stands before them
 	api     http.Handler
 	admin   http.Handler
@@ -73,6 +76,7 @@ func New(cfg Config, deps Deps) (*Server, error) {
 		return nil, err
 	}
 	s.intake = &intake{}
+	s.tracer, s.effects = tracing.New(deps.Traces, "serve"), newEffects()
 	s.items = newItemChanges()
 	s.search = &search{catalogue: deps.Catalogue}
 	s.hub = newHub(s)

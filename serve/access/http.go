@@ -27,7 +27,10 @@ func (g *Guard) Wrap(need Need, refuse func(http.ResponseWriter, *http.Request, 
 			return
 		}
 		if g.Closed() {
-			r = r.WithContext(context.WithValue(r.Context(), callerKey{}, caller))
+			known := r.WithContext(context.WithValue(r.Context(), callerKey{}, caller))
+			defer func() { r.Pattern = known.Pattern }() // who counts requests by route looks at the one that came
+			next.ServeHTTP(w, known)
+			return
 		}
 		next.ServeHTTP(w, r)
 	})

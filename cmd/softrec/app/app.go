@@ -13,6 +13,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/softrec/softrec/cmd/softrec/config"
+	"github.com/softrec/softrec/cmd/softrec/telemetry"
 	"github.com/softrec/softrec/ingest/broker"
 	"github.com/softrec/softrec/ingest/catalog"
 	"github.com/softrec/softrec/ingest/embedded"
@@ -40,6 +41,7 @@ type App struct {
 	log     *slog.Logger
 	stage   Stage
 	metrics *registry
+	traces  *telemetry.Traces
 
 	servers  *embedded.Servers // nil when Kafka and Redis are somewhere else
 	kafka    broker.Config
@@ -74,6 +76,7 @@ func OpenOn(ctx context.Context, stage Stage, loaded *config.Loaded, log *slog.L
 func (a *App) open(ctx context.Context, roles []Role) error {
 	a.metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	steps := []func() error{
+		func() error { return a.openTraces(ctx, roles) },
 		func() error { return a.checkAlone(roles) },
 		a.checkPair,
 		func() error { a.makeRoom(roles); return nil },
@@ -95,6 +98,23 @@ func (a *App) open(ctx context.Context, roles []Role) error {
 		if err := step(); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// openTraces comes first, so that it is closed last: the other parts still make spans while they end.
+func (a *App) openTraces(ctx context.Context, roles []Role) error {
+	names := make([]string, len(roles))
+	for i, r := range roles {
+		names[i] = string(r)
+	}
+	var err error
+	if a.traces, err = telemetry.Open(ctx, a.cfg.Trace, a.version, names, a.metrics, a.log); err != nil {
+		return err
+	}
+	a.onClose(a.traces.Close)
+	if to := a.traces.Address(); to != "" {
+		a.log.Info("traces are sent", "component", "trace", "collector", to, "ratio", a.cfg.Trace.Ratio)
 	}
 	return nil
 }

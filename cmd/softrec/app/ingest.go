@@ -41,7 +41,7 @@ func (a *App) runIngest(ctx context.Context) error {
 
 func (a *App) consumers(open func(topic, group string) (*broker.GroupSource, error)) ([]Part, error) {
 	cfg, keys := a.cfg.Ingest, a.cfg.Redis.Keys()
-	opts := []ingest.Option{ingest.WithLogger(a.log), ingest.WithRegisterer(a.metrics)}
+	opts := []ingest.Option{ingest.WithLogger(a.log), ingest.WithRegisterer(a.metrics), ingest.WithTraces(a.traces.Provider())}
 	if a.servers != nil {
 		opts = append(opts, ingest.WithDurable(a.servers)) // a kill loses what the embedded Redis has not yet written
 	}

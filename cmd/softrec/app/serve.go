@@ -5,9 +5,11 @@ import (
 	"encoding/json"
 	"fmt"
 
+	"github.com/softrec/softrec/ingest"
 	"github.com/softrec/softrec/ingest/broker"
 	"github.com/softrec/softrec/ingest/catalog"
 	"github.com/softrec/softrec/ingest/deletion"
+	"github.com/softrec/softrec/ingest/tracing"
 	"github.com/softrec/softrec/ingest/window"
 	"github.com/softrec/softrec/schema"
 	"github.com/softrec/softrec/serve"
@@ -44,6 +46,7 @@ func (a *App) addServe() error {
 		Registry: a.stage.registry(snapshot.NewRegistry(rdb, keys)), Snapshots: models, Decode: a.stage.decoder(), Events: sink, Changes: itemSink{sink}, Deletions: receipts,
 		Clock: a.stage.Now, Effective: a.loaded.Effective(), Version: a.version, Logger: a.log, Registerer: a.metrics, Gatherer: a.metrics,
 	}
+	deps.Letters, deps.Traces = ingest.NewLetters(a.kafka, a.cfg.Ingest, a.producer), a.traces.Provider()
 	if a.language != nil {
 		deps.Texts = texts{a.language.runtime}
 	}
@@ -68,7 +71,7 @@ type sink struct {
 	events, items string // topics
 }
 
-// Publish sends events keyed by user, so that one user's events stay in order.
+// Publish sends events keyed by user, so that one user's events stay in order, with the trace of ctx.
 func (s sink) Publish(ctx context.Context, events []schema.Event) error {
 	recs := make([]broker.Record, len(events))
 	for i, e := range events {
@@ -76,14 +79,14 @@ func (s sink) Publish(ctx context.Context, events []schema.Event) error {
 		if err != nil {
 			return fmt.Errorf("encode event %q: %w", e.EventID, err)
 		}
-		recs[i] = broker.Record{Key: []byte(e.UserID), Value: value}
+		recs[i] = broker.Record{Key: []byte(e.UserID), Value: value, Headers: tracing.Inject(ctx, nil)}
 	}
 	return s.pub.Publish(ctx, s.events, recs...)
 }
 
 // Forget sends the user's tombstone with the name of its receipt.
 func (s sink) Forget(ctx context.Context, user, id string) error {
-	return s.pub.Publish(ctx, s.events, broker.Record{Key: []byte(user), Headers: map[string]string{schema.HeaderDeletion: id}})
+	return s.pub.Publish(ctx, s.events, broker.Record{Key: []byte(user), Headers: tracing.Inject(ctx, map[string]string{schema.HeaderDeletion: id})})
 }
 
 // itemSink writes catalogue changes to Kafka.
@@ -106,4 +109,5 @@ func (s itemSink) Withdraw(ctx context.Context, id string) error {
 var (
 	_ serve.EventSink = sink{}
 	_ serve.ItemSink  = itemSink{}
+	_ serve.Letters   = (*ingest.Letters)(nil)
 )

@@ -31,6 +31,10 @@ func (m *movingPointer) Current(context.Context) (string, error) {
 	return v, nil
 }
 
+func (m *movingPointer) Retreat(_ context.Context, _, version string) (string, error) {
+	return version, nil
+}
+
 func (m *movingPointer) History(context.Context) ([]string, error) { return []string{"all"}, nil }
 
 func TestStage_pinsTheLiveModel(t *testing.T) {

@@ -12,5 +12,5 @@ func newTrain(env Env) (*cobra.Command, error) {
 		Short:   "Keep the model fresh",
 		Long:    "Runs the role trainer: it follows the events, learns in rounds and publishes models to the snapshot folder. Run one.",
 		Example: "  softrec train --kafka-brokers kafka:9092 --redis-addrs redis:6379 --data-dir ./trainer --models-dir ./models",
-	}, []string{"", "log", "kafka", "redis", "models", "window", "ingest", "trainer", "text", "backend", "admin"}, app.Trainer)
+	}, []string{"", "log", "kafka", "redis", "models", "window", "ingest", "trainer", "text", "backend", "admin", "trace"}, app.Trainer)
 }

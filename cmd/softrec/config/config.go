@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 
+	"github.com/softrec/softrec/cmd/softrec/telemetry"
 	"github.com/softrec/softrec/ingest"
 	"github.com/softrec/softrec/ingest/broker"
 	"github.com/softrec/softrec/ingest/embedded"
@@ -17,19 +18,20 @@ import (
 
 // Config is everything softrec can be told. A part's settings are its own Config struct; what each means stands there.
 type Config struct {
-	DataDir  string          `koanf:"data_dir" help:"folder of everything softrec keeps: the embedded servers' data, the trainer's checkpoint, the models; empty keeps nothing after the end"`
-	Log      Log             `koanf:"log"`
-	Kafka    broker.Config   `koanf:"kafka"`
-	Redis    Redis           `koanf:"redis"`
-	Embedded embedded.Config `koanf:"embedded" omit:"data_dir"`
-	Models   Models          `koanf:"models"`
-	Window   window.Rules    `koanf:"window"`
-	Ingest   ingest.Config   `koanf:"ingest"`
-	Trainer  trainer.Config  `koanf:"trainer" bare:"learner"`
-	Text     Text            `koanf:"text" bare:"model"`
-	Backend  backend.Config  `koanf:"backend" bare:"pjrt_plugin"`
-	Serve    serve.Config    `koanf:"serve" bare:"answer_budget"`
-	Admin    Admin           `koanf:"admin"`
+	DataDir  string           `koanf:"data_dir" help:"folder of everything softrec keeps: the embedded servers' data, the trainer's checkpoint, the models; empty keeps nothing after the end"`
+	Log      Log              `koanf:"log"`
+	Kafka    broker.Config    `koanf:"kafka"`
+	Redis    Redis            `koanf:"redis"`
+	Embedded embedded.Config  `koanf:"embedded" omit:"data_dir"`
+	Models   Models           `koanf:"models"`
+	Window   window.Rules     `koanf:"window"`
+	Ingest   ingest.Config    `koanf:"ingest"`
+	Trainer  trainer.Config   `koanf:"trainer" bare:"learner"`
+	Text     Text             `koanf:"text" bare:"model"`
+	Backend  backend.Config   `koanf:"backend" bare:"pjrt_plugin"`
+	Serve    serve.Config     `koanf:"serve" bare:"answer_budget"`
+	Admin    Admin            `koanf:"admin"`
+	Trace    telemetry.Config `koanf:"trace"`
 }
 
 // Models says where model snapshots are kept. Trainer and servers need the same folder, or copies of it.
@@ -80,5 +82,6 @@ func Default() Config {
 		Backend:  backend.DefaultConfig(),
 		Serve:    serve.DefaultConfig(),
 		Admin:    Admin{Access: access.DefaultConfig()},
+		Trace:    telemetry.DefaultConfig(),
 	}
 }

@@ -1,0 +1,86 @@
+package ingest
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"strconv"
+
+	"github.com/softrec/softrec/ingest/broker"
+	"github.com/softrec/softrec/ingest/tracing"
+	"github.com/softrec/softrec/schema"
+)
+
+// HeaderReplay is the header of a record that was set aside and sent again: "partition/offset" of its dead letter.
+const HeaderReplay = "replay-of"
+
+// maxShownKey is how much of a dead letter's key is shown, in bytes.
+const maxShownKey = 256
+
+// Letters reads the dead letters back, and sends their records again.
+type Letters struct {
+	kafka broker.Config
+	cfg   Config
+	to    DeadLetters
+}
+
+// NewLetters reads the dead letters that kafka holds and sends records again through to.
+func NewLetters(kafka broker.Config, cfg Config, to DeadLetters) *Letters {
+	return &Letters{kafka: kafka, cfg: cfg, to: to}
+}
+
+// Newest returns up to n dead letters, newest first, each with the first bytes of its record.
+func (l *Letters) Newest(ctx context.Context, n int) ([]schema.DeadLetter, error) {
+	all, err := broker.Tail(ctx, l.kafka, l.cfg.DeadLetterTopic, n, l.read, func(a, b schema.DeadLetter) int {
+		return cmp.Or(b.At.Compare(a.At), cmp.Compare(b.Offset, a.Offset), cmp.Compare(a.Partition, b.Partition))
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list dead letters: %w", err)
+	}
+	return all, nil
+}
+
+// Replay sends the record of one dead letter again to where it came from, byte for byte, and returns when the brokers have it.
+// The dead letter stays where it is. schema.ErrNoDeadLetter: nothing stands there; schema.ErrNotReplayable: it was cut, or came
+// from a topic that ingest does not read.
+func (l *Letters) Replay(ctx context.Context, partition int, offset int64) (schema.DeadLetter, error) {
+	fail := func(err error) (schema.DeadLetter, error) {
+		return schema.DeadLetter{}, fmt.Errorf("replay the dead letter of partition %d at offset %d: %w", partition, offset, err)
+	}
+	rec, found, err := broker.At(ctx, l.kafka, l.cfg.DeadLetterTopic, partition, offset)
+	switch {
+	case err != nil:
+		return fail(err)
+	case !found:
+		return fail(schema.ErrNoDeadLetter)
+	}
+	d := l.read(rec)
+	if !d.Replayable {
+		if rec.Headers[HeaderCut] != "" {
+			return fail(fmt.Errorf("%w: only its first bytes were kept (%s)", schema.ErrNotReplayable, HeaderCut))
+		}
+		return fail(fmt.Errorf("%w: its topic %q is none that ingest reads", schema.ErrNotReplayable, d.Topic))
+	}
+	again := broker.Record{Key: rec.Key, Value: rec.Value, Headers: tracing.Inject(ctx, map[string]string{HeaderReplay: fmt.Sprintf("%d/%d", partition, offset)})}
+	if err := l.to.Publish(ctx, d.Topic, again); err != nil {
+		return fail(err)
+	}
+	return d, nil
+}
+
+// read is what an operator is shown of a record of the dead-letter topic. Anybody may write there: nothing in it is believed.
+func (l *Letters) read(r broker.Record) schema.DeadLetter {
+	d := schema.DeadLetter{
+		Partition: r.Partition, Offset: r.Offset, At: r.Time.UTC(), Reason: cut(r.Headers[HeaderReason], maxDeadReason), Topic: cut(r.Headers[HeaderTopic], maxShownKey),
+		From: -1, FromOffset: -1, KeyBytes: len(r.Key), ValueBytes: len(r.Value),
+		Key: append([]byte{}, cut(r.Key, maxShownKey)...), Value: append([]byte{}, cut(r.Value, schema.MaxShownLetter)...),
+	}
+	if p, err := strconv.Atoi(r.Headers[HeaderPartition]); err == nil {
+		d.From = p
+	}
+	if o, err := strconv.ParseInt(r.Headers[HeaderOffset], 10, 64); err == nil {
+		d.FromOffset = o
+	}
+	d.Replayable = r.Headers[HeaderCut] == "" && (d.Topic == l.cfg.Topic || d.Topic == l.cfg.ItemsTopic)
+	return d
+}
