@@ -443,6 +443,14 @@ func TestConsumer_showsItselfOnThePage(t *testing.T) {
 		doc, err := b.redis.HGet(b.ctx, b.keys.IngestStatus(), b.cfg.Instance).Bytes()
 		return err == nil && json.Unmarshal(doc, &st) == nil && st.Events == 300 && st.Lag == 0 && st.DeadLetters == 1
 	})
+	if n := len(st.Partitions); n != b.cfg.Partitions {
+		t.Errorf("the lag of %d partitions is shown, want %d", n, b.cfg.Partitions)
+	}
+	for i, p := range st.Partitions {
+		if p.Partition != i || p.Lag != 0 {
+			t.Errorf("partition %d: %+v, want no lag", i, p)
+		}
+	}
 	var newest RecentEvent
 	b.eventually("the newest event", func() bool {
 		docs, err := b.redis.LRange(b.ctx, b.keys.RecentEvents(), 0, -1).Result()

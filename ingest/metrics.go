@@ -38,6 +38,7 @@ func newMetrics(reg prometheus.Registerer, stream string) (*metrics, error) {
 	if reg == nil {
 		reg = prometheus.NewRegistry()
 	}
+	plain := reg
 	reg = prometheus.WrapRegistererWith(prometheus.Labels{"stream": stream}, reg)
 	m := &metrics{
 		records: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "softrec_ingest_records_total",
@@ -51,7 +52,7 @@ func newMetrics(reg prometheus.Registerer, stream string) (*metrics, error) {
 		visible: prometheus.NewHistogram(prometheus.HistogramOpts{Name: "softrec_ingest_visible_seconds",
 			Help:    "Time from a record's own time, which is when it was sent to Kafka, until what it says could be read from the store, by record; clocks of two machines differ by what they differ.",
 			Buckets: []float64{.001, .0025, .005, .01, .015, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 300, 1800}}),
-		lags: prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "softrec_ingest_partition_lag_records",
+		lags: prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "softrec_ingest_partition_lag_records", ConstLabels: prometheus.Labels{"stream": stream},
 			Help: "Records of a partition of this process that it has not taken yet."}, []string{"partition"}),
 		lag: prometheus.NewGauge(prometheus.GaugeOpts{Name: "softrec_ingest_lag_records",
 			Help: "Records of this process's partitions that are not applied yet."}),
@@ -70,11 +71,14 @@ func newMetrics(reg prometheus.Registerer, stream string) (*metrics, error) {
 		pageLost: prometheus.NewCounter(prometheus.CounterOpts{Name: "softrec_ingest_page_dropped_events_total",
 			Help: "Events that the page's feed of newest events left out; windows have them."}),
 	}
-	for _, c := range []prometheus.Collector{m.records, m.rekeyed, m.apply, m.batch, m.visible, m.lag, m.lags, m.delay, m.inHand, m.pending,
+	for _, c := range []prometheus.Collector{m.records, m.rekeyed, m.apply, m.batch, m.visible, m.lag, m.delay, m.inHand, m.pending,
 		m.retries, m.commits, m.sync, m.pageLost} {
 		if err := reg.Register(c); err != nil {
 			return nil, fmt.Errorf("register ingest metrics: %w", err)
 		}
+	}
+	if err := plain.Register(m.lags); err != nil { // not wrapped: without a sample nobody could tell its kind otherwise
+		return nil, fmt.Errorf("register ingest metrics: %w", err)
 	}
 	return m, nil
 }

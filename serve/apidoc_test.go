@@ -25,7 +25,7 @@ func TestAPIDoc_examplesRun(t *testing.T) {
 	if err := os.WriteFile(placements, []byte(`{"home":{"caps":{"*":2}}}`), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	st := newStack(t, func(c *Config, _ *Deps) { c.Placements = placements }).model("v1", "bag-1", "bag-2", "shoe-1")
+	st := newStack(t, func(c *Config, _ *Deps) { c.Placements = placements }, withLetters(newDrawer())).model("v0", "bag-1").model("v1", "bag-1", "bag-2", "shoe-1")
 	server := httptest.NewServer(st.s.Handler())
 	defer server.Close()
 	watching, stop := context.WithCancel(t.Context())

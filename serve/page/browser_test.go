@@ -35,6 +35,7 @@ func TestPageInBrowser(t *testing.T) {
 			b.shoot(v.String())
 			checkContrast(b)
 			checkNames(b)
+			checkAxe(b)
 			if over := eval[int](b, `document.documentElement.scrollWidth - innerWidth`); over > 0 {
 				t.Errorf("the page is %d px wider than the screen", over)
 			}
@@ -58,6 +59,20 @@ func TestPageInBrowser(t *testing.T) {
 		f := newFake(false)
 		testReconnect(open(t, browser, views[0], f), f)
 	})
+	t.Run("operate", func(t *testing.T) {
+		f := newFake(false)
+		testOperate(open(t, browser, views[0], f), f)
+	})
+	t.Run("operate-keyboard", func(t *testing.T) {
+		f := newFake(false)
+		testOperateByKeyboard(open(t, browser, views[2], f), f)
+	})
+	t.Run("operate-key", func(t *testing.T) {
+		f := newFake(false)
+		f.admin = "softrec_admin_secret"
+		testAdminKey(open(t, browser, views[0], f), f)
+	})
+	t.Run("ask", func(t *testing.T) { testAsk(open(t, browser, views[0], newFake(false))) })
 	t.Run("key", func(t *testing.T) { testKey(t, browser) })
 	t.Run("refused", func(t *testing.T) { testRefused(t, browser) })
 }
@@ -82,6 +97,9 @@ func checkSections(b *tab) {
 		`document.querySelectorAll("#round [data-series=distance] circle").length === 3`,
 		`document.querySelectorAll("#models-list > tr").length === 6`,
 		`document.querySelectorAll("#models-list .badge.live").length === 1`,
+		`document.querySelectorAll("#models-list .badge.promoted").length >= 4`,
+		`document.querySelector("#rollback").textContent === "Roll back to ` + version(5) + `"`,
+		`[...document.querySelectorAll("#partitions .lag")].map(e => e.textContent).join() === "0,1,4,9"`,
 		`document.querySelectorAll("#window > li").length > 3`,
 		`document.querySelectorAll("#recommended > li").length === 10`,
 		`document.querySelectorAll("#results > li").length === 20`,
@@ -246,7 +264,7 @@ func pressEnter(b *tab, f *fake) {
 
 func testBlank(b *tab) {
 	b.until(`document.querySelector("#connection").textContent === "live"`)
-	for _, id := range []string{"stream", "quality", "rounds", "models", "recommended"} {
+	for _, id := range []string{"stream", "quality", "rounds", "models", "recommended", "letters"} {
 		if id == "recommended" {
 			b.click("#user-new")
 		}

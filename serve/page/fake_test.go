@@ -45,10 +45,16 @@ type fake struct {
 	offset   int64
 	streams  int
 	cut      chan struct{} // closed to end every open stream
+
+	letters  []schema.DeadLetter
+	replayed []int64 // offsets of letters
+	history  []string
+	admin    string // the key that operating needs, "" for none
 }
 
 func newFake(blank bool) *fake {
-	f := &fake{mux: http.NewServeMux(), blank: blank, windows: map[string][]entry{}, cut: make(chan struct{})}
+	f := &fake{mux: http.NewServeMux(), blank: blank, windows: map[string][]entry{}, cut: make(chan struct{}),
+		letters: cannedLetters(), history: []string{version(6), version(5), version(4), version(2), version(1)}}
 	f.mux.Handle("/", page.Handler())
 	f.mux.HandleFunc("GET /v1/live", f.live)
 	f.mux.HandleFunc("GET /v1/models", f.models)
@@ -57,6 +63,9 @@ func newFake(blank bool) *fake {
 	f.mux.HandleFunc("GET /v1/items", f.items)
 	f.mux.HandleFunc("GET /v1/recommend/{user}", f.recommend)
 	f.mux.HandleFunc("POST /v1/events", f.events)
+	f.mux.HandleFunc("GET /v1/deadletters", f.listLetters)
+	f.mux.HandleFunc("POST /v1/deadletters/replay", f.replay)
+	f.mux.HandleFunc("POST /v1/models/rollback", f.rollback)
 	if !blank {
 		for i := range 60 {
 			f.happen(i)
@@ -105,7 +114,12 @@ func (f *fake) stats() map[string]any {
 		return s
 	}
 	wave := math.Sin(float64(f.offset) / 3)
-	ingest["events"], ingest["duplicates"], ingest["late"] = 124310+f.offset, 12, 3
+	ingest["events"], ingest["duplicates"], ingest["late"], ingest["dead_letters"] = 124310+f.offset, 12, 3, len(f.letters)
+	parts := []schema.PartitionLag{}
+	for p := range 4 {
+		parts = append(parts, schema.PartitionLag{Partition: p, Lag: int64(p * p)})
+	}
+	ingest["instances"] = []schema.IngestStatus{{Instance: "ingest", Partitions: parts}}
 	ingest["rate"], ingest["lag"] = 790+60*wave, int64(4+4*wave)
 	s["catalogue"] = map[string]any{"items": 3659, "version": 3659}
 	s["model"] = map[string]any{"version": version(6), "round": 6, "learner": "sequence", "age_seconds": 41.2 + float64(f.offset)/5, "metrics": map[string]any{"hr10": 0.17}}
@@ -170,7 +184,7 @@ func (f *fake) models(w http.ResponseWriter, _ *http.Request) {
 		write(w, map[string]any{"current": "", "loaded": "", "history": []string{}, "manifests": []any{}, "degraded": ""})
 		return
 	}
-	write(w, map[string]any{"current": version(6), "loaded": version(6), "history": []string{version(6), version(5), version(4), version(2), version(1)}, "manifests": cannedManifests(), "degraded": ""})
+	write(w, map[string]any{"current": f.history[0], "loaded": f.history[0], "history": f.history, "manifests": cannedManifests(), "degraded": ""})
 }
 
 func (f *fake) users(w http.ResponseWriter, _ *http.Request) {
@@ -225,7 +239,9 @@ func (f *fake) recommend(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	for i, t := range titles {
-		answer.Items = append(answer.Items, scored(i, t, win))
+		it := scored(i, t, win)
+		it.Why = []string{"is popular of late", fmt.Sprintf("%s <b>adds</b> %.3g", it.Source, it.Score)}
+		answer.Items = append(answer.Items, it)
 	}
 	slices.SortStableFunc(answer.Items, func(a, b schema.AnswerItem) int { return cmp.Compare(b.Score, a.Score) })
 	answer.Items = answer.Items[:10]
@@ -289,6 +305,77 @@ func (f *fake) events(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(http.StatusAccepted)
 	_, _ = w.Write([]byte(`{"accepted":1,"duplicates":0,"rejected":[]}`))
+}
+
+// operator refuses who does not show the admin key.
+func (f *fake) operator(w http.ResponseWriter, r *http.Request) bool {
+	if f.admin == "" || r.Header.Get("Authorization") == "Bearer "+f.admin {
+		return true
+	}
+	refuse(w, http.StatusForbidden, "this key does not have the scope admin")
+	return false
+}
+
+func refuse(w http.ResponseWriter, status int, detail string) {
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(map[string]any{"title": http.StatusText(status), "status": status, "detail": detail})
+}
+
+func (f *fake) listLetters(w http.ResponseWriter, r *http.Request) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.operator(w, r) {
+		all := f.letters
+		if f.blank {
+			all = []schema.DeadLetter{}
+		}
+		write(w, map[string]any{"letters": all})
+	}
+}
+
+func (f *fake) replay(w http.ResponseWriter, r *http.Request) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if !f.operator(w, r) {
+		return
+	}
+	var body struct {
+		Partition int
+		Offset    int64
+	}
+	if err := json.NewDecoder(r.Body).Decode(&body); err != nil {
+		refuse(w, http.StatusBadRequest, err.Error())
+		return
+	}
+	f.replayed = append(f.replayed, body.Offset)
+	write(w, map[string]any{"partition": body.Partition, "offset": body.Offset, "topic": schema.TopicInteractions})
+}
+
+func (f *fake) rollback(w http.ResponseWriter, r *http.Request) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if !f.operator(w, r) {
+		return
+	}
+	var body struct{ From string }
+	if err := json.NewDecoder(r.Body).Decode(&body); err != nil || body.From != f.history[0] {
+		refuse(w, http.StatusConflict, "another version is live")
+		return
+	}
+	f.history = f.history[1:]
+	write(w, map[string]any{"before": body.From, "live": f.history[0]})
+}
+
+// cannedLetters are three, newest first: text that would be a page, bytes that are no text, and one that was cut.
+func cannedLetters() []schema.DeadLetter {
+	letter := func(offset int64, reason, value string) schema.DeadLetter {
+		return schema.DeadLetter{Offset: offset, At: start.Add(time.Duration(offset) * time.Minute), Reason: reason, Topic: schema.TopicInteractions, From: 1, FromOffset: 40 * offset,
+			Key: []byte("17850"), KeyBytes: 5, Value: []byte(value), ValueBytes: len(value), Replayable: true}
+	}
+	cut := letter(5, `event: item_id "": is required`, strings.Repeat(`{"user_id":"17850"}`, 200))
+	cut.ValueBytes, cut.Replayable = 1<<20, false
+	return []schema.DeadLetter{letter(7, "event is not a JSON object: <b>no</b>", hostile), letter(6, "event is not a JSON object", "\x00\x01magic\xff\u202eevil"), cut}
 }
 
 func write(w http.ResponseWriter, v any) {

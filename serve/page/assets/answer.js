@@ -29,7 +29,19 @@ export function showAnswer(answer, moved, onPick) {
 function row(it, onPick) {
   return h("li", { "data-item": it.id },
     h("button.item", { type: "button", click: () => onPick(it.id) },
-      h("span.rank"), h("span.item-title"), h("span.moved"), h("span.source"), h("span.score"), h("span.bar", { "aria-hidden": "true" }), h("span.why")));
+      h("span.rank"), h("span.item-title"), h("span.moved"), h("span.source"), h("span.score"), h("span.bar", { "aria-hidden": "true" }), h("span.why")),
+    h("details.because", {}, h("summary", {}, "In words", h("span.visually-hidden")), h("ul")));
+}
+
+// because writes what the server says made the score, in its words.
+function because(el, it, title) {
+  const [summary, list] = el.children;
+  setText(summary.lastElementChild, `: why ${title}`);
+  const words = it.why ?? [];
+  if (list.dataset.words === words.join("\n")) return;
+  list.dataset.words = words.join("\n");
+  list.replaceChildren(...words.map((w) => h("li", {}, w)));
+  show(el, words.length > 0);
 }
 
 function fill(el, it, rank, scale, moved) {
@@ -43,6 +55,7 @@ function fill(el, it, rank, scale, moved) {
   setText(from, sourceName);
   setText(score, fixed(it.score));
   setText(why, reason(it));
+  because(el.lastElementChild, it, title);
   bar.replaceChildren(...segments(it, scale));
   const text = moved === "new" ? "new" : moved > 0 ? `▲ ${moved}` : moved < 0 ? `▼ ${-moved}` : "";
   setText(move, text);

@@ -1,6 +1,6 @@
 // The calls to the server. Every failure is an ApiError whose message can be shown to a person.
 
-import { headers, refused } from "./key.js";
+import { adminHeaders, headers, refused } from "./key.js";
 
 const TIMEOUT = 10000; // ms
 
@@ -20,10 +20,11 @@ function problemText(problem, status) {
   return text || `the server answered ${status}`;
 }
 
-async function call(path, options = {}) {
+async function call(path, { admin = false, ...options } = {}) {
+  const mine = admin ? adminHeaders() : headers();
   let response;
   try {
-    response = await fetch(path, { cache: "no-store", signal: AbortSignal.timeout(TIMEOUT), ...options, headers: { ...options.headers, ...headers() } });
+    response = await fetch(path, { cache: "no-store", signal: AbortSignal.timeout(TIMEOUT), ...options, headers: { ...options.headers, ...mine } });
   } catch {
     throw new ApiError("the server cannot be reached");
   }
@@ -33,7 +34,7 @@ async function call(path, options = {}) {
   } catch {
     if (response.ok) throw new ApiError("the answer is not JSON", response.status);
   }
-  if (response.status === 401 || response.status === 403) refused(problemText(body, response.status));
+  if (!admin && (response.status === 401 || response.status === 403)) refused(problemText(body, response.status));
   if (!response.ok) throw new ApiError(problemText(body, response.status), response.status);
   return body;
 }
@@ -48,6 +49,17 @@ export const userWindow = (id) => call(`v1/users/${part(id)}`);
 
 /** models: the versions kept, and which of them is live. */
 export const models = () => call("v1/models");
+
+/** rollBack makes the model live that was so before from, if from still is. */
+export const rollBack = (from) => command("v1/models/rollback", { from });
+
+/** deadLetters: the newest records that were set aside. */
+export const deadLetters = (limit = 20) => call(`v1/deadletters?limit=${limit}`, { admin: true });
+
+/** replayLetter sends the record of one dead letter again to where it came from. */
+export const replayLetter = ({ partition, offset }) => command("v1/deadletters/replay", { partition, offset });
+
+const command = (path, body) => call(path, { admin: true, method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
 
 /** searchItems: the catalogue's best matches, or its newest items for an empty query. */
 export function searchItems(query, limit = 20) {

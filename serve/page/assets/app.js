@@ -6,6 +6,7 @@ import { setClock } from "./api.js";
 import { createKeyForm } from "./key.js";
 import { connect } from "./live.js";
 import { createModels } from "./models.js";
+import { createOperate } from "./operate.js";
 import { createQuality } from "./quality.js";
 import { createRounds } from "./rounds.js";
 import { createStream } from "./stream.js";
@@ -22,16 +23,24 @@ const stream = createStream((id) => {
   $("user").scrollIntoView();
   $("user-select").focus({ preventScroll: true });
 });
+
+// Sections that only look, besides those that need one another above. Each may have stats(frame), rounds(frame, first), events(frame, first) and
+// changed(), which is called when another model answers. A new one is a section of index.html, a module and a line here.
+const panels = [createOperate(models.refresh)];
+const tell = (what, ...args) => panels.forEach((p) => p[what]?.(...args));
+
 let version; // the model this server answers with; undefined before the first stats
 
 function onStats(s) {
   setClock(s.clock);
   header.stats(s);
   stream.stats(s);
+  tell("stats", s);
   const now = s.model?.version ?? "";
   if (version !== undefined && now !== version) {
     models.refresh();
     user.refresh(true);
+    tell("changed");
   }
   version = now;
 }
@@ -52,10 +61,12 @@ connect("v1/live", {
   rounds: (frame, first) => {
     rounds.update(frame, first);
     models.refresh();
+    tell("rounds", frame, first);
   },
   events: (frame, first) => {
     stream.events(frame, first);
     user.observe(frame);
+    tell("events", frame, first);
   },
 }, onState);
 models.refresh();

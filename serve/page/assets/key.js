@@ -3,15 +3,37 @@
 import { $, show, setText } from "./dom.js";
 
 const NAME = "softrec-key";
+const ADMIN = "softrec-admin-key";
 
 /** key: what was entered in this tab, "" for none. */
-export function key() {
+export const key = () => stored(NAME);
+
+let adminKey = stored(ADMIN);
+
+function stored(name) {
   try {
-    return sessionStorage.getItem(NAME) ?? "";
+    return sessionStorage.getItem(name) ?? "";
   } catch {
     return ""; // storage is turned off
   }
 }
+
+/** setAdminKey keeps the operator's key in this tab, or forgets it for "". It goes only with what an operator does. */
+export function setAdminKey(entered) {
+  adminKey = entered;
+  try {
+    if (entered) sessionStorage.setItem(ADMIN, entered);
+    else sessionStorage.removeItem(ADMIN);
+  } catch {
+    // storage is turned off: it lasts as long as the page
+  }
+}
+
+/** hasAdminKey reports whether one was entered. */
+export const hasAdminKey = () => adminKey !== "";
+
+/** adminHeaders to send with what an operator does: the admin key, or the tab's own without one. */
+export const adminHeaders = () => (adminKey ? { Authorization: `Bearer ${adminKey}` } : headers());
 
 /** headers to send with every call. */
 export const headers = () => (key() ? { Authorization: `Bearer ${key()}` } : {});

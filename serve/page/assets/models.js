@@ -1,6 +1,6 @@
 // Model versions: those kept as snapshots, and the rounds whose candidate never became one.
 
-import { models as fetchModels } from "./api.js";
+import { models as fetchModels, rollBack } from "./api.js";
 import { badge } from "./badge.js";
 import { $, h, setText, show } from "./dom.js";
 import { bytes, count, percent, when } from "./format.js";
@@ -10,6 +10,7 @@ export function createModels(rounds) {
   let state = { manifests: [], history: [] };
   let running = false;
   let again = false;
+  let rolling = false;
 
   // refresh asks the server; calls while one is under way become one more call after it.
   async function refresh() {
@@ -40,7 +41,33 @@ export function createModels(rounds) {
     show($("models-empty"), lines.length === 0);
     show($("models-scroll"), lines.length > 0);
     setText($("models-note"), note(state));
+    offer();
   }
+
+  // offer shows what one click would go back to.
+  function offer() {
+    const before = (state.history ?? []).find((v) => v !== state.current);
+    show($("rollback"), Boolean(state.current && before));
+    if (before) setText($("rollback"), `Roll back to ${before}`);
+  }
+
+  async function back() {
+    if (rolling) return;
+    rolling = true;
+    const from = state.current;
+    try {
+      const done = await rollBack(from);
+      setText($("rollback-note"), `Rolled back from ${done.before} to ${done.live}.`);
+    } catch (e) {
+      const key = e.status === 401 || e.status === 403;
+      setText($("rollback-note"), key ? `Not rolled back: ${e.message}. Enter an admin key under Operate.` : `Not rolled back: ${e.message}`);
+      if (key) $("admin-key").focus();
+    }
+    rolling = false;
+    refresh();
+  }
+
+  $("rollback").addEventListener("click", back);
 
   return { refresh, render };
 }
@@ -48,10 +75,11 @@ export function createModels(rounds) {
 function version(m, { current, history }, rounds) {
   const verdict = rounds.find((r) => r.round === m.round)?.verdict;
   const live = m.version === current;
-  const state = live ? h("span.badge.live", {}, "live") : h("span.badge.other", {}, history?.includes(m.version) ? "was live" : verdict === "refused" ? "refused" : "kept");
+  const state = live ? h("span.badge.live", {}, "live") : h("span.badge.other", {}, history?.includes(m.version) ? "was live" : "kept");
   return h(`tr${live ? ".current" : ""}`, {},
     h("th", { scope: "row" }, h("code", {}, m.version)),
     h("td", {}, state),
+    h("td", {}, verdict ? badge(verdict) : "–"),
     h("td.num", {}, count(m.round)),
     h("td", {}, [m.learner, m.backend].filter(Boolean).join(" on ")),
     h("td.num", {}, percent(m.metrics?.hr10)),
@@ -63,6 +91,7 @@ function version(m, { current, history }, rounds) {
 function rejected(r) {
   return h("tr.rejected", {},
     h("th", { scope: "row" }, "not published"),
+    h("td", {}, "–"),
     h("td", {}, badge(r.verdict)),
     h("td.num", {}, count(r.round)),
     h("td", {}, r.learner ?? ""),

@@ -7,6 +7,7 @@ import { spark } from "./spark.js";
 const HISTORY = 60; // samples of the sparklines, one a second
 const KEPT = 40;
 const SHOWN = 10;
+const PARTITIONS = 8; // shown of very many
 
 /** createStream drives section #stream. onUser(id) is called when a user in the list is chosen. */
 export function createStream(onUser) {
@@ -65,6 +66,7 @@ export function createStream(onUser) {
     draw("rate-spark", rates, "model");
     draw("lag-spark", lags, "similar", 10);
     setText($("stream-totals"), totals(ingest));
+    partitions(ingest.instances ?? []);
   }
 
   function events(frame, first) {
@@ -76,6 +78,20 @@ export function createStream(onUser) {
   }
 
   return { stats, events };
+}
+
+// partitions shows how far behind each partition is, the worst first where there are many.
+function partitions(instances) {
+  const all = instances.flatMap((i) => i.partitions ?? []).sort((a, b) => a.partition - b.partition);
+  const shown = all.length > PARTITIONS ? [...all].sort((a, b) => b.lag - a.lag).slice(0, PARTITIONS) : all;
+  const most = Math.max(10, ...all.map((p) => p.lag));
+  show($("partitions-box"), all.length > 0);
+  setText($("partitions-title"), all.length > shown.length ? `Records behind, the ${count(shown.length)} slowest of ${count(all.length)} partitions` : "Records behind, by partition");
+  reconcile($("partitions"), shown, (p) => p.partition, (p) => h("li", {}, h("span", {}, `p${p.partition}`), h("span.bar", { "aria-hidden": "true" }, h("i.similar")), h("span.lag")),
+    (el, p) => {
+      el.children[1].firstElementChild.style.width = `${((100 * p.lag) / most).toFixed(1)}%`;
+      setText(el.children[2], count(p.lag));
+    });
 }
 
 const keyOf = (e) => `${e.partition}:${e.offset}`;

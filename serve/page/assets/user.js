@@ -119,6 +119,13 @@ export function createUser() {
   const search = createSearch(pick);
   $("user-select").addEventListener("change", (e) => choose(e.target.value));
   setInterval(catchUp, POLL);
+  $("ask").addEventListener("submit", (e) => {
+    e.preventDefault();
+    const id = $("ask-user").value.trim();
+    if (!id) return;
+    $("ask-user").value = "";
+    clicks = clicks.then(() => choose(id));
+  });
   $("user-new").addEventListener("click", () => choose(newName()));
   $("user-unseen").addEventListener("change", () => refresh());
   show($("user-result"), false);

@@ -1,0 +1,85 @@
+package ingest
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/softrec/softrec/ingest/broker"
+	"github.com/softrec/softrec/schema"
+)
+
+// What was set aside is shown newest first with its first bytes, and goes again byte for byte to where it came from. The one
+// that is still no event is set aside once more.
+func TestLetters_listAndReplay(t *testing.T) {
+	b := newBench(t, "")
+	c := b.consume()
+	raw := append([]byte("not json\x00\xff"), bytes.Repeat([]byte("x"), 3*schema.MaxShownLetter)...)
+	for i := range 3 {
+		b.publish(broker.Record{Key: []byte("u"), Value: append([]byte(fmt.Sprint(i)), raw...)})
+	}
+	b.committed(b.cfg.Topic)
+	producer := b.producer()
+	l := NewLetters(b.kafka, b.cfg, producer)
+	all, err := l.Newest(b.ctx, 2)
+	if err != nil || len(all) != 2 {
+		t.Fatalf("%d letters, %v, want 2", len(all), err)
+	}
+	d := all[0]
+	if !d.Replayable || d.Offset <= all[1].Offset && d.At.Equal(all[1].At) || d.Topic != b.cfg.Topic || !strings.Contains(d.Reason, "JSON") || d.FromOffset < 0 ||
+		len(d.Value) != schema.MaxShownLetter || d.ValueBytes != len(raw)+1 || string(d.Key) != "u" {
+		t.Errorf("the newest is %+v", d)
+	}
+	if _, err := l.Replay(b.ctx, d.Partition, d.Offset); err != nil {
+		t.Fatal(err)
+	}
+	b.eventually("it is set aside again", func() bool { return len(b.readAll(b.cfg.DeadLetterTopic)) == 4 })
+	if err := c.halt(); err != nil {
+		t.Fatal(err)
+	}
+	var again []broker.Record
+	for _, r := range b.readAll(b.cfg.Topic) {
+		if r.Headers[HeaderReplay] != "" {
+			again = append(again, r)
+		}
+	}
+	if len(again) != 1 || !bytes.HasPrefix(again[0].Value[1:], raw) || len(again[0].Value) != len(raw)+1 || again[0].Headers[HeaderReplay] != fmt.Sprintf("%d/%d", d.Partition, d.Offset) {
+		t.Errorf("%d records came again, want the one that was replayed as it was", len(again))
+	}
+	if _, err := l.Replay(b.ctx, 0, 1<<40); !errors.Is(err, schema.ErrNoDeadLetter) {
+		t.Errorf("past the end: %v", err)
+	}
+	if _, err := l.Replay(b.ctx, 77, 0); !errors.Is(err, schema.ErrNoDeadLetter) {
+		t.Errorf("another partition: %v", err)
+	}
+}
+
+// Letters that were cut, or that somebody else wrote, are shown and not sent anywhere.
+func TestLetters_refuses(t *testing.T) {
+	b := newBench(t, "")
+	producer := b.producer()
+	foreign := broker.Record{Key: []byte("k"), Value: []byte("v"), Headers: map[string]string{HeaderTopic: "payments", HeaderPartition: "x"}}
+	cut := poison{broker.Record{Topic: b.cfg.Topic, Value: make([]byte, maxDeadValue+1)}, errors.New("too long")}.letter()
+	bare := broker.Record{Value: []byte("v")}
+	for _, r := range []broker.Record{foreign, cut, bare} {
+		if err := producer.Publish(b.ctx, b.cfg.DeadLetterTopic, r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	l := NewLetters(b.kafka, b.cfg, producer)
+	all, err := l.Newest(b.ctx, 10)
+	if err != nil || len(all) != 3 {
+		t.Fatalf("%d letters, %v", len(all), err)
+	}
+	for _, d := range all {
+		if _, err := l.Replay(b.ctx, d.Partition, d.Offset); d.Replayable || !errors.Is(err, schema.ErrNotReplayable) {
+			t.Errorf("%+v: %v", d.Reason, err)
+		}
+		if d.Topic == "payments" && (d.From != -1 || d.FromOffset != -1 || time.Since(d.At) > time.Hour) {
+			t.Errorf("a letter of somebody else: %+v", d)
+		}
+	}
+}
