@@ -28,8 +28,12 @@ func endSpan(span tracing.Span, rec *recorder, r *http.Request) {
 		if status == 0 {
 			status = http.StatusOK
 		}
-		span.Name(routeOf(r))
-		span.Set(attribute.String("http.request.method", r.Method), attribute.String("http.route", routeOf(r)), attribute.Int("http.response.status_code", status))
+		route := routeOf(r)
+		span.Name(route)
+		if _, path, ok := strings.Cut(route, " "); ok {
+			route = path
+		}
+		span.Set(attribute.String("http.request.method", r.Method), attribute.String("http.route", route), attribute.Int("http.response.status_code", status))
 		if status >= 500 {
 			span.Fail(http.StatusText(status))
 		}
