@@ -41,7 +41,7 @@ func span(t testing.TB, rec *tracetest.SpanRecorder, name string) sdktrace.ReadO
 func attributes(s sdktrace.ReadOnlySpan) map[string]string {
 	all := map[string]string{}
 	for _, kv := range s.Attributes() {
-		all[string(kv.Key)] = kv.Value.Emit()
+		all[string(kv.Key)] = kv.Value.String()
 	}
 	return all
 }
