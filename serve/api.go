@@ -39,6 +39,7 @@ func (s *Server) newAPI() (http.Handler, error) {
 	s.registerItems(api)
 	s.registerUsers(api)
 	s.registerModels(api)
+	s.registerAttribution(api)
 	s.registerStats(api)
 	s.registerGorse(api)
 	s.registerMetarank(api)

@@ -23,6 +23,11 @@ type query struct {
 	id         string       // of the answer, where its draws depend on it
 	have       string       // the If-None-Match of the request
 	untagged   bool         // nobody reads the answer's ETag
+
+	list  schema.List                          // what the answer is about
+	user  string                               // whose list it is, empty for nobody's
+	arm   *armed                               // of the user; nil where no arms are configured
+	again func(arm *rules.Spec) (query, error) // the same under the rules of a shadow; nil where there are none
 }
 
 // canonical is equal for queries that ask for the same list.

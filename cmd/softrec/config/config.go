@@ -4,6 +4,7 @@ import (
 	"errors"
 
 	"github.com/softrec/softrec/ingest"
+	"github.com/softrec/softrec/ingest/attribution"
 	"github.com/softrec/softrec/ingest/broker"
 	"github.com/softrec/softrec/ingest/embedded"
 	"github.com/softrec/softrec/ingest/window"
@@ -25,11 +26,14 @@ type Config struct {
 	Models   Models          `koanf:"models"`
 	Window   window.Rules    `koanf:"window"`
 	Ingest   ingest.Config   `koanf:"ingest"`
-	Trainer  trainer.Config  `koanf:"trainer" bare:"learner"`
-	Text     Text            `koanf:"text" bare:"model"`
-	Backend  backend.Config  `koanf:"backend" bare:"pjrt_plugin"`
-	Serve    serve.Config    `koanf:"serve" bare:"answer_budget"`
-	Admin    Admin           `koanf:"admin"`
+
+	Attribution attribution.Config `koanf:"attribution"`
+
+	Trainer trainer.Config `koanf:"trainer" bare:"learner"`
+	Text    Text           `koanf:"text" bare:"model"`
+	Backend backend.Config `koanf:"backend" bare:"pjrt_plugin"`
+	Serve   serve.Config   `koanf:"serve" bare:"answer_budget"`
+	Admin   Admin          `koanf:"admin"`
 }
 
 // Models says where model snapshots are kept. Trainer and servers need the same folder, or copies of it.
@@ -75,10 +79,13 @@ func Default() Config {
 		Embedded: embedded.DefaultConfig(),
 		Window:   window.DefaultRules(),
 		Ingest:   ingest.DefaultConfig(),
-		Trainer:  trainer.DefaultConfig(),
-		Text:     DefaultText(),
-		Backend:  backend.DefaultConfig(),
-		Serve:    serve.DefaultConfig(),
-		Admin:    Admin{Access: access.DefaultConfig()},
+
+		Attribution: attribution.DefaultConfig(),
+
+		Trainer: trainer.DefaultConfig(),
+		Text:    DefaultText(),
+		Backend: backend.DefaultConfig(),
+		Serve:   serve.DefaultConfig(),
+		Admin:   Admin{Access: access.DefaultConfig()},
 	}
 }

@@ -49,6 +49,9 @@ export const userWindow = (id) => call(`v1/users/${part(id)}`);
 /** models: the versions kept, and which of them is live. */
 export const models = () => call("v1/models");
 
+/** attribution: what became of the answers, by arm, model version and source. */
+export const attribution = () => call("v1/attribution");
+
 /** searchItems: the catalogue's best matches, or its newest items for an empty query. */
 export function searchItems(query, limit = 20) {
   const q = new URLSearchParams({ limit });
