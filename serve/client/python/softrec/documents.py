@@ -99,6 +99,7 @@ class Answer:
     took_ms: float
     items: List[AnswerItem]
     degraded: str = ""
+    arm: str = ""
     text: str = ""
 
 
