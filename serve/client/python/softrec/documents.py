@@ -99,8 +99,8 @@ class Answer:
     took_ms: float
     items: List[AnswerItem]
     degraded: str = ""
-    arm: str = ""
     text: str = ""
+    arm: str = ""
 
 
 @dataclass
