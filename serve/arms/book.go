@@ -66,6 +66,9 @@ func Decode(text []byte, compile func(rules.Spec) error) (*Book, error) {
 	if dec.More() {
 		return nil, errors.New("more than one JSON value")
 	}
+	if i := slices.Index(slices.Concat(b.Arms, b.Shadows), nil); i >= 0 {
+		return nil, fmt.Errorf("arms and shadows: entry %d is null: want an object", i+1)
+	}
 	errs := []error{b.check("arms", b.Arms, compile), b.check("shadows", b.Shadows, compile)}
 	sum := 0.0
 	for _, a := range b.Arms {
@@ -94,9 +97,6 @@ func (b *Book) check(field string, all []*Arm, compile func(rules.Spec) error) e
 	for i, a := range all {
 		fault := func(part string, value any, want string) {
 			errs = append(errs, fmt.Errorf("%s[%d].%s %v: want %s", field, i, part, value, want))
-		}
-		if a == nil {
-			return fmt.Errorf("%s[%d]: want an object", field, i)
 		}
 		switch {
 		case schema.CheckItemID(a.Name) != nil:

@@ -85,7 +85,7 @@ func TestDecode_namesArmAndField(t *testing.T) {
 		`{"arms":[{"name":"a","share":0.1,"ranking":"luck"}]}`:         `arms[0].ranking "luck": want model, counts or popular`,
 		`{"shadows":[{"name":"a","share":0.1,"rules":{"after":"x"}}]}`: "shadows[0].rules",
 		`{"arms":[{"name":"a","share":0.1,"rules":{"filter":"bad"}}]}`: "arms[0].rules: no such filter",
-		`{"arms":[null]}`: "arms[0]: want an object",
+		`{"arms":[null]}`: "entry 1 is null: want an object",
 	} {
 		_, err := Decode([]byte(text), func(s rules.Spec) error {
 			if s.Filter == "bad" {

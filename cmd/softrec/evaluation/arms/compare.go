@@ -213,7 +213,7 @@ func (e *Estimate) warn() {
 	if e.Effective < fewEffective {
 		say("effective sample size of %.0f places: the interval may be too narrow", e.Effective)
 	}
-	if e.MeanWeight.High < 1 && e.MeanWeight.Value < leastSupport {
+	if e.MeanWeight.Value+2*(e.MeanWeight.High-e.MeanWeight.Value) < 1 && e.MeanWeight.Value < leastSupport { // weights are skewed
 		say("mean weight %.2f, 1 is expected: some items that the arm wants could not be drawn, so IPS is too low and SNIPS speaks for the others only", e.MeanWeight.Value)
 	}
 }
