@@ -3,9 +3,11 @@ package app
 import (
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -135,5 +137,12 @@ func TestApp_clicksAreAttributedToArms(t *testing.T) {
 		if a, err := c.Recommend(ctx, user, client.Want{N: 1}); err != nil || a.Arm != was {
 			t.Errorf("%s had arm %s and has %s, %v", user, was, a.Arm, err)
 		}
+	}
+}
+
+func TestOpen_impressionsNeedATopicOfTheirOwn(t *testing.T) {
+	_, err := Open(t.Context(), settings(t, map[string]string{"attribution.topic": schema.TopicItems}), slog.New(slog.DiscardHandler), "test", AllRoles()...)
+	if err == nil || !strings.Contains(err.Error(), `attribution.topic "softrec.items"`) {
+		t.Errorf("got %v", err)
 	}
 }
