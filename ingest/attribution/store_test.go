@@ -186,11 +186,13 @@ func TestStore_listsWaitForWhatComesAfterThem(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 	st.impressions(impression(idAt(noon.Add(3*time.Second), 3), "ann", "live", "r1", "b"))
-	if err := st.s.Apply(t.Context(), Interactions, []Record{{Offset: 100, Time: noon, Forget: "ann"}}); err != nil {
-		t.Fatal(err)
-	}
-	if st.mr.Exists(st.s.keys.AttributionLast(bucketOf("ann"), "ann")) {
-		t.Error("a forgotten user's lists are still there")
+	for i, at := range []time.Duration{time.Second, time.Minute} { // before and after the newest list
+		if err := st.s.Apply(t.Context(), Interactions, []Record{{Offset: int64(100 + i), Time: noon.Add(at), Forget: "ann"}}); err != nil {
+			t.Fatal(err)
+		}
+		if there := st.mr.Exists(st.s.keys.AttributionLast(bucketOf("ann"), "ann")); there != (i == 0) {
+			t.Errorf("forgotten at %s: lists are there is %v", at, there)
+		}
 	}
 }
 

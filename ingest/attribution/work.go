@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -125,8 +126,10 @@ func (w *work) apply(p part) {
 	case p.answer != "":
 		w.applyAnswer(p)
 	case p.rec.Forget != "":
-		if len(w.lists[p.user]) > 0 {
-			w.lists[p.user], w.moved[p.user] = nil, true
+		have := w.lists[p.user]
+		left := slices.DeleteFunc(slices.Clone(have), func(l list) bool { return !l.at.After(p.rec.Time) }) // the user may have come back
+		if len(left) != len(have) {
+			w.lists[p.user], w.moved[p.user] = left, true
 		}
 	case p.rec.Impression != nil:
 		w.lists[p.user], w.moved[p.user] = put(w.lists[p.user], listOf(*p.rec.Impression)), true
