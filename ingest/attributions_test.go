@@ -68,7 +68,7 @@ func TestAttribution_overTwoTopics(t *testing.T) {
 		}
 	}
 	send(cfg.Topic, []broker.Record{{Key: []byte("x"), Value: []byte(`{"recommendation_id":"x"}`)}})
-	send(b.cfg.Topic, []broker.Record{{Key: []byte("x"), Value: []byte("poison")}, {Key: []byte("u1")}})
+	send(b.cfg.Topic, []broker.Record{{Key: []byte("x"), Value: []byte("poison")}, {Key: []byte("nobody")}})
 	half := n / 2
 	for _, part := range []struct{ from, to int }{{0, half}, {half, n}} {
 		shows, follows := b.joiner(attribution.Impressions, cfg.Topic, store), b.joiner(attribution.Interactions, b.cfg.Topic, store)
