@@ -3,6 +3,7 @@ package ingest
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"testing"
 	"time"
@@ -14,8 +15,8 @@ import (
 	"github.com/softrec/softrec/schema"
 )
 
-// joiner starts a consumer of one stream with sources of its own.
-func (b *bench) joiner(of attribution.Stream, topic string, s *attribution.Store) *running {
+// joiner starts a consumer of one stream with a source of its own; stop ends both, so that the next one gets the partitions.
+func (b *bench) joiner(of attribution.Stream, topic string, s *attribution.Store) (stop func() error) {
 	b.t.Helper()
 	src, err := broker.NewGroupSource(b.kafka, topic, b.cfg.Group+string(of), broker.WithLogger(testLog(b.t)))
 	if err != nil {
@@ -26,7 +27,8 @@ func (b *bench) joiner(of attribution.Stream, topic string, s *attribution.Store
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	return b.run(c.Run)
+	r := b.run(c.Run)
+	return func() error { return errors.Join(r.halt(), src.Close()) }
 }
 
 // Impressions and interactions meet over two topics; the joiners stop in between and take up where they were, and nothing counts
@@ -82,8 +84,8 @@ func TestAttribution_overTwoTopics(t *testing.T) {
 			all, err := store.Totals(b.ctx)
 			return err == nil && len(all.Arms) == 1 && all.Arms[0].Answers == int64(part.to) && all.Arms[0].Clicked == int64(part.to) && all.Arms[0].Scored == int64(part.to)
 		})
-		for _, r := range []*running{shows, follows} {
-			if err := r.halt(); err != nil {
+		for _, stop := range []func() error{shows, follows} {
+			if err := stop(); err != nil {
 				t.Fatal(err)
 			}
 		}
