@@ -48,6 +48,7 @@ type AnswerItem struct {
 type Answer struct {
 	RecommendationID string       `json:"recommendation_id"`
 	ModelVersion     string       `json:"model_version"` // empty before the first model
+	Arm              string       `json:"arm,omitempty"` // of the user, empty where no arms are configured
 	WindowOffset     int64        `json:"window_offset"` // version of the window the answer was computed from; 0 without one
 	TookMS           float64      `json:"took_ms"`
 	Degraded         string       `json:"degraded,omitempty"` // why the answer is less than it should be, empty normally
@@ -75,7 +76,7 @@ func DecodeAnswer(b []byte) (Answer, error) {
 
 // Validate reports every fault of a, each as a *FieldError, joined. No item may stand in it twice.
 func (a Answer) Validate() error {
-	errs := []error{checkID("recommendation_id", a.RecommendationID), checkText("model_version", a.ModelVersion, MaxIDLen)}
+	errs := []error{checkID("recommendation_id", a.RecommendationID), checkText("model_version", a.ModelVersion, MaxIDLen), checkText("arm", a.Arm, MaxIDLen)}
 	if a.WindowOffset < 0 {
 		errs = append(errs, fieldError("window_offset", strconv.FormatInt(a.WindowOffset, 10), "is negative"))
 	}

@@ -8,6 +8,7 @@ const (
 	TopicItems        = "softrec.items"        // compacted; key = item id; value = Item; no value = withdraw this item
 	TopicDeadLetter   = "softrec.deadletter"   // raw bytes; reason, topic, partition and offset as headers
 	TopicRounds       = "softrec.rounds"       // compacted; key = round number; value = Round
+	TopicImpressions  = "softrec.impressions"  // key = user id, or recommendation id; value = Impression; kept for a bounded time
 )
 
 // DefaultPrefix starts every Redis key of softrec.
@@ -82,6 +83,22 @@ func (k Keys) DeletionLog() string { return k.Prefix + ":{deletions}:log" }
 
 // DeletionCount counts the users ever put into DeletionLog.
 func (k Keys) DeletionCount() string { return k.Prefix + ":{deletions}:count" }
+
+// Attribution is the string with the totals of one bucket of answers, and what was applied to them. All keys of a bucket share a
+// slot of a cluster.
+func (k Keys) Attribution(bucket int) string { return k.bucket(bucket) + ":totals" }
+
+// AttributionOpen is the hash recommendation id -> answer that may still be clicked, of one bucket and one slice of time.
+func (k Keys) AttributionOpen(bucket int, slice int64) string {
+	return k.bucket(bucket) + ":open:" + strconv.FormatInt(slice, 10)
+}
+
+// AttributionLast is the string with the newest lists of a user, of every arm, that no interaction has followed yet.
+func (k Keys) AttributionLast(bucket int, user string) string {
+	return k.bucket(bucket) + ":last:" + user
+}
+
+func (k Keys) bucket(n int) string { return k.Prefix + ":{attr" + strconv.Itoa(n) + "}" }
 
 // PartitionKey is the name of a partition in JSON maps of offsets.
 func PartitionKey(partition int) string { return strconv.Itoa(partition) }

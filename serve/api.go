@@ -41,6 +41,7 @@ func (s *Server) newAPI() (http.Handler, error) {
 	s.registerModels(api)
 	s.registerRollback(api)
 	s.registerLetters(api)
+	s.registerAttribution(api)
 	s.registerStats(api)
 	s.registerGorse(api)
 	s.registerMetarank(api)

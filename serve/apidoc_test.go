@@ -25,7 +25,8 @@ func TestAPIDoc_examplesRun(t *testing.T) {
 	if err := os.WriteFile(placements, []byte(`{"home":{"caps":{"*":2}}}`), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	st := newStack(t, func(c *Config, _ *Deps) { c.Placements = placements }, withLetters(newDrawer())).model("v0", "bag-1").model("v1", "bag-1", "bag-2", "shoe-1")
+	arms := armsFile(t, `{"arms":[{"name":"diverse","share":0.5,"rules":{"mmr_lambda":0.7}}]}`)
+	st := newStack(t, func(c *Config, _ *Deps) { c.Placements, c.Arms = placements, arms }, withLetters(newDrawer())).model("v0", "bag-1").model("v1", "bag-1", "bag-2", "shoe-1")
 	server := httptest.NewServer(st.s.Handler())
 	defer server.Close()
 	watching, stop := context.WithCancel(t.Context())

@@ -97,21 +97,21 @@ func (s *Server) ask(user string, body rulesBody) asked {
 	if err != nil {
 		return asked{user: user, err: err}
 	}
-	q, err := s.ruledQuery(spec, "body", "user", user)
+	q, err := s.ruledUserQuery(spec, user)
 	q.untagged = true
 	return asked{user: user, q: q, err: err}
 }
 
 // answerAll reads the windows in one round trip and ranks on as many goroutines as there are processors; all end before it does.
 func (s *Server) answerAll(ctx context.Context, lists []asked) []UserResult {
-	live, now := s.models.live.Load(), s.deps.Now()
+	now := s.deps.Now()
 	windows, faults := s.readWindows(ctx, lists)
 	results := make([]UserResult, len(lists))
 	var group errgroup.Group
 	group.SetLimit(runtime.GOMAXPROCS(0))
 	for i, l := range lists {
 		group.Go(func() error {
-			results[i] = s.resultOf(ctx, live, l, windows[i], faults[i], now)
+			results[i] = s.resultOf(ctx, s.modelFor(l.q), l, windows[i], faults[i], now)
 			return nil
 		})
 	}

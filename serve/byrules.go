@@ -18,7 +18,7 @@ type vectors interface {
 // listQuery makes a query of parameters for the list named by its parts.
 func (s *Server) listQuery(p ListParams, of ...string) (query, error) {
 	if p.Rules.spec == nil && s.rules.fallback == nil {
-		return p.query(s.cfg.DefaultItems), nil
+		return p.query(s.cfg.DefaultItems).about(of), nil
 	}
 	var spec rules.Spec
 	if p.Rules.spec != nil {
@@ -41,7 +41,7 @@ func (s *Server) ruledQuery(spec rules.Spec, from string, of ...string) (query, 
 	if err != nil {
 		return query{}, badRules(from, err)
 	}
-	q := query{n: spec.N, explain: spec.Explain, categories: spec.Categories}
+	q := query{n: spec.N, explain: spec.Explain, categories: spec.Categories}.about(of)
 	if q.n == 0 {
 		q.n = s.cfg.DefaultItems
 	}
@@ -64,6 +64,21 @@ func (s *Server) ruledQuery(spec rules.Spec, from string, of ...string) (query, 
 		}
 	}
 	return q, nil
+}
+
+// about says which list q is for, by the parts of its name.
+func (q query) about(of []string) query {
+	switch of[0] {
+	case "user":
+		q.list, q.user = schema.ListUser, of[1]
+	case "item":
+		q.list = schema.ListSimilar
+	case "popular":
+		q.list = schema.ListPopular
+	case "session":
+		q.list = schema.ListSession
+	}
+	return q
 }
 
 // key is equal for queries that ask for the same list of one window.

@@ -35,7 +35,10 @@ type Config struct {
 	Origins []string      `koanf:"origins" help:"origins whose pages may call the API from a browser, such as https://shop.example, or * for all (default none)"`
 
 	DefaultItems int    `koanf:"default_items" help:"items in an answer when n is not given (default 10)"`
+	Arms         string `koanf:"arms" help:"JSON file of the arms of an experiment: who gets which model, ranking or rules (default none)"`
 	Placements   string `koanf:"placements" help:"JSON file of named rules for lists, which a request chooses with placement=NAME; default goes for all that choose none (default none)"`
+
+	Impressions ImpressionConfig `koanf:"impressions"`
 
 	CacheItems int `koanf:"cache_items" help:"recommended items kept in cached lists, about 150 bytes each; 0 turns the cache off (default 1200000: 120,000 users who come back)"`
 
@@ -72,6 +75,7 @@ func DefaultConfig() Config {
 		IdleTimeout: 2 * time.Minute, ShutdownGrace: 15 * time.Second, DrainDelay: time.Second,
 		MaxBodyBytes: schema.MaxBodyBytes, MaxHeaderBytes: 128 << 10,
 		Access: access.DefaultConfig(), Shed: shed.DefaultConfig(),
+		Impressions:  DefaultImpressionConfig(),
 		DefaultItems: 10, CacheItems: 1_200_000,
 		AnswerBudget: 50 * time.Millisecond, TextQueue: 256, TextBatch: 8, TextReadings: 20_000,
 		MaxFuture: schema.DefaultMaxFuture, PublishTimeout: 10 * time.Second,
@@ -118,7 +122,7 @@ func (c Config) Validate() error {
 			errs = append(errs, fmt.Errorf("serve.%s %s: want more than publish_timeout + visible_wait + twice redis_timeout (%s)", field, v, need))
 		}
 	}
-	errs = append(errs, c.Access.Validate(), c.TLS.Validate(), c.Shed.Validate())
+	errs = append(errs, c.Access.Validate(), c.TLS.Validate(), c.Shed.Validate(), c.Impressions.Validate())
 	for _, origin := range c.Origins {
 		errs = append(errs, checkOrigin(origin))
 	}

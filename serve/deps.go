@@ -101,6 +101,11 @@ type ItemSink interface {
 	Withdraw(ctx context.Context, id string) error // a tombstone
 }
 
+// Attributions reads what became of answers; ingest/attribution.Store is one.
+type Attributions interface {
+	Totals(ctx context.Context) (schema.Attribution, error)
+}
+
 // Check is one more thing /readyz asks, for example whether the event sink's brokers answer.
 type Check struct {
 	Name string
@@ -119,6 +124,9 @@ type Deps struct {
 	Events    EventSink
 	Changes   ItemSink
 	Deletions Deletions
+
+	Impressions  ImpressionSink // nil: answers are not logged
+	Attributions Attributions   // nil: nobody knows what became of answers
 
 	Texts      Texts                                         // the language model; nil: none
 	Letters    Letters                                       // the records set aside; nil: they are not shown

@@ -29,6 +29,7 @@
 //
 // New starts none. A request may start one that makes round trips to Redis until nobody waits for one, at most two at a time, and one
 // that outlives it by a round trip when its client left meanwhile. The model watcher reads a new snapshot in one of its own, with a low
-// priority, and waits for it. Run starts the two HTTP servers, the model watcher, the catalogue follower and the one poller behind
-// all /v1/live streams, and returns after all of them ended.
+// priority, and waits for it. Run starts the two HTTP servers, the model watcher, the catalogue follower, the one poller behind
+// all /v1/live streams, one that writes impressions, one that follows the models of arms and one that computes shadows on a thread of low
+// priority, and returns after all of them ended.
 package serve

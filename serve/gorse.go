@@ -9,6 +9,7 @@ import (
 
 	"github.com/softrec/softrec/schema"
 	"github.com/softrec/softrec/serve/compat"
+	"github.com/softrec/softrec/serve/rules"
 )
 
 type rawInput struct {
@@ -127,9 +128,17 @@ func (s *Server) gorseRecommend(ctx context.Context, in GorseList, category stri
 	if err := schema.CheckUserID(in.User); err != nil {
 		return nil, invalid("path.user", err)
 	}
-	q := query{n: min(in.N+in.Offset, schema.MaxAnswerItems), filterSeen: true}
+	seen, err := rules.ParseSeen("true")
+	if err != nil {
+		return nil, err
+	}
+	p := ListParams{N: min(in.N+in.Offset, schema.MaxAnswerItems), Rules: RuleParams{spec: &rules.Spec{FilterSeen: &seen}}}
 	if category != "" {
-		q.categories = []string{category}
+		p.Category = []string{category}
+	}
+	q, err := s.userQuery(p, in.User, "")
+	if err != nil {
+		return nil, err
 	}
 	answer, err := s.recommendUser(ctx, in.User, q)
 	if err != nil {

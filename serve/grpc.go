@@ -75,7 +75,7 @@ func (c calls) Recommend(ctx context.Context, req *connect.Request[rpc.Recommend
 	if err := schema.CheckUserID(req.Msg.GetUserId()); err != nil {
 		return nil, callError(invalid("user_id", err))
 	}
-	q, err := c.s.listQuery(p, "user", req.Msg.GetUserId())
+	q, err := c.s.userQuery(p, req.Msg.GetUserId(), "")
 	if err != nil {
 		return nil, callError(err)
 	}

@@ -64,7 +64,7 @@ func called(out *answerOutput, err error) (*connect.Response[rpc.Answer], error)
 	}
 	a := out.Body
 	msg := &rpc.Answer{
-		RecommendationId: a.RecommendationID, ModelVersion: a.ModelVersion, WindowOffset: a.WindowOffset, TookMs: a.TookMS,
+		RecommendationId: a.RecommendationID, ModelVersion: a.ModelVersion, Arm: a.Arm, WindowOffset: a.WindowOffset, TookMs: a.TookMS,
 		Degraded: a.Degraded, Text: string(a.Text), Items: make([]*rpc.Answer_Item, len(a.Items)),
 	}
 	for i, it := range a.Items {

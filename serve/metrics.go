@@ -22,6 +22,9 @@ type metrics struct {
 	effect  prometheus.Histogram
 	unaware prometheus.Counter
 
+	impressions *prometheus.CounterVec // by what
+	shadows     *prometheus.CounterVec // by what
+
 	texts       *prometheus.CounterVec // by how
 	textSeconds prometheus.Histogram
 }
@@ -56,6 +59,12 @@ func newMetrics(reg prometheus.Registerer, s *Server) (*metrics, error) {
 		unaware: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "softrec_serve_unaware_answers_total", Help: "Answers given while the user's window did not have the newest event that this process had accepted from the user: the event was on its way, or was dropped as late.",
 		}),
+		impressions: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "softrec_serve_impressions_total", Help: "Impressions by what became of them (logged: on the topic, rate: left out by impressions.rate, queue: no room, failed: Kafka did not take them).",
+		}, []string{"what"}),
+		shadows: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "softrec_serve_shadow_lists_total", Help: "Lists of shadow arms by what became of them (computed, dropped: too many waited, fallback: the arm has no model of its own now, failed).",
+		}, []string{"what"}),
 		texts: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "softrec_serve_text_answers_total", Help: "Answers a language model could have a part in, by how (cached: its reading was there, read: made within answer_budget, late: not made in time, nothing: no title to read).",
 		}, []string{"how"}),
@@ -66,7 +75,7 @@ func newMetrics(reg prometheus.Registerer, s *Server) (*metrics, error) {
 		liveDrops: prometheus.NewCounter(prometheus.CounterOpts{Name: "softrec_serve_live_dropped_total", Help: "Live streams closed because their reader was too slow."}),
 	}
 	return m, register(reg, append(append(m.derived(s), s.load.collectors()...),
-		m.seconds, m.errors, m.panics, m.inFlight, m.degraded, m.items, m.sink, m.unseen, m.liveDrops, m.effect, m.unaware, m.texts, m.textSeconds))
+		m.seconds, m.errors, m.panics, m.inFlight, m.degraded, m.items, m.sink, m.unseen, m.liveDrops, m.effect, m.unaware, m.texts, m.textSeconds, m.impressions, m.shadows))
 }
 
 // derived reads figures that other parts of s keep.
@@ -91,6 +100,7 @@ func (*metrics) derived(s *Server) []prometheus.Collector {
 		gauge("softrec_serve_text_queue", "Histories waiting for the language model.", func() float64 {
 			return float64(s.deskFigure(func(d *desk) int64 { return int64(d.queued()) }))
 		}),
+		gauge("softrec_serve_arms_fallen_back", "Arms, shadows among them, that the live model stands in for because their own cannot be read.", func() float64 { return float64(s.fallenBack()) }),
 		gauge("softrec_serve_live_subscribers", "Live streams open now.", func() float64 { return float64(s.hub.count()) }),
 		gauge("softrec_serve_catalogue_items", "Live items in this process's copy of the catalogue.", func() float64 { return float64(s.deps.Catalogue.Len()) }),
 		gauge("softrec_serve_redis_spared", "1 while the breaker keeps requests away from Redis, else 0.", func() float64 {

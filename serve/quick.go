@@ -72,6 +72,10 @@ func appendAnswer(b []byte, a *schema.Answer) []byte {
 	b = appendText(b, a.RecommendationID)
 	b = append(b, `,"model_version":`...)
 	b = appendText(b, a.ModelVersion)
+	if a.Arm != "" {
+		b = append(b, `,"arm":`...)
+		b = appendText(b, a.Arm)
+	}
 	b = append(b, `,"window_offset":`...)
 	b = strconv.AppendInt(b, a.WindowOffset, 10)
 	b = append(b, `,"took_ms":`...)

@@ -55,7 +55,7 @@ func TestAppendAnswer_isWhatTheEncoderWrites(t *testing.T) {
 	text := func() string { return texts[rng.IntN(len(texts))] }
 	number := func() float64 { return numbers[rng.IntN(len(numbers))] }
 	for range 3000 {
-		a := schema.Answer{RecommendationID: text(), ModelVersion: text(), WindowOffset: rng.Int64N(1 << 40), TookMS: number(), Degraded: text(), Text: schema.TextState(text()), Items: []schema.AnswerItem{}}
+		a := schema.Answer{RecommendationID: text(), ModelVersion: text(), Arm: text(), WindowOffset: rng.Int64N(1 << 40), TookMS: number(), Degraded: text(), Text: schema.TextState(text()), Items: []schema.AnswerItem{}}
 		for range rng.IntN(4) {
 			it := schema.AnswerItem{ID: text(), Title: text(), Score: number(), Source: schema.Source(text())}
 			switch rng.IntN(12) {
@@ -82,7 +82,7 @@ func TestAppendAnswer_isWhatTheEncoderWrites(t *testing.T) {
 
 // A field that is new to an answer must be known to appendAnswer, or make plainAnswer false, before this number changes.
 func TestAppendAnswer_knowsEveryField(t *testing.T) {
-	if n := reflect.TypeFor[schema.Answer]().NumField(); n != 8 {
+	if n := reflect.TypeFor[schema.Answer]().NumField(); n != 9 {
 		t.Errorf("an answer has %d fields: see appendAnswer and plainAnswer", n)
 	}
 	if n := reflect.TypeFor[schema.AnswerItem]().NumField(); n != 7 {

@@ -25,6 +25,11 @@ type query struct {
 	have       string       // the If-None-Match of the request
 	untagged   bool         // nobody reads the answer's ETag
 	span       tracing.Span // of the request, the zero one mostly
+
+	list  schema.List                          // what the answer is about
+	user  string                               // whose list it is, empty for nobody's
+	arm   *armed                               // of the user; nil where no arms are configured
+	again func(arm *rules.Spec) (query, error) // the same under the rules of a shadow; nil where there are none
 }
 
 // canonical is equal for queries that ask for the same list.

@@ -11,6 +11,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/softrec/softrec/schema"
+	"github.com/softrec/softrec/trainer/model/ranker"
 )
 
 // ListParams are the query parameters every list shares. It is exported because huma passes over embedded structs that are not.
@@ -26,6 +27,7 @@ type ListParams struct {
 
 type recommendInput struct {
 	User string `path:"user" doc:"user id"`
+	Arm  string `query:"arm" maxLength:"128" doc:"look at the list of this arm of the experiment (live for those in none); needs an admin key, and is not logged as an impression"`
 	ListParams
 }
 
@@ -48,6 +50,8 @@ type answerOutput struct {
 	ETag         string `header:"ETag" doc:"of the list; send it as If-None-Match"`
 	CacheControl string `header:"Cache-Control"`
 	Body         schema.Answer
+
+	logged bool // its impression is on the way
 }
 
 func (s *Server) registerRecommend(api huma.API) {
@@ -109,7 +113,7 @@ func (s *Server) getRecommend(ctx context.Context, in *recommendInput) (*answerO
 	if err := schema.CheckUserID(in.User); err != nil {
 		return nil, invalid("path.user", err)
 	}
-	q, err := s.listQuery(in.ListParams, "user", in.User)
+	q, err := s.userQuery(in.ListParams, in.User, in.Arm)
 	if err != nil {
 		return nil, err
 	}
@@ -125,7 +129,7 @@ func (s *Server) postRecommend(ctx context.Context, in *recommendBodyInput) (*an
 	if err != nil {
 		return nil, err
 	}
-	q, err := s.ruledQuery(spec, "body", "user", in.User)
+	q, err := s.ruledUserQuery(spec, in.User)
 	if err != nil {
 		return nil, err
 	}
@@ -135,7 +139,7 @@ func (s *Server) postRecommend(ctx context.Context, in *recommendBodyInput) (*an
 // recommendUser answers for a user's window as it is now.
 func (s *Server) recommendUser(ctx context.Context, user string, q query) (*answerOutput, error) {
 	start := time.Now()
-	live, now := s.models.live.Load(), s.deps.Now()
+	live, now := s.modelFor(q), s.deps.Now()
 	q.span = s.tracer.Current(ctx)
 	reading := q.span.Child("window read")
 	win, err := s.gateway.read(ctx, user)
@@ -157,11 +161,13 @@ func (s *Server) recommendWindow(ctx context.Context, start time.Time, live *Liv
 		key.text = 1 + s.deps.Texts.Version() // before the scores: a list may know more than its key says, never less
 	}
 	if !q.keepable() {
-		return s.answer(start, live, win.Version, s.recommend(live, win.Entries, reading, q, now), q, state, "")
+		out, err := s.answer(start, live, win.Version, s.recommend(live, win.Entries, reading, q, now), q, state, "")
+		s.offerShadows(out, q, live, win.Entries, reading, now)
+		return out, err
 	}
 	tag := ""
 	if !q.untagged {
-		if tag = tagOf(key); s.holds(q.have, tag) {
+		if tag = tagOf(key); s.holds(q.have, tag) && s.complaint(q) == "" {
 			return notModified(tag), nil
 		}
 	}
@@ -175,6 +181,7 @@ func (s *Server) recommendWindow(ctx context.Context, start time.Time, live *Liv
 	if err != nil {
 		return nil, err
 	}
+	s.offerShadows(out, q, live, win.Entries, reading, now)
 	return out.tagged(tag), nil
 }
 
@@ -261,10 +268,22 @@ func (s *Server) answer(start time.Time, live *Live, window int64, l answerList,
 	s.countSources(l.items)
 	traceAnswer(q.span, id, live, len(l.items))
 	s.noteExploration(id, live, q, l.items)
-	return &answerOutput{Status: http.StatusOK, Body: schema.Answer{
+	out := &answerOutput{Status: http.StatusOK, Body: schema.Answer{
 		RecommendationID: id, ModelVersion: live.version(), WindowOffset: window, TookMS: float64(time.Since(start).Microseconds()) / 1000,
-		Degraded: cmp.Or(degraded, s.models.complaint()), Text: text, Items: l.items, Next: l.next,
-	}}, nil
+		Degraded: cmp.Or(degraded, s.complaint(q)), Text: text, Items: l.items, Next: l.next,
+	}}
+	if q.arm != nil {
+		out.Body.Arm = q.arm.name()
+	}
+	out.logged = s.noteImpression(id, live, q, l.items)
+	return out, nil
+}
+
+// offerShadows has the shadows of an answer that was logged computed.
+func (s *Server) offerShadows(out *answerOutput, q query, live *Live, history []schema.Interaction, reading ranker.Reading, now time.Time) {
+	if q.again != nil && out != nil && out.logged {
+		s.shadows.offer(out.Body.RecommendationID, q, live, history, reading, now)
+	}
 }
 
 func newRecommendationID() (string, error) {

@@ -88,7 +88,7 @@ func TestRules_badOnesAreRefused(t *testing.T) {
 	st := shop(t, 10)
 	for query, says := range map[string]string{
 		"filtre=x":                     `"location":"query.filtre"`,
-		"n=3&Filter=x":                 `there is no such parameter; known are after, boost, cap, category`,
+		"n=3&Filter=x":                 `there is no such parameter; known are after, arm, boost, cap, category`,
 		"filter=price+%3C":             `line 1, column 7`,
 		"filter=":                      `"location":"query.filter"`,
 		"filter_seen=view":             `"location":"query.filter_seen"`,

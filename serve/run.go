@@ -75,7 +75,7 @@ func (s *Server) Run(ctx context.Context) error {
 	for name, loop := range map[string]func(context.Context){
 		"model watcher":      func(ctx context.Context) { s.models.run(ctx, s.cfg.ModelPoll) },
 		"catalogue follower": s.follow, "load": s.load.controller.Run,
-		"language model": s.readTexts,
+		"language model": s.readTexts, "arms": s.followArms, "impressions": s.impressions.run, "shadows": s.shadows.run,
 	} {
 		group.Go(func() error { s.keep(loops, name, loop); return nil })
 	}

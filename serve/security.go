@@ -21,6 +21,8 @@ func scopeOf(r *http.Request) (need access.Scope, open bool) {
 		return "", true
 	case strings.HasPrefix(path, lettersPath):
 		return access.Admin, false // raw bytes of anybody
+	case r.URL.RawQuery != "" && strings.HasPrefix(path, recommendPath) && r.URL.Query().Has("arm"):
+		return access.Admin, false // who is shown what is not for everybody to choose
 	case question(r):
 		return access.Read, false
 	case strings.HasPrefix(path, "/v1/models"), strings.HasPrefix(path, "/v1/admin/"):

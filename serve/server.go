@@ -39,9 +39,14 @@ type Server struct {
 	rules   *ruleBook
 	tracer  *tracing.Tracer // nil: no traces
 	effects *effects
-	routes  http.Handler // of the API, without what stands before them
-	api     http.Handler
-	admin   http.Handler
+	arms    *experiment // nil where no arms are configured
+
+	impressions *impressionLog
+	shadows     *shadows
+
+	routes http.Handler // of the API, without what stands before them
+	api    http.Handler
+	admin  http.Handler
 
 	oblivion *oblivion // belongs to the loop that follows the catalogue
 
@@ -75,6 +80,10 @@ func New(cfg Config, deps Deps) (*Server, error) {
 	if s.rules, err = newRuleBook(cfg.Placements); err != nil {
 		return nil, err
 	}
+	if s.arms, err = newExperiment(cfg.Arms, s.rules); err != nil {
+		return nil, err
+	}
+	s.impressions, s.shadows = newImpressionLog(deps.Impressions, cfg), newShadows(s)
 	s.intake = &intake{}
 	s.tracer, s.effects = tracing.New(deps.Traces, "serve"), newEffects()
 	s.items = newItemChanges()
@@ -84,6 +93,7 @@ func New(cfg Config, deps Deps) (*Server, error) {
 	if s.metrics, err = newMetrics(deps.Registerer, s); err != nil {
 		return nil, fmt.Errorf("register metrics of serve: %w", err)
 	}
+	s.impressions.count = func(what string, n int) { s.metrics.impressions.WithLabelValues(what).Add(float64(n)) }
 	if s.guard, err = access.NewGuard(cfg.Access, deps.Registerer, s.log, deps.Now); err != nil {
 		return nil, err
 	}
@@ -109,7 +119,11 @@ func (s *Server) Live() *Live { return s.models.live.Load() }
 // Refresh looks for a new live model and follows the catalogue once. Run does both all the time; a caller that only
 // uses Handler calls it itself.
 func (s *Server) Refresh(ctx context.Context) error {
-	return errors.Join(s.models.poll(ctx), s.deps.Catalogue.Sync(ctx))
+	err := errors.Join(s.models.poll(ctx), s.deps.Catalogue.Sync(ctx))
+	if s.arms != nil {
+		s.arms.refresh(ctx, s.models)
+	}
+	return err
 }
 
 // mount puts the API before the page: paths of the API get the API's 404 and 405, all others belong to the page.

@@ -205,7 +205,11 @@ func (b *tab) click(selector string) {
 	for range 5 {
 		eval[bool](b, fmt.Sprintf(`document.addEventListener("click", e => { window.clicked = Boolean(e.target.closest(%q)) }, {capture: true, once: true}), window.clicked = false, true`, selector))
 		b.do(chromedp.ScrollIntoView(chromedp.CSS(selector)), chromedp.Click(chromedp.CSS(selector)))
-		if eval[bool](b, "window.clicked !== false") { // undefined: the click has loaded the page anew
+		hit, err := chromedp.Run(b.ctx, chromedp.Evaluate[bool]("window.clicked !== false"))
+		if err != nil && !strings.Contains(err.Error(), "navigated") {
+			b.t.Fatal(err)
+		}
+		if hit || err != nil { // undefined, or navigated meanwhile: the click has loaded the page anew
 			return
 		}
 	}

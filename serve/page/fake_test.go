@@ -58,6 +58,7 @@ func newFake(blank bool) *fake {
 	f.mux.Handle("/", page.Handler())
 	f.mux.HandleFunc("GET /v1/live", f.live)
 	f.mux.HandleFunc("GET /v1/models", f.models)
+	f.mux.HandleFunc("GET /v1/attribution", f.attribution)
 	f.mux.HandleFunc("GET /v1/users", f.users)
 	f.mux.HandleFunc("GET /v1/users/{id}", f.user)
 	f.mux.HandleFunc("GET /v1/items", f.items)

@@ -311,6 +311,7 @@ type Answer struct {
 	Degraded         string                 `protobuf:"bytes,5,opt,name=degraded,proto3" json:"degraded,omitempty"` // why the answer is less than it should be, empty normally
 	Text             string                 `protobuf:"bytes,6,opt,name=text,proto3" json:"text,omitempty"`         // what the language model had to do with it
 	Items            []*Answer_Item         `protobuf:"bytes,7,rep,name=items,proto3" json:"items,omitempty"`       // best first
+	Arm              string                 `protobuf:"bytes,8,opt,name=arm,proto3" json:"arm,omitempty"`           // of the user, empty where no arms are configured
 	unknownFields    protoimpl.UnknownFields
 	sizeCache        protoimpl.SizeCache
 }
@@ -392,6 +393,13 @@ func (x *Answer) GetItems() []*Answer_Item {
 		return x.Items
 	}
 	return nil
+}
+
+func (x *Answer) GetArm() string {
+	if x != nil {
+		return x.Arm
+	}
+	return ""
 }
 
 type Event struct {
@@ -767,7 +775,7 @@ const file_softrec_proto_rawDesc = "" +
 	"\x04want\x18\x01 \x01(\v2\x10.softrec.v1.WantR\x04want\"L\n" +
 	"\x0eSessionRequest\x12\x14\n" +
 	"\x05items\x18\x01 \x03(\tR\x05items\x12$\n" +
-	"\x04want\x18\x02 \x01(\v2\x10.softrec.v1.WantR\x04want\"\xc8\x03\n" +
+	"\x04want\x18\x02 \x01(\v2\x10.softrec.v1.WantR\x04want\"\xda\x03\n" +
 	"\x06Answer\x12+\n" +
 	"\x11recommendation_id\x18\x01 \x01(\tR\x10recommendationId\x12#\n" +
 	"\rmodel_version\x18\x02 \x01(\tR\fmodelVersion\x12#\n" +
@@ -775,7 +783,8 @@ const file_softrec_proto_rawDesc = "" +
 	"\atook_ms\x18\x04 \x01(\x01R\x06tookMs\x12\x1a\n" +
 	"\bdegraded\x18\x05 \x01(\tR\bdegraded\x12\x12\n" +
 	"\x04text\x18\x06 \x01(\tR\x04text\x12-\n" +
-	"\x05items\x18\a \x03(\v2\x17.softrec.v1.Answer.ItemR\x05items\x1a\xce\x01\n" +
+	"\x05items\x18\a \x03(\v2\x17.softrec.v1.Answer.ItemR\x05items\x12\x10\n" +
+	"\x03arm\x18\b \x01(\tR\x03arm\x1a\xce\x01\n" +
 	"\x04Item\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x14\n" +
 	"\x05title\x18\x02 \x01(\tR\x05title\x12\x14\n" +

@@ -17,6 +17,7 @@ import (
 	"github.com/softrec/softrec/ingest/broker"
 	"github.com/softrec/softrec/ingest/catalog"
 	"github.com/softrec/softrec/ingest/embedded"
+	"github.com/softrec/softrec/schema"
 	"github.com/softrec/softrec/serve"
 )
 
@@ -79,6 +80,7 @@ func (a *App) open(ctx context.Context, roles []Role) error {
 		func() error { return a.openTraces(ctx, roles) },
 		func() error { return a.checkAlone(roles) },
 		a.checkPair,
+		a.checkTopics,
 		func() error { a.makeRoom(roles); return nil },
 		a.openServers,
 		a.openModels,
@@ -132,6 +134,15 @@ func (a *App) checkPair() error {
 	default:
 		return fmt.Errorf("redis.addrs %q are given but kafka.brokers is empty: name both, or neither for the embedded pair", a.cfg.Redis.Where())
 	}
+}
+
+// checkTopics refuses impressions on a topic that holds something else: every record would be set aside.
+func (a *App) checkTopics() error {
+	cfg := a.cfg.Ingest
+	if t := a.cfg.Attribution.Topic; t == cfg.Topic || t == cfg.ItemsTopic || t == cfg.DeadLetterTopic || t == schema.TopicRounds {
+		return fmt.Errorf("attribution.topic %q: want a topic that has no other use", t)
+	}
+	return nil
 }
 
 // checkAlone refuses servers, or a models folder, that no other process could reach where others are needed.

@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"github.com/softrec/softrec/ingest"
+	"github.com/softrec/softrec/ingest/attribution"
 	"github.com/softrec/softrec/ingest/broker"
 	"github.com/softrec/softrec/ingest/catalog"
 	"github.com/softrec/softrec/ingest/deletion"
@@ -76,6 +77,40 @@ func (a *App) consumers(open func(topic, group string) (*broker.GroupSource, err
 	if err != nil {
 		return nil, err
 	}
+	joining, err := a.joiners(open, opts)
+	if err != nil {
+		return nil, err
+	}
 	a.log.Info("ingest is ready", "component", "ingest", "topic", cfg.Topic, "items_topic", cfg.ItemsTopic, "group", cfg.Group)
-	return []Part{{"interactions", consumer.Run}, {"items", catalogue.Run}}, nil
+	return append([]Part{{"interactions", consumer.Run}, {"items", catalogue.Run}}, joining...), nil
+}
+
+// joiners are the consumers that join impressions with interactions. They read the interactions a second time, in a group of their
+// own: windows do not wait for them.
+func (a *App) joiners(open func(topic, group string) (*broker.GroupSource, error), opts []ingest.Option) ([]Part, error) {
+	cfg, joining := a.cfg.Ingest, a.cfg.Attribution
+	if !joining.Enabled {
+		return nil, nil
+	}
+	joins, err := attribution.New(a.rdb, a.cfg.Redis.Keys(), joining, attribution.WithRegisterer(a.metrics))
+	if err != nil {
+		return nil, err
+	}
+	var parts []Part
+	for _, s := range []struct {
+		of    attribution.Stream
+		name  string
+		topic string
+	}{{attribution.Impressions, "impressions", joining.Topic}, {attribution.Interactions, "outcomes", cfg.Topic}} {
+		src, err := open(s.topic, cfg.Group+"-"+s.name)
+		if err != nil {
+			return nil, err
+		}
+		c, err := ingest.NewAttribution(cfg, s.of, src, joins, a.producer, opts...)
+		if err != nil {
+			return nil, err
+		}
+		parts = append(parts, Part{s.name, c.Run})
+	}
+	return parts, nil
 }

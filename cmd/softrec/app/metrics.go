@@ -92,7 +92,7 @@ func Metrics(ctx context.Context) ([]Metric, error) {
 // partsTime bounds the wait for the parts of a process that has nothing to do.
 const partsTime = 30 * time.Second
 
-// await describes the figures once those of the part that is built last are there: ingest's two streams wait for the topics.
+// await describes the figures once those of the part that is built last are there: ingest's four streams wait for the topics.
 func (r *registry) await(ctx context.Context) (map[string]Metric, error) {
 	ctx, cancel := context.WithTimeout(ctx, partsTime)
 	defer cancel()
@@ -109,7 +109,7 @@ func (r *registry) await(ctx context.Context) (map[string]Metric, error) {
 				streams++
 			}
 		}
-		if streams == 2 {
+		if streams == 4 {
 			return byName, nil
 		}
 		select {

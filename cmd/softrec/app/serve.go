@@ -1,11 +1,13 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
 
 	"github.com/softrec/softrec/ingest"
+	"github.com/softrec/softrec/ingest/attribution"
 	"github.com/softrec/softrec/ingest/broker"
 	"github.com/softrec/softrec/ingest/catalog"
 	"github.com/softrec/softrec/ingest/deletion"
@@ -41,7 +43,12 @@ func (a *App) addServe() error {
 		return err
 	}
 	sink := sink{pub: a.producer, events: a.cfg.Ingest.Topic, items: a.cfg.Ingest.ItemsTopic}
+	joins, err := attribution.New(rdb, keys, a.cfg.Attribution)
+	if err != nil {
+		return err
+	}
 	deps := serve.Deps{
+		Impressions: impressionSink{a.producer, a.cfg.Attribution.Topic}, Attributions: joins,
 		Redis: rdb, Keys: keys, Windows: windows, Catalogue: catalog.NewView(items), Items: items,
 		Registry: a.stage.registry(snapshot.NewRegistry(rdb, keys)), Snapshots: models, Decode: a.stage.decoder(), Events: sink, Changes: itemSink{sink}, Deletions: receipts,
 		Clock: a.stage.Now, Effective: a.loaded.Effective(), Version: a.version, Logger: a.log, Registerer: a.metrics, Gatherer: a.metrics,
@@ -106,8 +113,28 @@ func (s itemSink) Withdraw(ctx context.Context, id string) error {
 	return s.pub.Publish(ctx, s.items, broker.Record{Key: []byte(id)})
 }
 
+// impressionSink writes what was shown to Kafka.
+type impressionSink struct {
+	pub   publisher
+	topic string
+}
+
+// Publish sends impressions keyed by user, those of nobody by their own id.
+func (s impressionSink) Publish(ctx context.Context, all []schema.Impression) error {
+	recs := make([]broker.Record, len(all))
+	for i, im := range all {
+		value, err := json.Marshal(im)
+		if err != nil {
+			return fmt.Errorf("encode impression %q: %w", im.RecommendationID, err)
+		}
+		recs[i] = broker.Record{Key: []byte(cmp.Or(im.UserID, im.RecommendationID)), Value: value}
+	}
+	return s.pub.Publish(ctx, s.topic, recs...)
+}
+
 var (
-	_ serve.EventSink = sink{}
-	_ serve.ItemSink  = itemSink{}
-	_ serve.Letters   = (*ingest.Letters)(nil)
+	_ serve.EventSink      = sink{}
+	_ serve.ItemSink       = itemSink{}
+	_ serve.ImpressionSink = impressionSink{}
+	_ serve.Letters        = (*ingest.Letters)(nil)
 )

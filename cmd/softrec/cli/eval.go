@@ -27,7 +27,11 @@ func newEval(env Env) (*cobra.Command, error) {
 	if err != nil {
 		return nil, err
 	}
-	return group("eval", "Experiments on recorded logs", stream, offline, soft, pretrain), nil
+	compared, err := newEvalArms(env)
+	if err != nil {
+		return nil, err
+	}
+	return group("eval", "Experiments on recorded logs", stream, offline, soft, pretrain, compared), nil
 }
 
 func newEvalSoft(env Env) (*cobra.Command, error) {

@@ -117,7 +117,7 @@ func TestWatching_queriesAreReal(t *testing.T) {
 	}
 }
 
-var wellNamed = regexp.MustCompile(`^softrec_(access|broker|ingest|serve|trace|trainer|window|catalog)_[a-z0-9_]+$`)
+var wellNamed = regexp.MustCompile(`^softrec_(access|attribution|broker|ingest|serve|trace|trainer|window|catalog)_[a-z0-9_]+$`)
 
 // Names follow Prometheus's conventions: the part, base units, _total for what only grows.
 func TestMetrics_areNamedByConvention(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 
 	"github.com/softrec/softrec/cmd/softrec/telemetry"
 	"github.com/softrec/softrec/ingest"
+	"github.com/softrec/softrec/ingest/attribution"
 	"github.com/softrec/softrec/ingest/broker"
 	"github.com/softrec/softrec/ingest/embedded"
 	"github.com/softrec/softrec/ingest/window"
@@ -18,20 +19,23 @@ import (
 
 // Config is everything softrec can be told. A part's settings are its own Config struct; what each means stands there.
 type Config struct {
-	DataDir  string           `koanf:"data_dir" help:"folder of everything softrec keeps: the embedded servers' data, the trainer's checkpoint, the models; empty keeps nothing after the end"`
-	Log      Log              `koanf:"log"`
-	Kafka    broker.Config    `koanf:"kafka"`
-	Redis    Redis            `koanf:"redis"`
-	Embedded embedded.Config  `koanf:"embedded" omit:"data_dir"`
-	Models   Models           `koanf:"models"`
-	Window   window.Rules     `koanf:"window"`
-	Ingest   ingest.Config    `koanf:"ingest"`
-	Trainer  trainer.Config   `koanf:"trainer" bare:"learner"`
-	Text     Text             `koanf:"text" bare:"model"`
-	Backend  backend.Config   `koanf:"backend" bare:"pjrt_plugin"`
-	Serve    serve.Config     `koanf:"serve" bare:"answer_budget"`
-	Admin    Admin            `koanf:"admin"`
-	Trace    telemetry.Config `koanf:"trace"`
+	DataDir  string          `koanf:"data_dir" help:"folder of everything softrec keeps: the embedded servers' data, the trainer's checkpoint, the models; empty keeps nothing after the end"`
+	Log      Log             `koanf:"log"`
+	Kafka    broker.Config   `koanf:"kafka"`
+	Redis    Redis           `koanf:"redis"`
+	Embedded embedded.Config `koanf:"embedded" omit:"data_dir"`
+	Models   Models          `koanf:"models"`
+	Window   window.Rules    `koanf:"window"`
+	Ingest   ingest.Config   `koanf:"ingest"`
+
+	Attribution attribution.Config `koanf:"attribution"`
+
+	Trainer trainer.Config   `koanf:"trainer" bare:"learner"`
+	Text    Text             `koanf:"text" bare:"model"`
+	Backend backend.Config   `koanf:"backend" bare:"pjrt_plugin"`
+	Serve   serve.Config     `koanf:"serve" bare:"answer_budget"`
+	Admin   Admin            `koanf:"admin"`
+	Trace   telemetry.Config `koanf:"trace"`
 }
 
 // Models says where model snapshots are kept. Trainer and servers need the same folder, or copies of it.
@@ -77,11 +81,14 @@ func Default() Config {
 		Embedded: embedded.DefaultConfig(),
 		Window:   window.DefaultRules(),
 		Ingest:   ingest.DefaultConfig(),
-		Trainer:  trainer.DefaultConfig(),
-		Text:     DefaultText(),
-		Backend:  backend.DefaultConfig(),
-		Serve:    serve.DefaultConfig(),
-		Admin:    Admin{Access: access.DefaultConfig()},
-		Trace:    telemetry.DefaultConfig(),
+
+		Attribution: attribution.DefaultConfig(),
+
+		Trainer: trainer.DefaultConfig(),
+		Text:    DefaultText(),
+		Backend: backend.DefaultConfig(),
+		Serve:   serve.DefaultConfig(),
+		Admin:   Admin{Access: access.DefaultConfig()},
+		Trace:   telemetry.DefaultConfig(),
 	}
 }

@@ -60,6 +60,8 @@ export const deadLetters = (limit = 20) => call(`v1/deadletters?limit=${limit}`,
 export const replayLetter = ({ partition, offset }) => command("v1/deadletters/replay", { partition, offset });
 
 const command = (path, body) => call(path, { admin: true, method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
+/** attribution: what became of the answers, by arm, model version and source. */
+export const attribution = () => call("v1/attribution");
 
 /** searchItems: the catalogue's best matches, or its newest items for an empty query. */
 export function searchItems(query, limit = 20) {

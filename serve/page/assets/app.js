@@ -3,6 +3,7 @@
 
 import * as header from "./header.js";
 import { setClock } from "./api.js";
+import { createAttribution } from "./attribution.js";
 import { createKeyForm } from "./key.js";
 import { connect } from "./live.js";
 import { createModels } from "./models.js";
@@ -69,5 +70,6 @@ connect("v1/live", {
     tell("events", frame, first);
   },
 }, onState);
+createAttribution().refresh();
 models.refresh();
 user.catchUp();

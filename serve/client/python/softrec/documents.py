@@ -100,6 +100,7 @@ class Answer:
     items: List[AnswerItem]
     degraded: str = ""
     text: str = ""
+    arm: str = ""
 
 
 @dataclass

@@ -1,0 +1,127 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"sync"
+
+	"github.com/spf13/cobra"
+
+	"github.com/softrec/softrec/cmd/softrec/config"
+	"github.com/softrec/softrec/cmd/softrec/evaluation/arms"
+	"github.com/softrec/softrec/ingest/broker"
+	"github.com/softrec/softrec/schema"
+)
+
+// armsFlags are the flags of eval arms that are no settings.
+type armsFlags struct{ impressions, interactions, reward, json string }
+
+// Rewards of eval arms.
+const (
+	rewardClick      = "click"
+	rewardConversion = "conversion"
+)
+
+func newEvalArms(env Env) (*cobra.Command, error) {
+	flags := armsFlags{reward: rewardClick}
+	cmd := &cobra.Command{
+		Use:   "arms",
+		Short: "Compare the arms of an experiment from logged impressions, shadows among them",
+		Long: "Joins impressions with the interactions that followed them and says what each arm's lists brought, and what those of shadow arms would have\n" +
+			"brought: by inverse propensities (IPS) and self-normalised (SNIPS), with intervals, effective sample size and what was left out. Answers that\n" +
+			"did not explore carry no propensities and cannot tell; where support is missing the estimate is refused or warned of.\n\n" +
+			"Reads files of JSON lines, or, without them, what stands on the two topics now.",
+		Example: "  softrec eval arms --impressions impressions.jsonl.zst --interactions events.jsonl.zst\n" +
+			"  softrec eval arms --kafka-brokers kafka:9092 --reward conversion --json arms.json",
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			loaded, err := load(cmd, env, nil)
+			if err != nil {
+				return err
+			}
+			report, err := compareArms(cmd.Context(), loaded.Config, flags)
+			if err != nil {
+				return err
+			}
+			if flags.json != "" {
+				text, err := json.MarshalIndent(report, "", "  ")
+				if err != nil {
+					return fmt.Errorf("encode the report: %w", err)
+				}
+				if err := os.WriteFile(flags.json, append(text, '\n'), 0o644); err != nil {
+					return err
+				}
+			}
+			_, err = fmt.Fprint(env.Out, report.Summary())
+			return err
+		},
+	}
+	fs := cmd.Flags()
+	fs.StringVar(&flags.impressions, "impressions", "", "file with one JSON impression a line, plain, .gz or .zst; empty reads the topic")
+	fs.StringVar(&flags.interactions, "interactions", "", "file with one JSON event a line, plain, .gz or .zst; empty reads the topic")
+	fs.StringVar(&flags.reward, "reward", flags.reward, "what counts: click or conversion, by the types of the section attribution")
+	fs.StringVar(&flags.json, "json", "", "file for the report as JSON")
+	return cmd, settings(cmd, "kafka", "ingest", "attribution")
+}
+
+func compareArms(ctx context.Context, cfg config.Config, flags armsFlags) (arms.Report, error) {
+	rules := arms.Rules{Types: cfg.Attribution.Clicks, Window: cfg.Attribution.Window}
+	switch {
+	case !slices.Contains([]string{rewardClick, rewardConversion}, flags.reward):
+		return arms.Report{}, fmt.Errorf("--reward %q: want click or conversion", flags.reward)
+	case (flags.impressions == "") != (flags.interactions == ""):
+		return arms.Report{}, errors.New("name both --impressions and --interactions, or neither to read the topics")
+	case flags.impressions == "" && cfg.EmbeddedKafka():
+		return arms.Report{}, errors.New("where the topics are: name a broker with --kafka-brokers, or files with --impressions and --interactions")
+	case flags.reward == rewardConversion:
+		rules.Types = cfg.Attribution.Conversions
+	}
+	read := topicsOf
+	if flags.impressions != "" {
+		read = func(context.Context, config.Config) ([]schema.Impression, []arms.Outcome, error) {
+			impressions, err := arms.ReadImpressions(flags.impressions)
+			if err != nil {
+				return nil, nil, err
+			}
+			outcomes, err := arms.ReadOutcomes(flags.interactions)
+			return impressions, outcomes, err
+		}
+	}
+	impressions, outcomes, err := read(ctx, cfg)
+	if err != nil {
+		return arms.Report{}, err
+	}
+	return arms.Compare(impressions, outcomes, rules)
+}
+
+// topicsOf reads both topics to their ends. Of the interactions only those that follow an answer are kept; what cannot be read is
+// passed over, as ingest does.
+func topicsOf(ctx context.Context, cfg config.Config) (impressions []schema.Impression, outcomes []arms.Outcome, err error) {
+	var mu sync.Mutex // partitions are read at the same time
+	err = broker.Scan(ctx, cfg.Kafka, cfg.Attribution.Topic, func(r broker.Record) error {
+		im, err := schema.DecodeImpression(r.Value)
+		if err == nil {
+			mu.Lock()
+			impressions = append(impressions, im)
+			mu.Unlock()
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	err = broker.Scan(ctx, cfg.Kafka, cfg.Ingest.Topic, func(r broker.Record) error {
+		ev, err := schema.DecodeEvent(r.Value)
+		if err == nil && ev.RecommendationID != "" {
+			mu.Lock()
+			outcomes = append(outcomes, arms.Outcome{Event: ev, Time: r.Time})
+			mu.Unlock()
+		}
+		return nil
+	})
+	return impressions, outcomes, err
+}

@@ -1,0 +1,15 @@
+// Package attribution owns what became of the answers that were given: which items of an answer were clicked or led to a
+// conversion, and at which place the user's next interaction stood in the lists of the arms. It keeps totals by arm, model version
+// and source in Redis, and the little of each answer that a later click needs.
+//
+// Impressions and interactions may come in any order, from any number of processes, and again after a crash. Answers are spread
+// over Buckets by their id. A bucket's totals are one value that also holds which records were applied to them; a batch is worked
+// out in Go and written by one script, with the answers it changed, if the totals are still those it started from. So each record
+// counts once, and each click of an item of an answer once.
+//
+// Memory is bounded: an answer is kept for the attribution window in a slice of time that Redis drops as a whole, at most
+// Config.MaxOpen answers at once, and a user's newest lists until the next interaction or for Config.NextWithin. Whatever is not
+// counted has an outcome of its own in softrec_attribution_records_total.
+//
+// The caller brings the Redis client. The package starts no goroutine.
+package attribution

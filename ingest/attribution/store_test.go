@@ -1,0 +1,454 @@
+package attribution
+
+import (
+	"encoding/json"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/alicebob/miniredis/v2"
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+	"github.com/redis/go-redis/v9"
+	"go.uber.org/goleak"
+
+	"github.com/softrec/softrec/schema"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+var noon = time.Date(2026, 11, 29, 12, 0, 0, 0, time.UTC)
+
+// stand is a store over miniredis.
+type stand struct {
+	t   *testing.T
+	mr  *miniredis.Miniredis
+	rdb *redis.Client
+	s   *Store
+	reg *prometheus.Registry
+	off map[Stream]int64
+}
+
+func newStand(t *testing.T, change ...func(*Config)) *stand {
+	t.Helper()
+	st := &stand{t: t, mr: miniredis.RunT(t), reg: prometheus.NewRegistry(), off: map[Stream]int64{}}
+	st.rdb = redis.NewClient(&redis.Options{Addr: st.mr.Addr()})
+	t.Cleanup(func() { _ = st.rdb.Close() })
+	cfg := DefaultConfig()
+	for _, c := range change {
+		c(&cfg)
+	}
+	var err error
+	if st.s, err = New(st.rdb, schema.NewKeys(""), cfg, WithRegisterer(st.reg), WithClock(func() time.Time { return noon })); err != nil {
+		t.Fatal(err)
+	}
+	return st
+}
+
+// idAt makes a recommendation id of a moment.
+func idAt(at time.Time, n int) string {
+	ms := at.UnixMilli()
+	return fmt.Sprintf("%08x-%04x-7000-8000-%012x", ms>>16, ms&0xffff, n)
+}
+
+func impression(id, user, arm, model string, items ...string) *schema.Impression {
+	at, _ := answeredAt(id)
+	im := &schema.Impression{RecommendationID: id, UserID: user, List: schema.ListUser, Arm: arm, ModelVersion: model, At: at}
+	for _, it := range items {
+		im.Items = append(im.Items, schema.Shown{ID: it, Source: schema.SourceModel})
+	}
+	return im
+}
+
+func event(user, item, typ, id string, at time.Time) *schema.Event {
+	return &schema.Event{UserID: user, ItemID: item, Type: typ, Timestamp: at, RecommendationID: id}
+}
+
+func (st *stand) impressions(all ...*schema.Impression) {
+	st.t.Helper()
+	var recs []Record
+	for _, im := range all {
+		st.off[Impressions]++
+		recs = append(recs, Record{Offset: st.off[Impressions], Time: im.At, Impression: im})
+	}
+	if err := st.s.Apply(st.t.Context(), Impressions, recs); err != nil {
+		st.t.Fatal(err)
+	}
+}
+
+func (st *stand) events(all ...*schema.Event) {
+	st.t.Helper()
+	var recs []Record
+	for _, e := range all {
+		st.off[Interactions]++
+		recs = append(recs, Record{Offset: st.off[Interactions], Time: e.Timestamp, Event: e})
+	}
+	if err := st.s.Apply(st.t.Context(), Interactions, recs); err != nil {
+		st.t.Fatal(err)
+	}
+}
+
+func (st *stand) totals() schema.Attribution {
+	st.t.Helper()
+	all, err := st.s.Totals(st.t.Context())
+	if err != nil {
+		st.t.Fatal(err)
+	}
+	return all
+}
+
+func (st *stand) outcome(name string) float64 {
+	return testutil.ToFloat64(st.s.metrics.records.WithLabelValues(name))
+}
+
+func TestStore_clicksConversionsAndTheNextInteraction(t *testing.T) {
+	st := newStand(t)
+	id := idAt(noon, 1)
+	st.impressions(impression(id, "ann", "control", "r1", "a", "b", "c"))
+	st.events(
+		event("ann", "b", "view", id, noon.Add(time.Second)),
+		event("ann", "b", "click", id, noon.Add(2*time.Second)),    // the same item again
+		event("ann", "b", "purchase", id, noon.Add(3*time.Second)), // and bought
+		event("ann", "c", "view", id, noon.Add(4*time.Second)),     // a second click of one answer
+		event("ann", "z", "view", id, noon.Add(5*time.Second)),     // not in it
+		event("ann", "a", "wish", id, noon.Add(6*time.Second)),     // neither
+		event("ann", "a", "view", id, noon.Add(2*time.Hour)),       // late
+		event("ann", "a", "view", "no-uuid", noon.Add(time.Second)),
+	)
+	want := schema.Attribution{
+		Arms:    []schema.ArmTotals{{Arm: "control", ModelVersion: "r1", Answers: 1, Clicked: 1, Converted: 1, Scored: 1, Hits: 1, Gain: 1 / math.Log2(3)}},
+		Sources: []schema.SourceTotals{{Arm: "control", ModelVersion: "r1", Source: schema.SourceModel, Shown: 3, Clicked: 2, Converted: 1}},
+	}
+	if diff := cmp.Diff(want, st.totals()); diff != "" {
+		t.Error(diff)
+	}
+	for name, n := range map[string]float64{
+		OutcomeAnswer: 1, OutcomeClick: 2, OutcomeConversion: 1, OutcomeDuplicate: 1, OutcomeUnlisted: 1, OutcomeOther: 1, OutcomeLate: 1, OutcomeForeign: 1, OutcomeScored: 1,
+	} {
+		if got := st.outcome(name); got != n {
+			t.Errorf("%g records were %s, want %g", got, name, n)
+		}
+	}
+	if got := testutil.ToFloat64(st.s.metrics.items.WithLabelValues("control", "r1", "model", "clicked")); got != 2 {
+		t.Errorf("the metric says %g clicks", got)
+	}
+}
+
+func TestStore_clicksBeforeTheirImpression(t *testing.T) {
+	st := newStand(t)
+	id := idAt(noon, 1)
+	st.events(event("ann", "b", "view", id, noon.Add(time.Second)), event("ann", "z", "view", id, noon.Add(time.Second)))
+	if got := st.totals(); len(got.Arms) != 0 {
+		t.Errorf("counted before anybody knows the arm: %+v", got)
+	}
+	st.impressions(impression(id, "ann", "control", "r1", "a", "b"))
+	got := st.totals()
+	if len(got.Arms) != 1 || got.Arms[0].Answers != 1 || got.Arms[0].Clicked != 1 || got.Sources[0].Clicked != 1 {
+		t.Errorf("%+v", got)
+	}
+	if st.outcome(OutcomeEarly) != 2 || st.outcome(OutcomeUnlisted) != 1 {
+		t.Errorf("%g early, %g unlisted", st.outcome(OutcomeEarly), st.outcome(OutcomeUnlisted))
+	}
+}
+
+func TestStore_shadowsAreScoredAndNeverClicked(t *testing.T) {
+	st := newStand(t)
+	id := idAt(noon, 1)
+	shadow := impression(id, "ann", "next", "r2", "x", "y")
+	shadow.Shadow = true
+	st.impressions(impression(id, "ann", "control", "r1", "a"), shadow)
+	st.events(event("ann", "y", "view", "", noon.Add(time.Second)), event("ann", "x", "view", "", noon.Add(2*time.Second)))
+	want := []schema.ArmTotals{
+		{Arm: "control", ModelVersion: "r1", Answers: 1, Scored: 1},
+		{Arm: "next", ModelVersion: "r2", Shadow: true, Scored: 1, Hits: 1, Gain: 1 / math.Log2(3)},
+	}
+	if diff := cmp.Diff(want, st.totals().Arms); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestStore_listsWaitForWhatComesAfterThem(t *testing.T) {
+	st := newStand(t)
+	st.impressions(impression(idAt(noon, 1), "ann", "live", "r1", "a"))
+	st.events(event("ann", "a", "view", "", noon.Add(-time.Second))) // older than the list
+	st.events(event("bob", "a", "view", "", noon.Add(time.Second)))  // somebody else's
+	if got := st.totals().Arms[0].Scored; got != 0 {
+		t.Errorf("%d lists scored", got)
+	}
+	st.impressions(impression(idAt(noon.Add(time.Second), 2), "ann", "live", "r1", "b")) // the newer list counts
+	st.events(event("ann", "b", "view", "", noon.Add(2*time.Second)))
+	if got := st.totals().Arms[0]; got.Scored != 1 || got.Hits != 1 {
+		t.Errorf("%+v", got)
+	}
+	st.impressions(impression(idAt(noon.Add(3*time.Second), 3), "ann", "live", "r1", "b"))
+	for i, at := range []time.Duration{time.Second, time.Minute} { // before and after the newest list
+		if err := st.s.Apply(t.Context(), Interactions, []Record{{Offset: int64(100 + i), Time: noon.Add(at), Forget: "ann"}}); err != nil {
+			t.Fatal(err)
+		}
+		if there := st.mr.Exists(st.s.keys.AttributionLast(bucketOf("ann"), "ann")); there != (i == 0) {
+			t.Errorf("forgotten at %s: lists are there is %v", at, there)
+		}
+	}
+}
+
+// What is not needed any more is dropped by Redis itself, and no more than max_open answers are kept.
+func TestStore_memoryIsBounded(t *testing.T) {
+	st := newStand(t, func(c *Config) { c.MaxOpen = 2 * Buckets * slicesKept })
+	for i := range 40 * Buckets {
+		st.impressions(impression(idAt(noon, i), "", "live", "r1", "a"))
+	}
+	open := 0
+	for b := range Buckets {
+		key := st.s.keys.AttributionOpen(b, st.s.sliceOf(idAt(noon, 0)))
+		n, err := st.rdb.HLen(t.Context(), key).Result()
+		if err != nil || n > 2 {
+			t.Fatalf("bucket %d keeps %d answers, %v", b, n, err)
+		}
+		open += int(n)
+		if ttl := st.mr.TTL(key); n > 0 && (ttl < st.s.cfg.Window || ttl > 2*st.s.cfg.Window) {
+			t.Errorf("bucket %d stays for %s", b, ttl)
+		}
+	}
+	if full := st.outcome(OutcomeFull); int(full)+open != 40*Buckets || st.totals().Arms[0].Answers != int64(open) {
+		t.Errorf("%d kept, %g left out, %d counted", open, full, st.totals().Arms[0].Answers)
+	}
+	st.mr.FastForward(3 * st.s.cfg.Window)
+	if keys := st.mr.Keys(); len(keys) > Buckets {
+		t.Errorf("after the window: %v", keys)
+	}
+}
+
+func TestStore_olderVersionsAreAddedUp(t *testing.T) {
+	st := newStand(t, func(c *Config) { c.Models = 2 })
+	var ids []string
+	for i := range 5 {
+		id := idAt(noon.Add(time.Duration(i)*time.Second), i)
+		for bucketOf(id) != 3 { // all in one bucket: each folds by itself
+			id = idAt(noon.Add(time.Duration(i)*time.Second), len(ids)*1000+rand.IntN(1_000_000))
+		}
+		ids = append(ids, id)
+		st.impressions(impression(id, "", "live", fmt.Sprintf("r%d", i), "a"))
+	}
+	st.events(event("u", "a", "view", ids[0], noon.Add(10*time.Second)), event("u", "a", "view", ids[4], noon.Add(10*time.Second)))
+	want := []schema.ArmTotals{
+		{Arm: "live", ModelVersion: "r4", Answers: 1, Clicked: 1}, {Arm: "live", ModelVersion: "r3", Answers: 1},
+		{Arm: "live", ModelVersion: schema.OlderVersions, Answers: 3, Clicked: 1},
+	}
+	if diff := cmp.Diff(want, st.totals().Arms); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestMetrics_labelsOfOldVersionsGo(t *testing.T) {
+	st := newStand(t)
+	for i := range 3 * told {
+		st.impressions(impression(idAt(noon, i), "", "live", fmt.Sprintf("r%02d", i), "a"))
+	}
+	if n := testutil.CollectAndCount(st.s.metrics.answers); n != told {
+		t.Errorf("%d label sets, want those of the newest %d versions", n, told)
+	}
+}
+
+// A world of records, applied in any order of the streams, cut into any batches, some of them twice, by two workers at a time that
+// contend for the buckets, gives the totals that an independent count gives.
+func TestStore_eachRecordCountsOnce(t *testing.T) {
+	for seed := range uint64(8) {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			r := rand.New(rand.NewPCG(seed, 7))
+			var shown, followed []Record
+			type answerFact struct {
+				arm, model string
+				items      map[string]bool
+			}
+			facts := map[string]answerFact{}
+			var ids []string
+			for i := range 120 {
+				id := idAt(noon.Add(time.Duration(i)*time.Second), i)
+				im := impression(id, "", []string{"live", "b"}[r.IntN(2)], []string{"r1", "r2"}[r.IntN(2)])
+				f := answerFact{im.Arm, im.ModelVersion, map[string]bool{}}
+				for k := range 5 {
+					it := fmt.Sprintf("i%d", (i+k*3)%17)
+					if !f.items[it] {
+						f.items[it] = true
+						im.Items = append(im.Items, schema.Shown{ID: it, Source: schema.Sources()[k]})
+					}
+				}
+				facts[id], ids = f, append(ids, id)
+				shown = append(shown, Record{Partition: 0, Offset: int64(i), Time: im.At, Impression: im})
+			}
+			type fact struct {
+				id, item, what string
+			}
+			want, hits := map[[3]string]int64{}, map[fact]bool{}
+			any := map[fact]bool{}
+			for i := range 400 {
+				id := ids[r.IntN(len(ids))]
+				typ := []string{"view", "click", "purchase", "wish"}[r.IntN(4)]
+				item := fmt.Sprintf("i%d", r.IntN(17))
+				at, _ := answeredAt(id)
+				followed = append(followed, Record{Partition: 0, Offset: int64(i), Time: at.Add(time.Minute), Event: event("u", item, typ, id, at.Add(time.Minute))})
+				f := facts[id]
+				what := map[string]string{"view": "clicked", "click": "clicked", "purchase": "converted"}[typ]
+				if what == "" || !f.items[item] || hits[fact{id, item, what}] {
+					continue
+				}
+				hits[fact{id, item, what}] = true
+				want[[3]string{f.arm, f.model, "items " + what}]++
+				if !any[fact{id, "", what}] {
+					any[fact{id, "", what}] = true
+					want[[3]string{f.arm, f.model, "answers " + what}]++
+				}
+			}
+			for _, f := range facts {
+				want[[3]string{f.arm, f.model, "answers"}]++
+				want[[3]string{f.arm, f.model, "shown"}] += int64(len(f.items))
+			}
+			st := newStand(t)
+			other, err := New(st.rdb, schema.NewKeys(""), st.s.cfg) // another process
+			if err != nil {
+				t.Fatal(err)
+			}
+			play := func(s *Store, of Stream, recs []Record, r *rand.Rand) error {
+				for at := 0; at < len(recs); {
+					n := min(len(recs)-at, 1+r.IntN(40))
+					if err := s.Apply(t.Context(), of, recs[at:at+n]); err != nil {
+						return err
+					}
+					if at += n; r.IntN(3) == 0 { // a crash before the commit
+						at = max(0, at-r.IntN(60))
+					}
+				}
+				return nil
+			}
+			var group sync.WaitGroup
+			errs := make([]error, 2)
+			group.Go(func() { errs[0] = play(st.s, Impressions, shown, rand.New(rand.NewPCG(seed, 1))) })
+			group.Go(func() { errs[1] = play(other, Interactions, followed, rand.New(rand.NewPCG(seed, 2))) })
+			group.Wait()
+			if errs[0] != nil || errs[1] != nil {
+				t.Fatal(errs)
+			}
+			got := map[[3]string]int64{}
+			all := st.totals()
+			put := func(arm, model, what string, n int64) {
+				if n > 0 {
+					got[[3]string{arm, model, what}] += n
+				}
+			}
+			for _, a := range all.Arms {
+				put(a.Arm, a.ModelVersion, "answers", a.Answers)
+				put(a.Arm, a.ModelVersion, "answers clicked", a.Clicked)
+				put(a.Arm, a.ModelVersion, "answers converted", a.Converted)
+			}
+			for _, s := range all.Sources {
+				put(s.Arm, s.ModelVersion, "shown", s.Shown)
+				put(s.Arm, s.ModelVersion, "items clicked", s.Clicked)
+				put(s.Arm, s.ModelVersion, "items converted", s.Converted)
+			}
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+// A store that is away makes Apply fail, and the same batch counts once when it is back.
+func TestStore_outageInBetween(t *testing.T) {
+	st := newStand(t)
+	im := impression(idAt(noon, 1), "ann", "live", "r1", "a")
+	st.mr.SetError("LOADING")
+	if err := st.s.Apply(t.Context(), Impressions, []Record{{Offset: 5, Impression: im}}); err == nil {
+		t.Fatal("a store that is away took the batch")
+	}
+	st.mr.SetError("")
+	for range 2 {
+		if err := st.s.Apply(t.Context(), Impressions, []Record{{Offset: 5, Impression: im}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := st.totals().Arms[0].Answers; got != 1 {
+		t.Errorf("%d answers", got)
+	}
+	st.mr.FlushAll() // scripts and data are gone, as after a restart without a disk
+	if err := st.rdb.ScriptFlush(t.Context()).Err(); err != nil {
+		t.Fatal(err)
+	}
+	if err := st.s.Apply(t.Context(), Impressions, []Record{{Offset: 6, Impression: impression(idAt(noon, 2), "ann", "live", "r1", "a")}}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestStore_damagedValuesDoNotStopTheOthers(t *testing.T) {
+	st := newStand(t)
+	id := idAt(noon, 1)
+	st.impressions(impression(id, "ann", "live", "r1", "a"))
+	b := bucketOf(id)
+	st.mr.HSet(st.s.keys.AttributionOpen(b, st.s.sliceOf(id)), id, "\xff\xff")
+	_ = st.mr.Set(st.s.keys.AttributionLast(bucketOf("ann"), "ann"), "\x01\x00\x09")
+	st.events(event("ann", "a", "view", id, noon.Add(time.Second)))
+	_ = st.mr.Set(st.s.keys.Attribution(b), "{")
+	st.events(event("ann", "b", "view", id, noon.Add(time.Second)))
+	if got := testutil.ToFloat64(st.s.metrics.damaged); got < 3 {
+		t.Errorf("%g damaged values seen", got)
+	}
+}
+
+func TestCodecs(t *testing.T) {
+	a := answer{known: true, arm: "control", model: "r000001-00c0ffee", items: []mark{{hashOf("a"), schema.SourceModel, true, false}, {hashOf("b"), schema.SourcePinned, false, true}}}
+	got, err := decodeAnswer(a.encode())
+	if diff := cmp.Diff(a, got, cmp.AllowUnexported(answer{}, mark{})); err != nil || diff != "" {
+		t.Error(err, diff)
+	}
+	lists := []list{{arm: "x", model: "", at: noon, items: []uint32{1, 2}}, {arm: "y", model: "r2", shadow: true, at: noon.Add(time.Hour)}}
+	back, err := decodeLists(encodeLists(lists))
+	if diff := cmp.Diff(lists, back, cmp.AllowUnexported(list{}), cmpopts.EquateEmpty()); err != nil || diff != "" {
+		t.Error(err, diff)
+	}
+	text, err := json.Marshal(totals{Rev: 12})
+	if front := (totals{Rev: 12}).front(); err != nil || string(text[:len(front)]) != front {
+		t.Errorf("%s does not begin with %s: the swap would never succeed", text, front)
+	}
+}
+
+func FuzzDecode(f *testing.F) {
+	f.Add((&answer{known: true, arm: "a", model: "m", items: []mark{{item: 1, source: schema.SourceModel}}}).encode())
+	f.Add(encodeLists([]list{{arm: "x", model: "m", at: noon, items: []uint32{1}}}))
+	f.Fuzz(func(t *testing.T, s string) {
+		if a, err := decodeAnswer(s); err == nil {
+			if again, err := decodeAnswer(a.encode()); err != nil || len(again.items) != len(a.items) {
+				t.Errorf("%q does not survive its own codec: %v", s, err)
+			}
+		}
+		if l, err := decodeLists(s); err == nil {
+			if again, err := decodeLists(encodeLists(l)); err != nil || len(again) != len(l) {
+				t.Errorf("%q does not survive its own codec: %v", s, err)
+			}
+		}
+	})
+}
+
+func TestConfig_namesFieldAndValue(t *testing.T) {
+	if err := DefaultConfig().Validate(); err != nil {
+		t.Fatal(err)
+	}
+	for want, change := range map[string]func(*Config){
+		`attribution.topic "": want a name`:                                        func(c *Config) { c.Topic = "" },
+		`attribution.window 1s: want 1m0s to 168h0m0s`:                             func(c *Config) { c.Window = time.Second },
+		`attribution.next_within 0s: want 1s to 168h0m0s`:                          func(c *Config) { c.NextWithin = 0 },
+		`attribution.retention -1s: want at least 0s`:                              func(c *Config) { c.Retention = -time.Second },
+		`attribution.clicks "purchase": want a type that is not among conversions`: func(c *Config) { c.Clicks = []string{"purchase"} },
+		`attribution.models 0: want 1 to 200`:                                      func(c *Config) { c.Models = 0 },
+		`attribution.max_open 1: want at least ` + fmt.Sprint(Buckets*slicesKept):  func(c *Config) { c.MaxOpen = 1 },
+	} {
+		c := DefaultConfig()
+		change(&c)
+		if err := c.Validate(); err == nil || err.Error() != want {
+			t.Errorf("got %v\nwant %s", err, want)
+		}
+	}
+}

@@ -1,0 +1,107 @@
+package attribution
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// reading is what one bucket's parts need from Redis.
+type reading struct {
+	task
+	totals  *redis.StringCmd
+	answers map[string]*redis.StringCmd
+	sizes   map[int64]*redis.IntCmd
+	lists   map[string]*redis.StringCmd
+}
+
+func (s *Store) read(ctx context.Context, pipe redis.Pipeliner, t task) reading {
+	r := reading{task: t, answers: map[string]*redis.StringCmd{}, sizes: map[int64]*redis.IntCmd{}, lists: map[string]*redis.StringCmd{}}
+	r.totals = pipe.Get(ctx, s.keys.Attribution(t.bucket)) // first: what is read after it is as new at least
+	for _, p := range t.parts {
+		if p.answer != "" && r.answers[p.answer] == nil {
+			slice := s.sliceOf(p.answer)
+			key := s.keys.AttributionOpen(t.bucket, slice)
+			r.answers[p.answer] = pipe.HGet(ctx, key, p.answer)
+			if r.sizes[slice] == nil {
+				r.sizes[slice] = pipe.HLen(ctx, key)
+			}
+		}
+		if p.user != "" && r.lists[p.user] == nil {
+			r.lists[p.user] = pipe.Get(ctx, s.keys.AttributionLast(t.bucket, p.user))
+		}
+	}
+	return r
+}
+
+// write is a task worked out.
+type write struct {
+	task
+	change change
+	keys   []string
+	args   []any
+	cmd    *redis.Cmd
+}
+
+// once reads, works out and writes the tasks, and returns those whose bucket somebody else has changed in between.
+func (s *Store) once(ctx context.Context, of Stream, todo []task) (again []task, err error) {
+	pipe := s.rdb.Pipeline()
+	readings := make([]reading, len(todo))
+	for i, t := range todo {
+		readings[i] = s.read(ctx, pipe, t)
+	}
+	_, _ = pipe.Exec(ctx) // each command carries its own error
+	var writes []*write
+	for _, r := range readings {
+		w, err := s.prepare(of, r)
+		if err != nil {
+			return nil, fmt.Errorf("attribute bucket %d: %w", r.bucket, err)
+		}
+		if w.args == nil {
+			s.metrics.observe(w.change)
+			continue
+		}
+		writes = append(writes, w)
+	}
+	return s.send(ctx, writes)
+}
+
+// send writes in one pipeline. A server that has lost the script gets it again.
+func (s *Store) send(ctx context.Context, writes []*write) (again []task, err error) {
+	for tries := 0; len(writes) > 0; tries++ {
+		pipe := s.rdb.Pipeline()
+		for _, w := range writes {
+			w.cmd = pipe.EvalSha(ctx, s.script.Hash(), w.keys, w.args...)
+		}
+		_, _ = pipe.Exec(ctx)
+		var missing []*write
+		for _, w := range writes {
+			done, cerr := w.cmd.Int()
+			switch {
+			case redis.HasErrorPrefix(cerr, "NOSCRIPT"):
+				missing = append(missing, w)
+			case cerr != nil:
+				err = errors.Join(err, fmt.Errorf("attribute bucket %d: %w", w.bucket, cerr))
+			case done == 1:
+				s.metrics.observe(w.change)
+			default:
+				again = append(again, w.task)
+			}
+		}
+		if err != nil {
+			return nil, err
+		}
+		if len(missing) > 0 {
+			if tries > 2 {
+				return nil, fmt.Errorf("attribute: script vanished after loading: %w", redis.ErrClosed)
+			}
+			if err := s.script.Load(ctx, s.rdb).Err(); err != nil {
+				return nil, fmt.Errorf("load attribution script: %w", err)
+			}
+		}
+		writes = missing
+	}
+	return again, nil
+}

@@ -1,0 +1,205 @@
+package attribution
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/softrec/softrec/schema"
+)
+
+// totals are those of one bucket. Rev grows with every write and stands first in the stored form: comparing the beginning is
+// comparing everything.
+type totals struct {
+	Rev     int64                 `json:"rev"`
+	Applied map[string]int64      `json:"applied"` // newest record by stream and partition
+	Models  []string              `json:"models"`  // versions told apart, in the order in which they came
+	Arms    []schema.ArmTotals    `json:"arms"`
+	Sources []schema.SourceTotals `json:"sources"`
+}
+
+// armKey and sourceKey name rows.
+type armKey struct {
+	arm, model string
+	shadow     bool
+}
+
+type sourceKey struct {
+	arm, model string
+	source     schema.Source
+}
+
+// change is what a batch adds to totals, and to the metrics once it is written.
+type change struct {
+	arms     map[armKey]schema.ArmTotals
+	sources  map[sourceKey]schema.SourceTotals
+	outcomes map[string]int
+}
+
+func newChange() change {
+	return change{arms: map[armKey]schema.ArmTotals{}, sources: map[sourceKey]schema.SourceTotals{}, outcomes: map[string]int{}}
+}
+
+func (c change) arm(k armKey, add func(*schema.ArmTotals)) {
+	row := c.arms[k]
+	add(&row)
+	c.arms[k] = row
+}
+
+func (c change) source(k sourceKey, add func(*schema.SourceTotals)) {
+	row := c.sources[k]
+	add(&row)
+	c.sources[k] = row
+}
+
+// count counts one outcome that needs nothing written.
+func (c change) count(outcome string) { c.outcomes[outcome]++ }
+
+func decodeTotals(s string) (totals, error) {
+	t := totals{Applied: map[string]int64{}}
+	if s == "" {
+		return t, nil
+	}
+	if err := json.Unmarshal([]byte(s), &t); err != nil {
+		return totals{}, fmt.Errorf("decode totals: %w", err)
+	}
+	if t.Applied == nil {
+		t.Applied = map[string]int64{}
+	}
+	return t, nil
+}
+
+// front is how the stored form of t begins, and no other revision's.
+func (t totals) front() string { return fmt.Sprintf(`{"rev":%d,`, t.Rev) }
+
+// add adds c, and folds what more than most versions have.
+func (t *totals) add(c change, most int) {
+	for k := range c.arms {
+		if c.arms[k].Answers > 0 || c.arms[k].Scored > 0 { // a click alone never brings back a version that was folded
+			t.know(k.model, most)
+		}
+	}
+	for _, k := range sortedKeys(c.arms, func(k armKey) string { return fmt.Sprint(k) }) {
+		d := c.arms[k]
+		row := t.armRow(k.arm, t.told(k.model), k.shadow)
+		addArm(row, d)
+	}
+	for _, k := range sortedKeys(c.sources, func(k sourceKey) string { return fmt.Sprint(k) }) {
+		row := t.sourceRow(k.arm, t.told(k.model), k.source)
+		addSource(row, c.sources[k])
+	}
+}
+
+func sortedKeys[K comparable, V any](m map[K]V, text func(K) string) []K {
+	return slices.SortedFunc(maps.Keys(m), func(a, b K) int { return cmp.Compare(text(a), text(b)) })
+}
+
+func addArm(to *schema.ArmTotals, d schema.ArmTotals) {
+	to.Answers += d.Answers
+	to.Clicked += d.Clicked
+	to.Converted += d.Converted
+	to.Scored += d.Scored
+	to.Hits += d.Hits
+	to.Gain += d.Gain
+}
+
+func addSource(to *schema.SourceTotals, d schema.SourceTotals) {
+	to.Shown += d.Shown
+	to.Clicked += d.Clicked
+	to.Converted += d.Converted
+}
+
+// told is the version a row has for model.
+func (t *totals) told(model string) string {
+	if slices.Contains(t.Models, model) {
+		return model
+	}
+	return schema.OlderVersions
+}
+
+// know makes room for a version; the oldest is added up with those before it.
+func (t *totals) know(model string, most int) {
+	if slices.Contains(t.Models, model) {
+		return
+	}
+	t.Models = append(t.Models, model)
+	for len(t.Models) > most {
+		old := t.Models[0]
+		t.Models = t.Models[1:]
+		arms, sources := t.Arms, t.Sources
+		t.Arms, t.Sources = nil, nil
+		for _, r := range arms {
+			if r.ModelVersion == old {
+				r.ModelVersion = schema.OlderVersions
+			}
+			addArm(t.armRow(r.Arm, r.ModelVersion, r.Shadow), r)
+		}
+		for _, r := range sources {
+			if r.ModelVersion == old {
+				r.ModelVersion = schema.OlderVersions
+			}
+			addSource(t.sourceRow(r.Arm, r.ModelVersion, r.Source), r)
+		}
+	}
+}
+
+func (t *totals) armRow(arm, model string, shadow bool) *schema.ArmTotals {
+	i := slices.IndexFunc(t.Arms, func(r schema.ArmTotals) bool { return r.Arm == arm && r.ModelVersion == model && r.Shadow == shadow })
+	if i < 0 {
+		i = len(t.Arms)
+		t.Arms = append(t.Arms, schema.ArmTotals{Arm: arm, ModelVersion: model, Shadow: shadow})
+	}
+	return &t.Arms[i]
+}
+
+func (t *totals) sourceRow(arm, model string, source schema.Source) *schema.SourceTotals {
+	i := slices.IndexFunc(t.Sources, func(r schema.SourceTotals) bool { return r.Arm == arm && r.ModelVersion == model && r.Source == source })
+	if i < 0 {
+		i = len(t.Sources)
+		t.Sources = append(t.Sources, schema.SourceTotals{Arm: arm, ModelVersion: model, Source: source})
+	}
+	return &t.Sources[i]
+}
+
+// merge adds up buckets: arms by name, their newest version first.
+func merge(all []totals) schema.Attribution {
+	var sum totals
+	for _, t := range all {
+		for _, r := range t.Arms {
+			addArm(sum.armRow(r.Arm, r.ModelVersion, r.Shadow), r)
+		}
+		for _, r := range t.Sources {
+			addSource(sum.sourceRow(r.Arm, r.ModelVersion, r.Source), r)
+		}
+	}
+	slices.SortFunc(sum.Arms, func(a, b schema.ArmTotals) int {
+		return cmp.Or(cmp.Compare(a.Arm, b.Arm), newestFirst(a.ModelVersion, b.ModelVersion), cmp.Compare(fmt.Sprint(a.Shadow), fmt.Sprint(b.Shadow)))
+	})
+	slices.SortFunc(sum.Sources, func(a, b schema.SourceTotals) int {
+		return cmp.Or(cmp.Compare(a.Arm, b.Arm), newestFirst(a.ModelVersion, b.ModelVersion), cmp.Compare(a.Source, b.Source))
+	})
+	out := schema.Attribution{Arms: sum.Arms, Sources: sum.Sources}
+	if out.Arms == nil {
+		out.Arms = []schema.ArmTotals{}
+	}
+	if out.Sources == nil {
+		out.Sources = []schema.SourceTotals{}
+	}
+	return out
+}
+
+// newestFirst orders versions, whose names rise with the rounds; what is not told apart comes last.
+func newestFirst(a, b string) int {
+	switch {
+	case a == b:
+		return 0
+	case a == schema.OlderVersions:
+		return 1
+	case b == schema.OlderVersions:
+		return -1
+	default:
+		return cmp.Compare(b, a)
+	}
+}
