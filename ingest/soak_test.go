@@ -98,6 +98,7 @@ func TestSoak(t *testing.T) {
 	// What lanes have in hand and in their inbox, what waits to be acknowledged, and what is being handed on.
 	bound := int64(b.cfg.MaxRecords * (ahead + 2 + 2*b.cfg.Lanes))
 
+	p := b.producer() // one for all: hundreds of them would be what grows
 	const users, short = 2000, 6000
 	sent := 0
 	send := func(n int) {
@@ -107,7 +108,9 @@ func TestSoak(t *testing.T) {
 				ItemID: "i" + strconv.Itoa(sent%500), Timestamp: start.Add(time.Duration(sent) * time.Millisecond)})
 			sent++
 		}
-		b.publish(recs...)
+		if err := p.Publish(b.ctx, b.cfg.Topic, recs...); err != nil {
+			t.Fatal(err)
+		}
 	}
 	if long == 0 {
 		for sent < short {
