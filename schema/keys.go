@@ -72,6 +72,15 @@ func (k Keys) RecentEvents() string { return k.Prefix + ":{page}:recent" }
 // IngestStatus is the hash instance -> IngestStatus, refreshed every second by every ingest process.
 func (k Keys) IngestStatus() string { return k.Prefix + ":{page}:ingest" }
 
+// Applied is the hash partition -> position of the next record of a topic to be applied.
+func (k Keys) Applied(topic string) string { return k.Prefix + ":{ingest}:applied:" + topic }
+
+// Lives is the hash partition -> lives of a topic's partitions, as JSON.
+func (k Keys) Lives(topic string) string { return k.Prefix + ":{ingest}:lives:" + topic }
+
+// Fence is a string that is written to learn when everything written before is on the disk.
+func (k Keys) Fence() string { return k.Prefix + ":{ingest}:fence" }
+
 // Deletion is the hash of one deletion's receipt.
 func (k Keys) Deletion(id string) string { return k.Prefix + ":{deletions}:id:" + id }
 

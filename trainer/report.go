@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/softrec/softrec/ingest/broker"
 	"github.com/softrec/softrec/schema"
 )
 
@@ -86,7 +87,7 @@ func (r report) behind(ctx context.Context, src Source) int64 {
 	}
 	lag := int64(0)
 	for p, end := range ends {
-		lag += max(0, end-r.offsets[p])
+		lag += broker.Behind(r.offsets[p], end)
 	}
 	return lag
 }

@@ -10,6 +10,9 @@
 //   - GroupSource reads a topic as a member of a consumer group. Delivery is at least once.
 //   - PartitionSource reads every partition from offsets the caller keeps.
 //
+// Offsets of records are positions (Position): with WithLives they go on growing when a topic is deleted and made anew, or when a
+// partition loses its end, so that whoever remembers what it has seen by position is never wrong about it.
+//
 // It promises that within a partition records come in offset order without a gap from the start offset on, and that a
 // broker that is away makes calls wait, never fail, until their context ends. The one way to miss records is retention
 // deleting them before they were read: that is logged with their number and counted.

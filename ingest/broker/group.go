@@ -4,10 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"sync"
 	"time"
 
 	"github.com/segmentio/kafka-go"
+
+	"github.com/softrec/softrec/ingest/retry"
 )
 
 // ErrNotMember says that a commit found the process outside the group, in the middle of a rebalance: try again, or leave
@@ -45,8 +48,10 @@ type GroupSource struct {
 type assignment struct {
 	number    int64
 	gen       *kafka.Generation
-	committed map[int]int64 // next offset the group has, by partition
-	position  map[int]int64 // next offset Fetch will return, once its pump knows it
+	committed map[int]int64 // next offset the group has, by partition; the offset to start at where that is lower
+	position  map[int]int64 // position of the next record Fetch will return, once its pump knows it
+	over      chan struct{} // closed when the assignment is given up before the group ends it
+	giveUp    func()        // closes over; may be called again
 }
 
 // NewGroupSource joins group for topic. The topic must exist (EnsureTopics); a partition without a committed offset is
@@ -105,7 +110,8 @@ func (s *GroupSource) begin(gen *kafka.Generation) *assignment {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.last++
-	a := &assignment{number: s.last, gen: gen, committed: map[int]int64{}, position: map[int]int64{}}
+	a := &assignment{number: s.last, gen: gen, committed: map[int]int64{}, position: map[int]int64{}, over: make(chan struct{})}
+	a.giveUp = sync.OnceFunc(func() { close(a.over) })
 	for _, p := range gen.Assignments[s.topic] {
 		a.committed[p.ID] = p.Offset
 	}
@@ -115,31 +121,129 @@ func (s *GroupSource) begin(gen *kafka.Generation) *assignment {
 }
 
 // serve pumps every partition of a until the generation ends, then waits for all pumps: no partition is read under two
-// generations at once.
+// generations at once. Its own return ends the generation: the group then gives out its partitions again.
 func (s *GroupSource) serve(ctx context.Context, a *assignment) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	var pumps sync.WaitGroup
-	for _, as := range a.gen.Assignments[s.topic] {
-		p := &pump{cfg: s.cfg, client: s.client, opts: s.opts, outage: s.outage, metrics: s.metrics, topic: s.topic, partition: as.ID}
-		pumps.Go(func() {
-			p.run(ctx, as.Offset, func(next int64) { s.moved(a, as.ID, next) },
-				func(ctx context.Context, r Record) bool { return s.inbox.put(ctx, delivery{r, a.number}) })
-		})
+	var work sync.WaitGroup
+	work.Go(func() { s.pump(ctx, a, &work) })
+	select {
+	case <-ctx.Done():
+	case <-a.over:
+		cancel()
 	}
-	<-ctx.Done() // also without a partition: a function that returns early would end the generation
 	s.mu.Lock()
 	if s.current == a {
 		s.current = nil
 	}
 	s.mu.Unlock()
-	pumps.Wait()
+	work.Wait()
 }
 
+// pump starts what reads the partitions of a, and watches over their lives.
+func (s *GroupSource) pump(ctx context.Context, a *assignment, work *sync.WaitGroup) {
+	h := &history{cfg: s.cfg, topic: s.topic, client: s.client, ledger: s.opts.lives, opts: s.opts, metrics: s.metrics}
+	from, err := s.starts(ctx, a, h)
+	if err != nil {
+		return // only ctx ends it
+	}
+	for id, at := range from {
+		p := &pump{cfg: s.cfg, client: s.client, opts: s.opts, outage: s.outage, metrics: s.metrics, topic: s.topic, partition: id, history: h}
+		work.Go(func() {
+			p.run(ctx, at, func(next int64) { s.moved(a, id, next) },
+				func(ctx context.Context, r Record) bool { return s.inbox.put(ctx, delivery{r, a.number}) })
+		})
+	}
+	if h.ledger != nil {
+		s.watch(ctx, a, h)
+	}
+}
+
+// starts says where the reading of each partition of a begins.
+func (s *GroupSource) starts(ctx context.Context, a *assignment, h *history) (map[int]start, error) {
+	var applied map[int]int64
+	trusted := true
+	notify := func(err error, _ time.Duration) {
+		s.metrics.errors.Inc()
+		s.outage.warn("ask where to begin again", err)
+	}
+	err := retry.Do(ctx, forever(), notify, func(ctx context.Context) error {
+		err := h.load(ctx)
+		if err == nil && s.opts.progress != nil {
+			applied, trusted, err = s.opts.progress.Applied(ctx, s.topic)
+		}
+		return retryAlways(ctx, err)
+	})
+	if err != nil {
+		return nil, err
+	}
+	from := map[int]start{}
+	for _, as := range a.gen.Assignments[s.topic] {
+		next, known := applied[as.ID]
+		switch {
+		case known:
+			from[as.ID] = start{next: next, limit: as.Offset}
+			if _, offset := SplitPosition(next); as.Offset > offset {
+				s.opts.log.Warn("the group has committed more than is applied: what is applied counts", "partition", as.ID, "committed", as.Offset, "applied", offset)
+			}
+		case trusted:
+			from[as.ID] = start{next: as.Offset, limit: kafka.LastOffset}
+		default:
+			if as.Offset > 0 {
+				s.opts.log.Warn("the group has committed what the store does not have: the partition is read again from its first record", "partition", as.ID, "committed", as.Offset)
+			}
+			from[as.ID] = start{next: kafka.FirstOffset, limit: kafka.LastOffset}
+		}
+	}
+	return from, nil
+}
+
+// watch gives a up when its topic is made anew or loses its end.
+func (s *GroupSource) watch(ctx context.Context, a *assignment, h *history) {
+	tick := time.NewTicker(s.cfg.MetadataInterval)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		s.mu.Lock()
+		next := maps.Clone(a.position)
+		s.mu.Unlock()
+		anew, err := h.changed(ctx, next)
+		switch {
+		case ctx.Err() != nil:
+			return
+		case err != nil:
+			s.metrics.errors.Inc()
+			s.outage.warn("look at the topic again", err)
+		case anew:
+			a.giveUp()
+			return
+		}
+	}
+}
+
+// Rewind drops everything that was fetched and not committed, and makes the group give out this member's partitions again, to be
+// read from where they are applied. The caller must not commit what it fetched before.
+func (s *GroupSource) Rewind() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.current != nil {
+		s.current.giveUp()
+		s.current = nil
+	}
+}
+
+// moved notes where the reading of a partition begins.
 func (s *GroupSource) moved(a *assignment, partition int, next int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	a.position[partition] = next
+	if _, offset := SplitPosition(next); a.committed[partition] > offset {
+		a.committed[partition] = offset
+	}
 }
 
 // Fetch blocks until there is a record, then returns up to max of them, waiting at most wait for more. Records of one
@@ -175,8 +279,8 @@ func (s *GroupSource) Commit(ctx context.Context, recs []Record) error {
 	next := map[int]int64{}
 	for _, r := range recs {
 		have, mine := a.committed[r.Partition]
-		if mine && r.Offset+1 > max(have, next[r.Partition]) {
-			next[r.Partition] = r.Offset + 1
+		if offset := r.KafkaOffset(); mine && offset+1 > max(have, next[r.Partition]) {
+			next[r.Partition] = offset + 1
 		}
 	}
 	s.mu.Unlock()
@@ -212,7 +316,8 @@ func (s *GroupSource) Lag(ctx context.Context) (map[int]int64, error) {
 	}
 	lag := make(map[int]int64, len(spans))
 	for p, sp := range spans {
-		lag[p] = max(0, sp.end-position[p])
+		_, next := SplitPosition(position[p])
+		lag[p] = max(0, sp.end-next)
 	}
 	return lag, nil
 }

@@ -11,6 +11,7 @@ type sourceMetrics struct {
 	errors prometheus.Counter // failed fetches, joins and requests that were retried
 	lost   prometheus.Counter // offsets that retention took before they were read
 	joins  prometheus.Counter // group generations joined
+	lives  *prometheus.CounterVec
 	queue  prometheus.GaugeFunc
 }
 
@@ -23,6 +24,8 @@ func newSourceMetrics(reg prometheus.Registerer, topic string, queue func() floa
 			Help: "Offsets that were gone (retention, or the topic was made anew) before they could be read.", ConstLabels: labels})),
 		joins: register(reg, prometheus.NewCounter(prometheus.CounterOpts{Name: "softrec_broker_group_joins_total",
 			Help: "Consumer-group generations this process was a member of.", ConstLabels: labels})),
+		lives: register(reg, prometheus.NewCounterVec(prometheus.CounterOpts{Name: "softrec_broker_partition_lives_total",
+			Help: "Times a partition's offsets began anew, by reason: recreated (the topic was deleted and made anew) or truncated (the cluster lost the partition's end).", ConstLabels: labels}, []string{"reason"})),
 		queue: register(reg, prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "softrec_broker_queue_records",
 			Help: "Records read ahead of the consumer.", ConstLabels: labels}, queue)),
 	}

@@ -17,6 +17,9 @@ type Option func(*options)
 type options struct {
 	log *slog.Logger
 	reg prometheus.Registerer
+
+	lives    Lives    // nil: not looked after
+	progress Progress // nil: the group's commits count
 }
 
 // WithLogger sets where retries, rebalances and lost records are told; without it nothing is logged.
@@ -36,6 +39,13 @@ func WithRegisterer(reg prometheus.Registerer) Option {
 		}
 	}
 }
+
+// WithLives makes a source notice that its topic was deleted and made anew, or has lost its end, and go on with positions that follow
+// those before. All readers of the topic that keep positions need the same ledger. Without it positions are offsets.
+func WithLives(l Lives) Option { return func(o *options) { o.lives = l } }
+
+// WithProgress makes a GroupSource begin where p says that the topic is applied, or where the group has committed if that is earlier.
+func WithProgress(p Progress) Option { return func(o *options) { o.progress = p } }
 
 func newOptions(opts []Option) options {
 	o := options{log: slog.New(slog.DiscardHandler), reg: prometheus.NewRegistry()}

@@ -12,9 +12,9 @@ import (
 
 // PartitionSource reads every partition of a topic from offsets that the caller keeps, outside any group.
 //
-// An offset that retention has deleted is replaced by the first one there is, and so is one past the end of a topic that
-// was made anew; both are logged and counted. Partitions that are added later are read from their first record on,
-// within Config.MetadataInterval.
+// An offset that retention has deleted is replaced by the first one there is, and so is one past the end where nobody looks
+// after the partition's lives (WithLives); both are logged and counted. Partitions that are added later are read from their first
+// record on, within Config.MetadataInterval.
 type PartitionSource struct {
 	cfg       Config
 	topic     string
@@ -27,9 +27,13 @@ type PartitionSource struct {
 	cancel    context.CancelFunc
 	done      chan struct{}
 	closeOnce sync.Once
+	history   *history
+
+	mu   sync.Mutex
+	next map[int]int64 // position after the last record that was read ahead, by partition
 }
 
-// NewPartitionSource starts reading topic: partition p from offset from[p], or from its first record where from has no
+// NewPartitionSource starts reading topic: partition p from position from[p], or from its first record where from has no
 // entry. The topic must exist (EnsureTopics).
 func NewPartitionSource(cfg Config, topic string, from map[int]int64, opts ...Option) (*PartitionSource, error) {
 	if err := cfg.Validate(); err != nil {
@@ -37,7 +41,7 @@ func NewPartitionSource(cfg Config, topic string, from map[int]int64, opts ...Op
 	}
 	for p, off := range from {
 		if p < 0 || off < 0 {
-			return nil, fmt.Errorf("read %q: partition %d from offset %d: want both at least 0", topic, p, off)
+			return nil, fmt.Errorf("read %q: partition %d from position %d: want both at least 0", topic, p, off)
 		}
 	}
 	o := newOptions(opts)
@@ -49,16 +53,30 @@ func NewPartitionSource(cfg Config, topic string, from map[int]int64, opts ...Op
 	}
 	s.client = cfg.client(s.transport)
 	s.metrics = newSourceMetrics(o.reg, topic, func() float64 { return float64(len(s.inbox.queue)) })
-	go s.run(ctx, maps.Clone(from))
+	s.history = &history{cfg: cfg, topic: topic, client: s.client, ledger: o.lives, opts: o, metrics: s.metrics}
+	s.next = maps.Clone(from)
+	if s.next == nil {
+		s.next = map[int]int64{}
+	}
+	go s.run(ctx)
 	return s, nil
 }
 
-// run starts a pump for each partition it has not seen yet, again and again until Close.
-func (s *PartitionSource) run(ctx context.Context, from map[int]int64) {
+// run reads the topic until Close, from where it is whenever the topic has become another one.
+func (s *PartitionSource) run(ctx context.Context) {
 	defer close(s.done)
+	for ctx.Err() == nil {
+		s.read(ctx)
+	}
+}
+
+// read starts a pump for each partition it has not seen yet, again and again, until ctx ends or the topic is made anew or loses its end.
+func (s *PartitionSource) read(ctx context.Context) {
 	var pumps sync.WaitGroup
 	defer pumps.Wait()
-	seen := map[int]bool{}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	seen, loaded := map[int]bool{}, false
 	for wait := time.Duration(0); ; {
 		select {
 		case <-ctx.Done():
@@ -66,7 +84,10 @@ func (s *PartitionSource) run(ctx context.Context, from map[int]int64) {
 		case <-time.After(wait):
 		}
 		wait = s.cfg.MetadataInterval
-		partitions, err := partitionsOf(ctx, s.client, s.topic)
+		partitions, anew, err := s.find(ctx, loaded)
+		if anew {
+			return
+		}
 		if err != nil {
 			if ctx.Err() == nil {
 				s.metrics.errors.Inc()
@@ -75,21 +96,57 @@ func (s *PartitionSource) run(ctx context.Context, from map[int]int64) {
 			wait = min(wait, 200*time.Millisecond)
 			continue
 		}
+		loaded = true
 		for _, id := range partitions {
 			if seen[id] {
 				continue
 			}
 			seen[id] = true
-			next, ok := from[id]
-			if !ok {
-				next = kafka.FirstOffset
-			}
-			p := &pump{cfg: s.cfg, client: s.client, opts: s.opts, outage: s.outage, metrics: s.metrics, topic: s.topic, partition: id}
+			p := &pump{cfg: s.cfg, client: s.client, opts: s.opts, outage: s.outage, metrics: s.metrics, topic: s.topic, partition: id, history: s.history}
 			pumps.Go(func() {
-				p.run(ctx, next, func(int64) {}, func(ctx context.Context, r Record) bool { return s.inbox.put(ctx, delivery{rec: r}) })
+				p.run(ctx, start{s.at(id), kafka.LastOffset}, func(next int64) { s.moved(id, next) }, func(ctx context.Context, r Record) bool {
+					if !s.inbox.put(ctx, delivery{rec: r}) {
+						return false
+					}
+					s.moved(id, r.Offset+1)
+					return true
+				})
 			})
 		}
 	}
+}
+
+// find lists the partitions, and looks whether the topic still is the one it was; loaded is false at the first look.
+func (s *PartitionSource) find(ctx context.Context, loaded bool) (partitions []int, anew bool, err error) {
+	if !loaded {
+		err = s.history.load(ctx)
+	} else {
+		s.mu.Lock()
+		next := maps.Clone(s.next)
+		s.mu.Unlock()
+		anew, err = s.history.changed(ctx, next)
+	}
+	if anew || err != nil {
+		return nil, anew, err
+	}
+	partitions, err = partitionsOf(ctx, s.client, s.topic)
+	return partitions, false, err
+}
+
+// at is where the reading of a partition begins.
+func (s *PartitionSource) at(partition int) int64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if next, ok := s.next[partition]; ok {
+		return next
+	}
+	return kafka.FirstOffset
+}
+
+func (s *PartitionSource) moved(partition int, next int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.next[partition] = next
 }
 
 // Fetch blocks until there is a record, then returns up to max of them, waiting at most wait for more. Records of one
@@ -98,7 +155,7 @@ func (s *PartitionSource) Fetch(ctx context.Context, max int, wait time.Duration
 	return s.inbox.take(ctx, max, wait, func(delivery) bool { return true })
 }
 
-// Ends returns the end offset of every partition: that of the next record to be written.
+// Ends returns the position of the next record to be written, by partition.
 func (s *PartitionSource) Ends(ctx context.Context) (map[int]int64, error) {
 	partitions, err := partitionsOf(ctx, s.client, s.topic)
 	if err != nil {
@@ -110,7 +167,7 @@ func (s *PartitionSource) Ends(ctx context.Context) (map[int]int64, error) {
 	}
 	ends := make(map[int]int64, len(spans))
 	for p, sp := range spans {
-		ends[p] = sp.end
+		ends[p] = s.history.position(p, sp.end)
 	}
 	return ends, nil
 }

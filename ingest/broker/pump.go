@@ -21,17 +21,24 @@ type pump struct {
 	metrics   *sourceMetrics
 	topic     string
 	partition int
+	history   *history
 	checked   time.Time // when a gap was last compared with the partition's first offset
 }
 
-// run starts at next (kafka.FirstOffset for the first record there is). started is told the offset the first record
-// may have; out takes each record in order and returns false when it will take no more.
-func (p *pump) run(ctx context.Context, next int64, started func(int64), out func(context.Context, Record) bool) {
-	next, err := p.resolve(ctx, next)
+// start is where a pump begins.
+type start struct {
+	next  int64 // a position, or kafka.FirstOffset for the first record there is
+	limit int64 // the offset the group has committed, which must not be passed over; kafka.LastOffset for none
+}
+
+// run starts at from. started is told the position that the first record may have; out takes each record in order and returns
+// false when it will take no more.
+func (p *pump) run(ctx context.Context, from start, started func(int64), out func(context.Context, Record) bool) {
+	next, err := p.resolve(ctx, from)
 	if err != nil {
 		return // only ctx ends it
 	}
-	started(next)
+	started(p.history.position(p.partition, next))
 	rc := p.cfg.reader(p.topic, p.partition, libraryLog(p.opts.log))
 	if err := rc.Validate(); err != nil { // NewReader would panic; Config.Validate leaves nothing to find here
 		p.opts.log.Error("partition reader", "partition", p.partition, "error", err)
@@ -65,23 +72,31 @@ func (p *pump) copy(ctx context.Context, r *kafka.Reader, next int64, out func(c
 			p.explainGap(ctx, next, m.Offset)
 		}
 		next = m.Offset + 1
-		if !out(ctx, fromMessage(m)) {
+		rec := fromMessage(m)
+		rec.Offset = p.history.position(p.partition, m.Offset)
+		if !out(ctx, rec) {
 			return
 		}
 	}
 }
 
-// resolve turns next into an offset that exists or will exist. Below the first one (retention was faster) and past the
-// end (the topic was made anew, or its tail was lost with a broker) it restarts at the first: reading again what is
-// there is harmless to softrec's consumers, skipping it is not. What this cannot mend is that windows remember the
-// offsets of the topic's former life and pass over records that come under them again.
-func (p *pump) resolve(ctx context.Context, next int64) (int64, error) {
+// resolve turns from into an offset that exists or will exist. Below the first one (retention was faster) it restarts at the
+// first. Past the end it does so too where nobody looks after the partition's lives: reading again what is there is harmless to
+// softrec's consumers, skipping it is not.
+func (p *pump) resolve(ctx context.Context, from start) (int64, error) {
 	var s span
+	next := from.next
 	err := retry.Do(ctx, forever(), p.notify("offsets"), func(ctx context.Context) error {
 		spans, err := spansOf(ctx, p.client, p.topic, []int{p.partition})
 		s = spans[p.partition]
+		if err == nil && p.history.ledger != nil {
+			next, err = p.history.resolve(ctx, p.partition, from.next, s)
+		}
 		return retryAlways(ctx, err)
 	})
+	if from.limit == kafka.FirstOffset || from.limit >= s.first && from.limit < next {
+		next = from.limit
+	}
 	switch {
 	case err != nil:
 		return 0, err

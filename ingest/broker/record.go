@@ -10,7 +10,7 @@ import (
 type Record struct {
 	Topic     string
 	Partition int
-	Offset    int64
+	Offset    int64 // a Position: Kafka's offset but for topics that were made anew or have lost their end
 	Key       []byte
 	Value     []byte            // nil is a tombstone; an empty value reads as nil too
 	Time      time.Time         // of the record, whole milliseconds; zero when publishing means now
