@@ -20,10 +20,14 @@ const (
 type committer struct {
 	src      Source
 	durable  Durable // nil: what is applied is safe
+	awaited  bool    // durable costs nothing but time
+	ledger   Ledger  // nil: Kafka alone knows how far it is applied
 	interval time.Duration
 	log      *slog.Logger
 	metrics  *metrics
 	wake     chan struct{}
+
+	flushing sync.Mutex // held while offsets are on their way; before mu
 
 	mu      sync.Mutex
 	pending map[int]broker.Record // by partition: applied, not committed
@@ -31,7 +35,7 @@ type committer struct {
 
 func newCommitter(src Source, cfg Config, o options, m *metrics) *committer {
 	return &committer{
-		src: src, durable: o.durable, interval: cfg.SyncInterval, log: o.log, metrics: m,
+		src: src, durable: o.durable, awaited: o.awaited, ledger: o.ledger, interval: cfg.SyncInterval, log: o.log, metrics: m,
 		wake: make(chan struct{}, 1), pending: map[int]broker.Record{},
 	}
 }
@@ -67,7 +71,7 @@ func (c *committer) run(ctx context.Context) {
 			start := time.Now()
 			if c.flush(ctx) {
 				wait := commitEvery
-				if c.durable != nil {
+				if c.durable != nil && !c.awaited {
 					// The next pause starts here: a sync that takes long makes commits rarer, not the store slower.
 					wait = c.pause(time.Since(start)) - c.interval
 				}
@@ -83,14 +87,24 @@ func (c *committer) run(ctx context.Context) {
 
 // pause is the time before a commit whose predecessor took some.
 func (c *committer) pause(took time.Duration) time.Duration {
-	if c.durable == nil {
+	if c.durable == nil || c.awaited {
 		return 0
 	}
 	return max(c.interval, 9*took)
 }
 
+// forget drops what is pending.
+func (c *committer) forget() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	clear(c.pending)
+	c.metrics.pending.Set(0)
+}
+
 // flush commits what is pending now; false means that something is left.
 func (c *committer) flush(ctx context.Context) bool {
+	c.flushing.Lock()
+	defer c.flushing.Unlock()
 	c.mu.Lock()
 	recs := make([]broker.Record, 0, len(c.pending))
 	for _, r := range c.pending {
@@ -108,6 +122,12 @@ func (c *committer) flush(ctx context.Context) bool {
 		}
 		c.metrics.sync.Observe(time.Since(start).Seconds())
 	}
+	if c.ledger != nil {
+		if err := c.ledger.Note(ctx, recs[0].Topic, after(recs)); err != nil {
+			c.failed(ctx, "note_error", "note again how far it is applied, nothing is committed meanwhile", err)
+			return false
+		}
+	}
 	if err := c.src.Commit(ctx, recs); err != nil {
 		c.failed(ctx, "error", "commit again", err)
 		return false
@@ -122,6 +142,15 @@ func (c *committer) flush(ctx context.Context) bool {
 	}
 	c.metrics.pending.Set(float64(len(c.pending)))
 	return true
+}
+
+// after returns the positions that follow recs, one of each partition.
+func after(recs []broker.Record) map[int]int64 {
+	next := make(map[int]int64, len(recs))
+	for _, r := range recs {
+		next[r.Partition] = r.Offset + 1
+	}
+	return next
 }
 
 func (c *committer) failed(ctx context.Context, result, message string, err error) {

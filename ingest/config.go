@@ -3,6 +3,7 @@ package ingest
 import (
 	"errors"
 	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/softrec/softrec/ingest/broker"
@@ -23,8 +24,17 @@ type Config struct {
 	Lanes           int           `koanf:"lanes" help:"parts of a batch applied side by side, a user's always in the same one, default 4"`
 	MaxFuture       time.Duration `koanf:"max_future" help:"how far an event may lie ahead of the time of its record, default 5m"`
 	FlushTimeout    time.Duration `koanf:"flush_timeout" help:"how long a stop may spend on the batch in hand, and again on the last commit, default 10s"`
+	Durability      string        `koanf:"durability" help:"what a commit waits for, where Redis is not the embedded one: none, late (2s, the time Redis takes to sync its AOF), waitaof (that it has; Redis 7.2, Valkey) or auto (late in a cluster, none elsewhere), default auto"`
 	SyncInterval    time.Duration `koanf:"sync_interval" help:"pause between commits to a store that must be synced first, default 1s"`
 }
+
+// Values of Config.Durability.
+const (
+	DurabilityAuto    = "auto"
+	DurabilityNone    = "none"
+	DurabilityLate    = "late"
+	DurabilityWaitAOF = "waitaof"
+)
 
 // DefaultConfig returns a usable Config.
 func DefaultConfig() Config {
@@ -40,6 +50,7 @@ func DefaultConfig() Config {
 		Lanes:           4,
 		MaxFuture:       schema.DefaultMaxFuture,
 		FlushTimeout:    10 * time.Second,
+		Durability:      DurabilityAuto,
 		SyncInterval:    time.Second,
 	}
 }
@@ -69,6 +80,11 @@ func (c Config) Validate() error {
 	}
 	if c.Lanes < 1 || c.Lanes > 256 {
 		bad("lanes", c.Lanes, "1 to 256")
+	}
+	switch c.Durability {
+	case DurabilityAuto, DurabilityNone, DurabilityLate, DurabilityWaitAOF:
+	default:
+		bad("durability", strconv.Quote(c.Durability), "auto, none, late or waitaof")
 	}
 	for _, d := range [...]struct {
 		field string

@@ -27,13 +27,16 @@ func New(cfg Config, src Source, win Windows, dead DeadLetters, opts ...Option) 
 	if win == nil {
 		return nil, errors.New("ingest: windows are required")
 	}
+	if w, ok := win.(interface{ Recheck() }); ok {
+		s.recheck = w.Recheck
+	}
 	return &Consumer{stream: s, windows: win, reporter: newReporter(s, s.opts.page)}, nil
 }
 
 // Run consumes until ctx is done, finishes the batches in hand, commits and returns nil; any other return is a fault. It
 // may be called once.
 func (c *Consumer) Run(ctx context.Context) error {
-	return c.run(ctx, newPipeline(c).run, c.reporter.run)
+	return c.run(ctx, func(ctx context.Context) error { return newPipeline(c).run(ctx) }, c.reporter.run)
 }
 
 // confirm writes the receipts of users that were forgotten. What the reporter still has of them in its queue comes after: it

@@ -43,7 +43,7 @@ func (p poison) letter() broker.Record {
 			HeaderReason:    cut(p.reason.Error(), maxDeadReason),
 			HeaderTopic:     p.rec.Topic,
 			HeaderPartition: strconv.Itoa(p.rec.Partition),
-			HeaderOffset:    strconv.FormatInt(p.rec.Offset, 10),
+			HeaderOffset:    strconv.FormatInt(p.rec.KafkaOffset(), 10),
 			HeaderTime:      p.rec.Time.UTC().Format(time.RFC3339Nano),
 		},
 	}
@@ -77,12 +77,12 @@ func (s *stream) setAside(ctx context.Context, bad []poison) error {
 	}
 	first := bad[0] // one line a batch: a topic full of poison must not become a log full of it
 	s.opts.log.Warn("records set aside", "records", len(bad), "topic", first.rec.Topic, "partition", first.rec.Partition,
-		"offset", first.rec.Offset, "reason", cut(first.reason.Error(), maxDeadReason))
+		"offset", first.rec.KafkaOffset(), "reason", cut(first.reason.Error(), maxDeadReason))
 	err := retry.Do(ctx, s.opts.policy, s.waiting("deadletter"), func(ctx context.Context) error {
 		return s.dead.Publish(ctx, s.cfg.DeadLetterTopic, letters...)
 	})
 	if err != nil {
-		return fmt.Errorf("set aside %d records, the first of partition %d at offset %d: %w", len(bad), first.rec.Partition, first.rec.Offset, err)
+		return fmt.Errorf("set aside %d records, the first of partition %d at offset %d: %w", len(bad), first.rec.Partition, first.rec.KafkaOffset(), err)
 	}
 	s.metrics.records.WithLabelValues(outcomeDeadLetter).Add(float64(len(bad)))
 	s.counts.dead.Add(int64(len(bad)))

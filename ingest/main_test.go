@@ -2,6 +2,7 @@ package ingest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -41,6 +42,7 @@ type bench struct {
 	keys    schema.Keys
 	rules   window.Rules
 	servers *embedded.Servers // nil on real ones
+	way     *wire // of resume to Redis; nil: a usual one
 }
 
 // newBench uses the servers that TEST_KAFKA and TEST_REDIS name, or embedded ones in dir ("" = in memory).
@@ -118,8 +120,17 @@ func (b *bench) source(topic string) *broker.GroupSource {
 
 // running is a consumer at work.
 type running struct {
-	stop context.CancelFunc
-	done chan error
+	stop  context.CancelFunc
+	done  chan error
+	close func() error // of its source; nil: somebody else does
+}
+
+// end halts the consumer, leaves its group, and wants no fault.
+func (r *running) end(t testing.TB) {
+	t.Helper()
+	if err := errors.Join(r.halt(), r.close()); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // halt ends the consumer and returns what Run returned.

@@ -20,6 +20,7 @@ type metrics struct {
 	pending  prometheus.Gauge
 	retries  *prometheus.CounterVec // by what is away
 	commits  *prometheus.CounterVec // by result
+	rewinds  prometheus.Counter
 	sync     prometheus.Histogram
 	pageLost prometheus.Counter
 }
@@ -65,14 +66,16 @@ func newMetrics(reg prometheus.Registerer, stream string) (*metrics, error) {
 		retries: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "softrec_ingest_retries_total",
 			Help: "Waits for something that was away, by what: store, deadletter or receipt."}, []string{"what"}),
 		commits: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "softrec_ingest_commits_total",
-			Help: "Offset commits by result: ok, sync_error (the store was not durable) or error."}, []string{"result"}),
+			Help: "Offset commits by result: ok, sync_error (the store was not durable), note_error (the store did not take the position) or error."}, []string{"result"}),
+		rewinds: prometheus.NewCounter(prometheus.CounterOpts{Name: "softrec_ingest_rewinds_total",
+			Help: "Times the store was another process than before, and records were read again from where it says that they are applied."}),
 		sync: prometheus.NewHistogram(prometheus.HistogramOpts{Name: "softrec_ingest_sync_seconds",
 			Help: "Time to make the store durable before a commit.", Buckets: prometheus.ExponentialBuckets(0.001, 2, 14)}),
 		pageLost: prometheus.NewCounter(prometheus.CounterOpts{Name: "softrec_ingest_page_dropped_events_total",
 			Help: "Events that the page's feed of newest events left out; windows have them."}),
 	}
 	for _, c := range []prometheus.Collector{m.records, m.rekeyed, m.apply, m.batch, m.visible, m.lag, m.delay, m.inHand, m.pending,
-		m.retries, m.commits, m.sync, m.pageLost} {
+		m.retries, m.commits, m.rewinds, m.sync, m.pageLost} {
 		if err := reg.Register(c); err != nil {
 			return nil, fmt.Errorf("register ingest metrics: %w", err)
 		}

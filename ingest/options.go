@@ -1,6 +1,7 @@
 package ingest
 
 import (
+	"context"
 	"log/slog"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -17,8 +18,11 @@ type options struct {
 	log     *slog.Logger
 	reg     prometheus.Registerer
 	durable Durable
+	awaited bool // durable costs nothing but time
 	page    Page
 	deleted Deletions
+	ledger  Ledger
+	accept  func(context.Context) error
 	policy  retry.Policy
 	tracer  *tracing.Tracer // nil: no traces
 }
@@ -48,6 +52,9 @@ func WithRegisterer(reg prometheus.Registerer) Option { return func(o *options) 
 // Config.SyncInterval (less often when Sync takes long: it never fills more than a tenth of the time).
 func WithDurable(d Durable) Option { return func(o *options) { o.durable = d } }
 
+// WithAwaited is WithDurable for a Sync that only waits for what happens anyway: commits come one after the other, as late as it takes.
+func WithAwaited(d Durable) Option { return func(o *options) { o.durable, o.awaited = d, true } }
+
 // WithPage shows the newest events and a status once a second on p.
 func WithPage(p Page) Option { return func(o *options) { o.page = p } }
 
@@ -58,6 +65,13 @@ func WithDeletions(d Deletions) Option { return func(o *options) { o.deleted = d
 // WithTraces makes the consumer of interactions continue the traces that come in the headers of records; nil makes none.
 func WithTraces(p trace.TracerProvider) Option {
 	return func(o *options) { o.tracer = tracing.New(p, "ingest") }
+}
+
+// WithLedger makes the consumer note in l how far it has applied, before it commits. Where the store says that it is another process
+// than before (*progress.RestartedError), the consumer drops what it has in hand, calls accept until it succeeds, and lets its source
+// begin again where l says.
+func WithLedger(l Ledger, accept func(context.Context) error) Option {
+	return func(o *options) { o.ledger, o.accept = l, accept }
 }
 
 // WithRetry sets the waits between tries of a store that is away; MaxElapsed is ignored, a consumer never gives up.

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/softrec/softrec/ingest/broker"
 	"github.com/softrec/softrec/schema"
 )
 
@@ -119,7 +120,7 @@ func (r *reporter) feed(ctx context.Context) error {
 	r.mu.Unlock()
 	docs := make([][]byte, 0, len(events))
 	for _, e := range events {
-		doc, err := json.Marshal(RecentEvent{Event: e.event, Partition: e.partition, Offset: e.offset})
+		doc, err := json.Marshal(RecentEvent{Event: e.event, Partition: e.partition, Offset: broker.Record{Offset: e.offset}.KafkaOffset()})
 		if err != nil {
 			return err
 		}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/softrec/softrec/ingest/broker"
 	"github.com/softrec/softrec/ingest/deletion"
+	"github.com/softrec/softrec/ingest/progress"
 	"github.com/softrec/softrec/ingest/window"
 	"github.com/softrec/softrec/schema"
 )
@@ -35,10 +36,20 @@ type DeadLetters interface {
 }
 
 // Durable is a store that acknowledges writes before they would survive a crash. Sync returns when everything that was
-// acknowledged before the call would; *embedded.Servers is one.
+// acknowledged before the call would; *embedded.Servers is one, and so are
+// progress.Late and *progress.AOF.
 type Durable interface {
 	Sync(ctx context.Context) error
 }
+
+// Ledger keeps how far a topic is applied beside the windows; *progress.Store is one.
+type Ledger interface {
+	// Note writes down the positions of the next records to apply, by partition.
+	Note(ctx context.Context, topic string, next map[int]int64) error
+}
+
+// rewinder is a Source that can begin again where the Ledger says.
+type rewinder interface{ Rewind() }
 
 // Page is where a consumer shows what it is doing; *RedisPage is one. It is best effort: errors are logged, nothing waits.
 type Page interface {
@@ -65,6 +76,10 @@ type Deletions interface {
 var (
 	_ Source      = (*broker.GroupSource)(nil)
 	_ lagger      = (*broker.GroupSource)(nil)
+	_ rewinder    = (*broker.GroupSource)(nil)
+	_ Ledger      = (*progress.Store)(nil)
+	_ Durable     = progress.Late(0)
+	_ Durable     = (*progress.AOF)(nil)
 	_ DeadLetters = (*broker.Producer)(nil)
 	_ Windows     = (*window.Store)(nil)
 	_ Page        = (*RedisPage)(nil)

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/softrec/softrec/ingest/broker"
+	"github.com/softrec/softrec/ingest/progress"
+	"github.com/softrec/softrec/ingest/retry"
 )
 
 // stream is what both consumers share: fetch, apply, commit, report.
@@ -20,6 +22,7 @@ type stream struct {
 	metrics *metrics
 	commit  *committer
 	counts  counts
+	recheck func() // nil, or what the store must do after its restart
 	running atomic.Bool
 }
 
@@ -39,6 +42,9 @@ func newStream(cfg Config, src Source, dead DeadLetters, name string, opts []Opt
 	if err != nil {
 		return nil, err
 	}
+	if o.ledger != nil && o.accept == nil {
+		return nil, errors.New("ingest: a ledger needs a way to accept a restarted store")
+	}
 	return &stream{cfg: cfg, src: src, dead: dead, opts: o, metrics: m, commit: newCommitter(src, cfg, o, m)}, nil
 }
 
@@ -52,7 +58,7 @@ func (s *stream) run(ctx context.Context, consume func(context.Context) error, r
 	var beside sync.WaitGroup
 	beside.Go(func() { s.commit.run(side) })
 	beside.Go(func() { report(side) })
-	err := consume(ctx)
+	err := s.keepOn(ctx, consume)
 	stop()
 	beside.Wait()
 	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.cfg.FlushTimeout)
@@ -62,6 +68,40 @@ func (s *stream) run(ctx context.Context, consume func(context.Context) error, r
 		s.opts.log.Warn("stopped with offsets not committed")
 	}
 	return err
+}
+
+// keepOn runs consume, again from where the store is whenever that was restarted: it may have gone back to an earlier state.
+func (s *stream) keepOn(ctx context.Context, consume func(context.Context) error) error {
+	for {
+		err := consume(ctx)
+		restarted := new(progress.RestartedError)
+		source, can := s.src.(rewinder)
+		if ctx.Err() != nil || s.opts.ledger == nil || !can || !errors.As(err, &restarted) {
+			return err
+		}
+		s.opts.log.Warn("the store was restarted: what it may have lost is read again", "error", err)
+		if err := s.rewind(ctx, source); err != nil {
+			return err
+		}
+		s.metrics.rewinds.Inc()
+	}
+}
+
+// rewind makes what was applied before the restart be forgotten here too, so that no offset of it is noted or committed.
+func (s *stream) rewind(ctx context.Context, source rewinder) error {
+	s.commit.flushing.Lock()
+	defer s.commit.flushing.Unlock()
+	s.commit.forget()
+	s.counts.inHand.Store(0)
+	s.metrics.inHand.Set(0)
+	if err := retry.Do(ctx, s.opts.policy, s.waiting("store"), s.opts.accept); err != nil {
+		return fmt.Errorf("go on after the store's restart: %w", err)
+	}
+	if s.recheck != nil {
+		s.recheck()
+	}
+	source.Rewind()
+	return nil
 }
 
 // consume fetches and applies one batch after the other until ctx is done.

@@ -12,11 +12,17 @@ import (
 type wire struct {
 	mu    sync.Mutex
 	down  bool
+	to    string // where connections lead, whatever address is asked for; "" for there
 	conns map[net.Conn]bool
 }
 
 // dial is a client's Dialer.
 func (w *wire) dial(ctx context.Context, network, addr string) (net.Conn, error) {
+	w.mu.Lock()
+	if w.to != "" {
+		addr = w.to
+	}
+	w.mu.Unlock()
 	c, err := (&net.Dialer{}).DialContext(ctx, network, addr)
 	if err != nil {
 		return nil, err
@@ -41,6 +47,13 @@ func (w *wire) cut() {
 		_ = c.Close()
 	}
 	clear(w.conns)
+}
+
+// point makes new connections lead to another server.
+func (w *wire) point(to string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.to = to
 }
 
 func (w *wire) mend() {

@@ -1,10 +1,12 @@
 package embedded
 
 import (
+	"crypto/rand"
 	"crypto/sha1" // #nosec G505 -- Redis's name of a script
 	"encoding/hex"
 	"fmt"
 	"strconv"
+	"strings"
 	"sync"
 
 	"github.com/alicebob/miniredis/v2"
@@ -24,6 +26,7 @@ type engine struct {
 	server  *server.Server // kept: Miniredis forgets it on Close
 	db      *miniredis.RedisDB
 	natives map[string]native
+	runID   string // another one each time the server is started, as Redis has it
 
 	mu sync.Mutex
 
@@ -40,7 +43,7 @@ type transaction struct {
 }
 
 func newEngine(m *miniredis.Miniredis) *engine {
-	e := &engine{redis: m, server: m.Server(), db: m.DB(0), natives: natives()}
+	e := &engine{redis: m, server: m.Server(), db: m.DB(0), natives: natives(), runID: rand.Text()}
 	e.local = newLocal(e.server)
 	e.server.SetPreHook(e.hook)
 	return e
@@ -58,6 +61,11 @@ func (e *engine) hook(c *server.Peer, cmd string, args ...string) bool {
 	case "DISCARD", "RESET":
 		if tx := e.transaction(c, false); tx != nil {
 			*tx = transaction{}
+		}
+	case "INFO":
+		if len(args) == 1 && strings.EqualFold(args[0], "server") {
+			c.WriteBulk("# Server\r\nrun_id:" + e.runID + "\r\n")
+			return true
 		}
 	case "SELECT":
 		if len(args) == 1 && args[0] != "0" {

@@ -76,6 +76,13 @@ func New(rdb redis.UniversalClient, keys schema.Keys, rules Rules, opts ...Optio
 // Rules returns what the Store keeps.
 func (s *Store) Rules() Rules { return s.rules }
 
+// Recheck makes the next Apply look at the dictionary of items before it writes: for a Redis that may have lost the end of it, or all.
+func (s *Store) Recheck() {
+	s.names.mu.Lock()
+	defer s.names.mu.Unlock()
+	s.names.looked = time.Time{}
+}
+
 // maxTries bounds how often a window is read anew because somebody else has written it in between. Each time somebody got on.
 const maxTries = 100
 

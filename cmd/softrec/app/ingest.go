@@ -3,12 +3,17 @@ package app
 import (
 	"context"
 	"errors"
+	"time"
+
+	"github.com/redis/go-redis/v9"
 
 	"github.com/softrec/softrec/ingest"
 	"github.com/softrec/softrec/ingest/attribution"
 	"github.com/softrec/softrec/ingest/broker"
 	"github.com/softrec/softrec/ingest/catalog"
 	"github.com/softrec/softrec/ingest/deletion"
+	"github.com/softrec/softrec/ingest/progress"
+	"github.com/softrec/softrec/ingest/retry"
 	"github.com/softrec/softrec/ingest/window"
 )
 
@@ -23,9 +28,19 @@ func (a *App) runIngest(ctx context.Context) error {
 	if a.awaitTopics(ctx) != nil {
 		return nil
 	}
+	var events, items fencedStore // one each: what one accepts must not open the fence for the other
+	for _, s := range []*fencedStore{&events, &items} {
+		if err := a.openStore(s); err != nil {
+			return err
+		}
+		defer func() { _ = s.rdb.Close() }() // nothing is in its buffers
+		if err := a.acceptStore(ctx, s); err != nil || ctx.Err() != nil {
+			return err
+		}
+	}
 	var sources []*broker.GroupSource
-	parts, err := a.consumers(func(topic, group string) (*broker.GroupSource, error) {
-		src, err := broker.NewGroupSource(a.kafka, topic, group, a.brokerOptions("source")...)
+	parts, err := a.consumers(&events, &items, func(topic, group string, s *fencedStore) (*broker.GroupSource, error) {
+		src, err := broker.NewGroupSource(a.kafka, topic, group, append(a.brokerOptions("source"), broker.WithLives(s.ledger), broker.WithProgress(s.ledger))...)
 		if err == nil {
 			sources = append(sources, src)
 		}
@@ -40,28 +55,76 @@ func (a *App) runIngest(ctx context.Context) error {
 	return err
 }
 
-func (a *App) consumers(open func(topic, group string) (*broker.GroupSource, error)) ([]Part, error) {
+// fencedStore is Redis as ingest writes it: behind a fence, so that a Redis that has gone back to an earlier state is noticed before
+// anything is written to it.
+type fencedStore struct {
+	rdb    redis.UniversalClient
+	fence  *progress.Fence
+	ledger *progress.Store
+}
+
+func (a *App) openStore(s *fencedStore) (err error) {
+	s.fence = progress.NewFence()
+	if s.rdb, err = a.cfg.Redis.Open(s.fence.Guard); err != nil {
+		return err
+	}
+	s.ledger, err = progress.New(s.rdb, a.cfg.Redis.Keys())
+	return err
+}
+
+func (s *fencedStore) accept(ctx context.Context) error { return s.fence.Accept(ctx, s.rdb) }
+
+// acceptStore waits for Redis. What waiting does not cure is an error; the end of ctx is none.
+func (a *App) acceptStore(ctx context.Context, s *fencedStore) error {
+	told := false
+	err := retry.Do(ctx, retry.DefaultPolicy(), func(err error, _ time.Duration) {
+		if !told {
+			a.log.Warn("ingest waits for Redis", "component", "ingest", "error", err)
+		}
+		told = true
+	}, s.accept)
+	if ctx.Err() != nil {
+		return nil
+	}
+	return err
+}
+
+// storeOptions are opts for a consumer that writes s.
+func (a *App) storeOptions(opts []ingest.Option, s *fencedStore) []ingest.Option {
+	opts = append(opts[:len(opts):len(opts)], ingest.WithLedger(s.ledger, s.accept))
+	_, cluster := s.rdb.(*redis.ClusterClient)
+	d := a.cfg.Ingest.Durability
+	switch {
+	case a.servers != nil: // a kill loses what the embedded Redis has not yet written
+		return append(opts, ingest.WithDurable(a.servers))
+	case d == ingest.DurabilityLate, d == ingest.DurabilityAuto && cluster:
+		return append(opts, ingest.WithAwaited(progress.Late(progress.SyncEvery)))
+	case d == ingest.DurabilityWaitAOF:
+		return append(opts, ingest.WithAwaited(progress.NewAOF(s.rdb, a.cfg.Redis.Keys())))
+	}
+	return opts
+}
+
+func (a *App) consumers(eventStore, itemStore *fencedStore, open func(topic, group string, s *fencedStore) (*broker.GroupSource, error)) ([]Part, error) {
 	cfg, keys := a.cfg.Ingest, a.cfg.Redis.Keys()
 	opts := []ingest.Option{ingest.WithLogger(a.log), ingest.WithRegisterer(a.metrics), ingest.WithTraces(a.traces.Provider())}
-	if a.servers != nil {
-		opts = append(opts, ingest.WithDurable(a.servers)) // a kill loses what the embedded Redis has not yet written
-	}
 	if len(a.cfg.Redis.Sentinel.Addrs) > 0 && a.cfg.Redis.WaitReplicas == 0 {
-		a.log.Warn("redis.wait_replicas is 0: a failover of Redis loses events that are committed and that no replica had heard of")
+		a.log.Warn("redis.wait_replicas is 0: after a failover of Redis what no replica had heard of is read again, and windows lack it until then")
 	}
-	windows, err := window.New(a.rdb, keys, a.cfg.Window, window.WithRegisterer(a.metrics), window.WithReplicas(a.cfg.Redis.Replicas()))
+	eventOpts, itemOpts := a.storeOptions(opts, eventStore), a.storeOptions(opts, itemStore)
+	windows, err := window.New(eventStore.rdb, keys, a.cfg.Window, window.WithRegisterer(a.metrics), window.WithReplicas(a.cfg.Redis.Replicas()))
 	if err != nil {
 		return nil, err
 	}
-	items, err := catalog.New(a.rdb, keys, catalog.WithReplicas(a.cfg.Redis.Replicas()))
+	items, err := catalog.New(itemStore.rdb, keys, catalog.WithReplicas(a.cfg.Redis.Replicas()))
 	if err != nil {
 		return nil, err
 	}
-	events, err := open(cfg.Topic, cfg.Group)
+	events, err := open(cfg.Topic, cfg.Group, eventStore)
 	if err != nil {
 		return nil, err
 	}
-	changes, err := open(cfg.ItemsTopic, cfg.Group+"-items")
+	changes, err := open(cfg.ItemsTopic, cfg.Group+"-items", itemStore)
 	if err != nil {
 		return nil, err
 	}
@@ -69,11 +132,11 @@ func (a *App) consumers(open func(topic, group string) (*broker.GroupSource, err
 	if err != nil {
 		return nil, err
 	}
-	consumer, err := ingest.New(cfg, events, windows, a.producer, append(opts, ingest.WithPage(ingest.NewPage(a.rdb, keys)), ingest.WithDeletions(receipts))...)
+	consumer, err := ingest.New(cfg, events, windows, a.producer, append(eventOpts, ingest.WithPage(ingest.NewPage(a.rdb, keys)), ingest.WithDeletions(receipts))...)
 	if err != nil {
 		return nil, err
 	}
-	catalogue, err := ingest.NewItems(cfg, changes, items, a.producer, opts...)
+	catalogue, err := ingest.NewItems(cfg, changes, items, a.producer, itemOpts...)
 	if err != nil {
 		return nil, err
 	}

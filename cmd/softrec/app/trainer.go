@@ -9,6 +9,7 @@ import (
 
 	"github.com/softrec/softrec/ingest/broker"
 	"github.com/softrec/softrec/ingest/deletion"
+	"github.com/softrec/softrec/ingest/progress"
 	"github.com/softrec/softrec/trainer"
 	"github.com/softrec/softrec/trainer/model/backend"
 	"github.com/softrec/softrec/trainer/model/seqtrain"
@@ -29,12 +30,16 @@ func (a *App) addTrainer() error {
 	if err != nil {
 		return err
 	}
+	lives, err := progress.New(a.rdb, a.cfg.Redis.Keys())
+	if err != nil {
+		return err
+	}
 	deps := trainer.Deps{
 		Open: func(ctx context.Context, from map[int]int64) (trainer.Source, error) {
 			if err := a.awaitTopics(ctx); err != nil {
 				return nil, err
 			}
-			return broker.NewPartitionSource(a.kafka, a.cfg.Ingest.Topic, from, a.brokerOptions("trainer")...)
+			return broker.NewPartitionSource(a.kafka, a.cfg.Ingest.Topic, from, append(a.brokerOptions("trainer"), broker.WithLives(lives))...)
 		},
 		Publisher: a.producer, Redis: a.rdb, Keys: a.cfg.Redis.Keys(), Store: models, Pointer: snapshot.NewRegistry(a.rdb, a.cfg.Redis.Keys()),
 		Deletions: receipts, Catalogue: titles, MaxFuture: a.cfg.Ingest.MaxFuture, Backend: "none", Registerer: a.metrics, Logger: a.log.With("component", "trainer"),

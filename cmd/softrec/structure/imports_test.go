@@ -79,7 +79,7 @@ var owners = []struct {
 	why     string
 }{
 	{kafkaGo, []string{"ingest/broker"}, "one adapter holds everything known about the Kafka client"},
-	{franz, []string{"ingest/embedded"}, "the embedded broker is the only use of it"},
+	{franz, []string{"ingest/embedded", "ingest/broker"}, "the embedded broker runs on it, and the adapter writes the one request with it that kafka-go does not know"},
 	{"github.com/alicebob/miniredis", []string{"ingest/embedded"}, "the embedded Redis is the only use of it"},
 	{gomlx, tensorPackages, "an upgrade of a library that moves between minor versions must touch one place"},
 	{hugging, []string{"trainer/model/hf", "trainer/model/tokens"}, "one reader of model folders, one of tokenizers"},
