@@ -42,7 +42,7 @@ type bench struct {
 	keys    schema.Keys
 	rules   window.Rules
 	servers *embedded.Servers // nil on real ones
-	way     *wire // of resume to Redis; nil: a usual one
+	way     *wire             // of resume to Redis; nil: a usual one
 }
 
 // newBench uses the servers that TEST_KAFKA and TEST_REDIS name, or embedded ones in dir ("" = in memory).

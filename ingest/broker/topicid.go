@@ -60,9 +60,13 @@ type idResponse struct {
 }
 
 // ApiKey implements protocol.Message.
+//
+//lint:ignore ST1003 kafka-go's interface has this name
 func (*idRequest) ApiKey() protocol.ApiKey { return protocol.Metadata }
 
 // ApiKey implements protocol.Message.
+//
+//lint:ignore ST1003 kafka-go's interface has this name
 func (*idResponse) ApiKey() protocol.ApiKey { return protocol.Metadata }
 
 // Required implements protocol.RawExchanger.
