@@ -5,7 +5,6 @@ import (
 
 	"github.com/alicebob/miniredis/v2"
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/redis/go-redis/v9"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/softrec/softrec/schema"
@@ -24,9 +23,8 @@ func TestConsumer_waitsOutRefusals(t *testing.T) {
 		t.Run(reply[:6], func(t *testing.T) {
 			b := newBench(t, t.TempDir())
 			server := miniredis.RunT(t)
-			b.addr = server.Addr()
-			b.redis = redis.NewClient(&redis.Options{Addr: b.addr, MaxRetries: -1})
-			t.Cleanup(func() { _ = b.redis.Close() })
+			b.addrs = []string{server.Addr()}
+			b.redis = b.openRedis()
 			reg := prometheus.NewRegistry()
 			c := b.resume(reg)
 			b.publish(anonymous(1, 100, 10)...)

@@ -29,7 +29,7 @@ import (
 func (b *bench) resume(reg *prometheus.Registry) *running {
 	b.t.Helper()
 	fence := progress.NewFence()
-	opts := &redis.UniversalOptions{Addrs: []string{b.addr}, MaxRetries: -1, DisableIdentity: true}
+	opts := &redis.UniversalOptions{Addrs: b.addrs, MaxRetries: -1, DisableIdentity: true}
 	fence.Guard(opts)
 	if b.way != nil {
 		opts.Dialer = b.way.dial
@@ -103,13 +103,6 @@ func (b *bench) right(lives ...lived) {
 	}
 }
 
-// patient gives a test more time than newBench does.
-func (b *bench) patient() {
-	ctx, cancel := context.WithTimeout(context.Background(), 4*time.Minute)
-	b.t.Cleanup(cancel)
-	b.ctx = ctx
-}
-
 // makeAnew deletes the topic and makes it again.
 func (b *bench) makeAnew() {
 	b.t.Helper()
@@ -140,7 +133,7 @@ func TestConsumer_topicMadeAnew(t *testing.T) {
 	for _, running := range []bool{true, false} {
 		t.Run(map[bool]string{true: "while ingest runs", false: "between two runs"}[running], func(t *testing.T) {
 			b := newBench(t, "")
-			b.patient()
+			b.patient(4 * time.Minute)
 			b.kafka.MetadataInterval = 100 * time.Millisecond
 			reg := prometheus.NewRegistry()
 			c := b.resume(reg)
@@ -178,7 +171,7 @@ func TestConsumer_topicMadeAnew(t *testing.T) {
 // Partitions are added to a running topic: the new ones are read, and users whose key hashes elsewhere now keep one right window.
 func TestConsumer_partitionsAdded(t *testing.T) {
 	b := newBench(t, "")
-	b.patient()
+	b.patient(4 * time.Minute)
 	b.kafka.MetadataInterval = 100 * time.Millisecond
 	c := b.resume(prometheus.NewRegistry())
 	b.publish(anonymous(5, 1000, 60)...)
@@ -220,7 +213,7 @@ func TestConsumer_logEndLost(t *testing.T) {
 		t.Run(map[bool]string{true: "while ingest runs", false: "between two runs"}[running], func(t *testing.T) {
 			dir, saved := t.TempDir(), filepath.Join(t.TempDir(), "kafka")
 			b := newBench(t, dir) // its Redis is used; the broker is another, which can be put back
-			b.patient()
+			b.patient(4 * time.Minute)
 			log := newLog(t)
 			b.kafka.Brokers, b.kafka.MetadataInterval = []string{log.addr()}, 100*time.Millisecond
 			if err := broker.EnsureTopics(b.ctx, b.kafka, b.cfg.Topics()...); err != nil {
@@ -271,7 +264,7 @@ func TestConsumer_redisGoesBack(t *testing.T) {
 	}{{"while ingest runs", true, false}, {"between two runs", false, false}, {"empty, while ingest runs", true, true}, {"empty, between two runs", false, true}} {
 		t.Run(c.name, func(t *testing.T) {
 			b := newBench(t, t.TempDir())
-			b.patient()
+			b.patient(4 * time.Minute)
 			older, err := embedded.Start(embedded.Config{})
 			if err != nil {
 				t.Fatal(err)
@@ -400,7 +393,7 @@ func BenchmarkDurability(b *testing.B) {
 	for _, kind := range []string{DurabilityNone, DurabilityLate, DurabilityWaitAOF} {
 		b.Run(kind, func(b *testing.B) {
 			w := newBench(b, "")
-			w.patient()
+			w.patient(4 * time.Minute)
 			ledger, err := progress.New(w.redis, w.keys)
 			if err != nil {
 				b.Fatal(err)

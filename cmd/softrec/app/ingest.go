@@ -38,9 +38,17 @@ func (a *App) runIngest(ctx context.Context) error {
 			return err
 		}
 	}
+	lives, err := progress.New(a.rdb, a.cfg.Redis.Keys())
+	if err != nil {
+		return err
+	}
 	var sources []*broker.GroupSource
 	parts, err := a.consumers(&events, &items, func(topic, group string, s *fencedStore) (*broker.GroupSource, error) {
-		src, err := broker.NewGroupSource(a.kafka, topic, group, append(a.brokerOptions("source"), broker.WithLives(s.ledger), broker.WithProgress(s.ledger))...)
+		opts := append(a.brokerOptions("source"), broker.WithLives(lives))
+		if s != nil {
+			opts = append(opts, broker.WithProgress(s.ledger))
+		}
+		src, err := broker.NewGroupSource(a.kafka, topic, group, opts...)
 		if err == nil {
 			sources = append(sources, src)
 		}
@@ -149,8 +157,8 @@ func (a *App) consumers(eventStore, itemStore *fencedStore, open func(topic, gro
 }
 
 // joiners are the consumers that join impressions with interactions. They read the interactions a second time, in a group of their
-// own: windows do not wait for them.
-func (a *App) joiners(open func(topic, group string) (*broker.GroupSource, error), opts []ingest.Option) ([]Part, error) {
+// own: windows do not wait for them. Their place is what that group has committed.
+func (a *App) joiners(open func(topic, group string, s *fencedStore) (*broker.GroupSource, error), opts []ingest.Option) ([]Part, error) {
 	cfg, joining := a.cfg.Ingest, a.cfg.Attribution
 	if !joining.Enabled {
 		return nil, nil
@@ -159,13 +167,16 @@ func (a *App) joiners(open func(topic, group string) (*broker.GroupSource, error
 	if err != nil {
 		return nil, err
 	}
+	if a.servers != nil {
+		opts = append(opts[:len(opts):len(opts)], ingest.WithDurable(a.servers)) // a kill loses what the embedded Redis has not yet written
+	}
 	var parts []Part
 	for _, s := range []struct {
 		of    attribution.Stream
 		name  string
 		topic string
 	}{{attribution.Impressions, "impressions", joining.Topic}, {attribution.Interactions, "outcomes", cfg.Topic}} {
-		src, err := open(s.topic, cfg.Group+"-"+s.name)
+		src, err := open(s.topic, cfg.Group+"-"+s.name, nil)
 		if err != nil {
 			return nil, err
 		}
