@@ -15,6 +15,7 @@ func (s *Server) wrap(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if places := s.load.of(r); places != nil {
 			if !places.Acquire() {
+				s.load.keep(r.Context().Done())
 				turnDown(w)
 				return
 			}

@@ -3,6 +3,8 @@ package serve
 import (
 	"net/http"
 	"strings"
+	"sync/atomic"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -14,6 +16,27 @@ import (
 type overload struct {
 	controller    *shed.Controller
 	reads, writes *shed.Limiter
+	held          atomic.Int64 // refused requests that have not been told yet
+}
+
+// hold is how long a refusal is kept back, and mostHeld of how many at once. A client that asks again as soon as it is refused would have the server
+// do nothing but refuse: to refuse costs two thirds of an answer that a cache has. A connection whose refusal is kept back asks nothing meanwhile.
+const (
+	hold     = 25 * time.Millisecond
+	mostHeld = 4096
+)
+
+// keep keeps a refusal back, unless the client has left or too many are kept already.
+func (o *overload) keep(gone <-chan struct{}) {
+	if o.held.Add(1) <= mostHeld {
+		t := time.NewTimer(hold)
+		select {
+		case <-t.C:
+		case <-gone:
+			t.Stop()
+		}
+	}
+	o.held.Add(-1)
 }
 
 func newOverload(cfg shed.Config) *overload {

@@ -2,7 +2,6 @@ package shed
 
 import (
 	"context"
-	"runtime"
 	"sync/atomic"
 	"time"
 )
@@ -27,14 +26,14 @@ type Controller struct {
 
 // ours is the share of its processors that a process uses at least when its goroutines wait for each other. Below it the
 // system gives the processors to somebody else, or a quota withholds them: those waits are as long however few requests are let
-// in, and refusing would only add to the harm. A third leaves room for a Redis and a client on the same machine.
-const ours = 1.0 / 3
+// in, and refusing would only add to the harm. A half leaves room for a Redis and clients on the same machine.
+const ours = 1.0 / 2
 
 // New returns a controller for a checked configuration.
 func New(cfg Config) *Controller {
 	least := cfg.Least
 	if least == 0 {
-		least = min(8*runtime.GOMAXPROCS(0), cfg.Most)
+		least = min(8*processors(), cfg.Most)
 	}
 	return &Controller{cfg: cfg, least: int64(least), cpu: processTime}
 }

@@ -6,21 +6,29 @@ import (
 	"testing"
 )
 
-func TestMakeRoom_onlyWhereTrainerAndServerShare(t *testing.T) {
+func TestMakeRoom_onlyWhereAnswersShare(t *testing.T) {
 	if os.Getenv("GOMAXPROCS") != "" {
 		t.Setenv("GOMAXPROCS", "") // counts as not set
 	}
 	before := runtime.GOMAXPROCS(0)
 	defer runtime.GOMAXPROCS(before)
-	for _, roles := range [][]Role{{Ingest, Serve}, {Trainer}, {Ingest, Trainer}} {
+	for _, roles := range [][]Role{{Ingest}, {Trainer}, {Ingest, Trainer}} {
 		a := &App{}
 		if a.makeRoom(roles); runtime.GOMAXPROCS(0) != before || a.cfg.Trainer.Train.Workers != 0 {
 			t.Errorf("%v: room for %d", roles, runtime.GOMAXPROCS(0))
 		}
 	}
+	alone := &App{}
+	alone.makeRoom([]Role{Serve})
+	if got, workers := runtime.GOMAXPROCS(0), alone.cfg.Trainer.Train.Workers; got != before+spareToRead || workers != 0 {
+		t.Errorf("room for %d threads at once and %d training goroutines on %d processors of a server", got, workers, before)
+	}
+	if err := alone.Close(); err != nil {
+		t.Fatal(err)
+	}
 	a := &App{}
 	a.makeRoom(AllRoles())
-	if got, workers := runtime.GOMAXPROCS(0), a.cfg.Trainer.Train.Workers; got != before+spareProcessors || workers != max(1, before/2) {
+	if got, workers := runtime.GOMAXPROCS(0), a.cfg.Trainer.Train.Workers; got != before+spareToRead+spareToTrain || workers != max(1, before/2) {
 		t.Errorf("room for %d threads at once and %d training goroutines on %d processors", got, workers, before)
 	}
 	if err := a.Close(); err != nil {
