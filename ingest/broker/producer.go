@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/segmentio/kafka-go"
+	"github.com/segmentio/kafka-go/protocol"
 
 	"github.com/softrec/softrec/ingest/retry"
 )
@@ -102,7 +103,7 @@ func (p *Producer) write(ctx context.Context, msgs []kafka.Message) ([]kafka.Mes
 	var each kafka.WriteErrors
 	if !errors.As(err, &each) {
 		if err != nil {
-			return msgs, err
+			return msgs, leaderless(err)
 		}
 		return nil, nil
 	}
@@ -112,12 +113,21 @@ func (p *Producer) write(ctx context.Context, msgs []kafka.Message) ([]kafka.Mes
 		if err == nil {
 			continue
 		}
-		left = append(left, msgs[i])
+		left, err = append(left, msgs[i]), leaderless(err)
 		if first == nil || retry.Retryable(first) { // a fault that no retry cures decides
 			first = err
 		}
 	}
 	return left, first
+}
+
+// leaderless gives kafka-go's own word for a partition without a leader, which it finds in its copy of the metadata and does not call
+// temporary, the broker's: a leader is elected in a moment.
+func leaderless(err error) error {
+	if errors.Is(err, protocol.ErrNoLeader) {
+		return fmt.Errorf("%w: %w", kafka.LeaderNotAvailable, err)
+	}
+	return err
 }
 
 func (p *Producer) notify(topic string) func(error, time.Duration) {
