@@ -117,7 +117,7 @@ func (a *App) consumers(eventStore, itemStore *fencedStore, open func(topic, gro
 	cfg, keys := a.cfg.Ingest, a.cfg.Redis.Keys()
 	opts := []ingest.Option{ingest.WithLogger(a.log), ingest.WithRegisterer(a.metrics), ingest.WithTraces(a.traces.Provider())}
 	if len(a.cfg.Redis.Sentinel.Addrs) > 0 && a.cfg.Redis.WaitReplicas == 0 {
-		a.log.Warn("redis.wait_replicas is 0: after a failover of Redis what no replica had heard of is read again, and windows lack it until then")
+		a.log.Warn("redis.wait_replicas is 0: what no replica has heard of when Redis fails over may be missing from windows")
 	}
 	eventOpts, itemOpts := a.storeOptions(opts, eventStore), a.storeOptions(opts, itemStore)
 	windows, err := window.New(eventStore.rdb, keys, a.cfg.Window, window.WithRegisterer(a.metrics), window.WithReplicas(a.cfg.Redis.Replicas()))
