@@ -68,7 +68,7 @@ func (t *trail) setAside(bad []poison) {
 	for _, p := range bad {
 		if span, ok := t.records[place{p.rec.Partition, p.rec.Offset}]; ok {
 			span.Fail("set aside")
-			span.End(p.reason)
+			span.End(nil) // the reason quotes the record; it is in the dead letter
 		}
 	}
 }

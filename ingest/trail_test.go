@@ -3,6 +3,7 @@ package ingest
 import (
 	"context"
 	"fmt"
+	"strings"
 	"testing"
 
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/softrec/softrec/ingest/broker"
 	"github.com/softrec/softrec/ingest/tracing"
+	"github.com/softrec/softrec/ingest/window"
 	"github.com/softrec/softrec/schema"
 )
 
@@ -27,7 +29,7 @@ func TestTrail_fromHeadersToTheWindow(t *testing.T) {
 	good := eventRecord(schema.Event{UserID: "u", ItemID: "i", Timestamp: start})
 	good.Headers = header(1)
 	quiet := eventRecord(schema.Event{UserID: "v", ItemID: "i", Timestamp: start})
-	b.publish(good, quiet, broker.Record{Key: []byte("u"), Value: []byte("poison"), Headers: header(2)})
+	b.publish(good, quiet, broker.Record{Key: []byte("secret-key"), Value: []byte(`{"user_id":"secret-user","timestamp":"secret-value"}`), Headers: header(2)})
 	b.committed(b.cfg.Topic)
 	if err := c.halt(); err != nil {
 		t.Fatal(err)
@@ -44,8 +46,11 @@ func TestTrail_fromHeadersToTheWindow(t *testing.T) {
 	if got := fmt.Sprint(byTrace["0af7651916cd43dd8448eb211c803102"]); got != "[process interactions]" {
 		t.Errorf("the poison's trace has %s", got)
 	}
-	if s := names["process interactions02"]; s == nil || s.Status().Code.String() != "Error" {
-		t.Error("the record that was set aside is not marked as failed")
+	if s := names["process interactions02"]; s == nil || s.Status().Code.String() != "Error" || s.Status().Description != "set aside" {
+		t.Errorf("the record that was set aside is not marked as failed, but %+v", s)
+	}
+	if said := told(rec.Ended()); strings.Contains(said, "secret") {
+		t.Errorf("the spans tell what was in a record: %s", said)
 	}
 	process := names["process interactions01"]
 	if process == nil || process.Parent().SpanID().String() != "b7ad6b7169203331" || len(process.Links()) != 1 {
@@ -55,6 +60,36 @@ func TestTrail_fromHeadersToTheWindow(t *testing.T) {
 	if len(dead) != 1 || tracing.Extract(dead[0].Headers).TraceID().String() != "0af7651916cd43dd8448eb211c803102" {
 		t.Errorf("dead letters %v do not carry the trace on", dead)
 	}
+}
+
+// A write that fails is marked as what failed, without the user's id in the error.
+func TestTrail_failedWriteNamesNoUser(t *testing.T) {
+	rec := tracetest.NewSpanRecorder()
+	p := sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(rec))
+	r := eventRecord(schema.Event{UserID: "secret-user", ItemID: "i", Timestamp: start})
+	r.Headers = map[string]string{tracing.HeaderParent: "00-0af7651916cd43dd8448eb211c803101-b7ad6b7169203331-01"}
+	recs := []broker.Record{r}
+	tr := newTrail(tracing.New(p, "ingest"), recs, start)
+	tr.write(decode(recs, 0).users).end(fmt.Errorf("append window %q: %w", "secret-user", &window.CorruptError{User: "secret-user", Reason: "secret-value"}))
+	tr.end()
+	failed := 0
+	for _, s := range rec.Ended() {
+		if s.Status().Description == "*window.CorruptError" {
+			failed++
+		}
+	}
+	if said := told(rec.Ended()); failed != 2 || strings.Contains(said, "secret") {
+		t.Errorf("%d spans say what failed, want the write and its record: %s", failed, said)
+	}
+}
+
+// told is all that spans say: names, status, attributes, events, links and the client's state.
+func told(spans []sdktrace.ReadOnlySpan) string {
+	var all strings.Builder
+	for _, s := range spans {
+		fmt.Fprintln(&all, s.Name(), s.Status(), s.Attributes(), s.Events(), s.Links(), s.SpanContext().TraceState())
+	}
+	return all.String()
 }
 
 // However many events of a batch are traced, their spans are bounded.

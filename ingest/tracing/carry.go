@@ -14,9 +14,21 @@ const (
 	HeaderState  = "tracestate"
 )
 
-// Inject adds the span of ctx to the headers of a record, and returns them: the same, nil included, where ctx has no span.
+// maxState is how long a tracestate may be to be carried on, in bytes. W3C wants at least so much; a client may send 16 KB.
+const maxState = 512
+
+// bounded is sc without a state that is too long: that of other vendors' tracing is lost then, the trace is not.
+func bounded(sc trace.SpanContext) trace.SpanContext {
+	if sc.TraceState().Len() > 0 && len(sc.TraceState().String()) > maxState {
+		return sc.WithTraceState(trace.TraceState{})
+	}
+	return sc
+}
+
+// Inject adds the span of ctx to the headers of a record, and returns them: the same, nil included, where ctx has no span that is
+// collected.
 func Inject(ctx context.Context, headers map[string]string) map[string]string {
-	if !trace.SpanContextFromContext(ctx).IsValid() {
+	if sc := trace.SpanContextFromContext(ctx); !sc.IsValid() || !sc.IsSampled() {
 		return headers
 	}
 	if headers == nil {
@@ -31,10 +43,14 @@ func Extract(headers map[string]string) trace.SpanContext {
 	if headers[HeaderParent] == "" {
 		return trace.SpanContext{}
 	}
-	return trace.SpanContextFromContext(propagation.TraceContext{}.Extract(context.Background(), propagation.MapCarrier(headers)))
+	return bounded(trace.SpanContextFromContext(propagation.TraceContext{}.Extract(context.Background(), propagation.MapCarrier(headers))))
 }
 
 // FromRequest returns ctx with the span that a request's headers name.
 func FromRequest(ctx context.Context, h http.Header) context.Context {
-	return propagation.TraceContext{}.Extract(ctx, propagation.HeaderCarrier(h))
+	ctx = propagation.TraceContext{}.Extract(ctx, propagation.HeaderCarrier(h))
+	if sc := trace.SpanContextFromContext(ctx); sc.IsRemote() {
+		return trace.ContextWithRemoteSpanContext(ctx, bounded(sc))
+	}
+	return ctx
 }

@@ -95,20 +95,20 @@ func (s Span) Link(to trace.SpanContext, attrs ...attribute.KeyValue) {
 	}
 }
 
-// Fail marks the span as failed with why.
+// Fail marks the span as failed with why, a fixed text: nothing that came from outside belongs into it.
 func (s Span) Fail(why string) {
 	if s.span != nil {
 		s.span.SetStatus(codes.Error, why)
 	}
 }
 
-// End ends the span, as failed where err is not nil.
+// End ends the span, as failed where err is not nil: with the Class of err, never with its text.
 func (s Span) End(err error) {
 	if s.span == nil {
 		return
 	}
 	if err != nil {
-		s.span.SetStatus(codes.Error, err.Error())
+		s.span.SetStatus(codes.Error, Class(err))
 	}
 	s.span.End()
 }
