@@ -19,6 +19,10 @@ const (
 	effectAge   = time.Minute
 )
 
+// effectGrace is how long an accepted event may take to the window before answers that lack it count: a shop that posts a click and asks at once is
+// ahead of it by design.
+const effectGrace = 250 * time.Millisecond
+
 // effects remembers of each user the newest event that this process accepted, until an answer knows it. It measures the time
 // from an event to its effect where it is felt, and leads a trace from the event to the answer. Windows hold nothing for it: what was accepted by
 // another process is not waited for here.
@@ -92,7 +96,7 @@ func (e *effects) forget(user string, all bool) {
 }
 
 // seen reports whether an answer from win is the first that knows its user's newest event, and which that was; missing means
-// that the event was written and is not in win.
+// that the event was written, was accepted more than effectGrace ago, and is not in win.
 func (e *effects) seen(win schema.Window, now time.Time) (m mark, first, missing bool) {
 	if e.waiting.Load() == 0 {
 		return mark{}, false, false
@@ -113,7 +117,7 @@ func (e *effects) seen(win schema.Window, now time.Time) (m mark, first, missing
 		e.marks.Remove(win.UserID)
 		e.count()
 	}
-	return m, first, m.written && !old && !first
+	return m, first, m.written && !old && !first && now.Sub(m.accepted) > effectGrace
 }
 
 // noteEffect measures how long the newest event of a window took to have an effect, and links the answer to it.

@@ -57,7 +57,7 @@ func newMetrics(reg prometheus.Registerer, s *Server) (*metrics, error) {
 			Buckets: []float64{.001, .0025, .005, .01, .015, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60},
 		}),
 		unaware: prometheus.NewCounter(prometheus.CounterOpts{
-			Name: "softrec_serve_unaware_answers_total", Help: "Answers given while the user's window did not have the newest event that this process had accepted from the user: the event was on its way, or was dropped as late.",
+			Name: "softrec_serve_unaware_answers_total", Help: "Answers given while the user's window did not have the newest event that this process had accepted from the user more than 250 ms before: the event was on its way, or was dropped as late.",
 		}),
 		impressions: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "softrec_serve_impressions_total", Help: "Impressions by what became of them (logged: on the topic, rate: left out by impressions.rate, queue: no room, failed: Kafka did not take them).",

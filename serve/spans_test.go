@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
@@ -140,17 +141,50 @@ func TestTrace_failuresAndSampling(t *testing.T) {
 	}
 }
 
+// A span whose step failed says of what kind the fault was. What stands in the error, such as the user's id, it does not tell.
+func TestTrace_failuresNameNoUser(t *testing.T) {
+	change, rec := traced(t)
+	st := newStack(t, change).stock(3).model("v1", names(3)...)
+	if err := st.mr.Set(st.keys.User("secret-user"), "secret-nonsense"); err != nil {
+		t.Fatal(err)
+	}
+	if a := st.recommend("/v1/recommend/secret-user"); a.Degraded == "" {
+		t.Fatalf("answer %+v", a)
+	}
+	if s := span(t, rec, "window read"); s.Status().Code.String() != "Error" || s.Status().Description != "*window.CorruptError" {
+		t.Errorf("the reading has the status %+v", s.Status())
+	}
+	st.bus.fail.Store(true)
+	for _, body := range []string{`{"user_id":"secret-user","item_id":"i001","timestamp":%d}`, `{"user_id":"secret-user","item_id":"","timestamp":%d}`} {
+		if r := st.do("POST", "/v1/events", fmt.Sprintf(body, testStart.Unix())); r.Code < 400 {
+			t.Fatalf("status %d", r.Code)
+		}
+	}
+	st.do("DELETE", "/v1/users/secret-user", "")
+	st.do("GET", "/v1/users/secret-user/secret", "")
+	for _, s := range rec.Ended() {
+		if said := fmt.Sprint(s.Name(), s.Status(), s.Attributes(), s.Events(), s.Links()); strings.Contains(said, "secret") {
+			t.Errorf("a span names the user: %s", said)
+		}
+	}
+}
+
 // An event's way to its first answer is measured by the server's clock; answers meanwhile are counted; what never arrives, and
 // what the user asks for much later, is not measured.
 func TestEffects_measureFromEventToAnswer(t *testing.T) {
 	st := newStack(t).stock(5).model("v1", names(5)...)
 	st.bus.hold = true
 	st.click("u", "i001")
+	st.recommend("/v1/recommend/u") // at once: nobody can know the event yet
+	st.advance(effectGrace - 10*time.Millisecond)
+	st.recommend("/v1/recommend/u")
+	st.wantMetric("softrec_serve_unaware_answers_total 0")
+	st.advance(20 * time.Millisecond)
 	st.recommend("/v1/recommend/u")
 	st.recommend("/v1/recommend/u")
 	st.recommend("/v1/recommend/other")
 	st.wantMetric("softrec_serve_unaware_answers_total 2")
-	st.advance(2 * 1e9)
+	st.advance(2*time.Second - effectGrace - 10*time.Millisecond)
 	if err := st.bus.release(); err != nil {
 		t.Fatal(err)
 	}
@@ -189,7 +223,7 @@ func TestEffects_areBoundedAndForgetful(t *testing.T) {
 	}
 	e.published([]schema.Event{{UserID: fmt.Sprint("u", effectUsers), EventID: "e"}}, nil)
 	e.published([]schema.Event{{UserID: fmt.Sprint("u", effectUsers+1), EventID: "e"}}, errors.New("no broker"))
-	if _, first, missing := e.seen(schema.Window{UserID: fmt.Sprint("u", effectUsers)}, testStart); first || !missing {
+	if _, first, missing := e.seen(schema.Window{UserID: fmt.Sprint("u", effectUsers)}, testStart.Add(effectGrace+1)); first || !missing {
 		t.Error("a written event that the window lacks is not missed")
 	}
 	e.forget(fmt.Sprint("u", effectUsers), false)
