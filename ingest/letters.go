@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 
 	"github.com/softrec/softrec/ingest/broker"
@@ -22,16 +23,18 @@ type Letters struct {
 	kafka broker.Config
 	cfg   Config
 	to    DeadLetters
+	read  []string // topics whose records are set aside there, and may go back
 }
 
-// NewLetters reads the dead letters that kafka holds and sends records again through to.
-func NewLetters(kafka broker.Config, cfg Config, to DeadLetters) *Letters {
-	return &Letters{kafka: kafka, cfg: cfg, to: to}
+// NewLetters reads the dead letters that kafka holds and sends records again through to: to the topics of cfg, and to also, others that ingest reads, such as that of the
+// impressions.
+func NewLetters(kafka broker.Config, cfg Config, to DeadLetters, also ...string) *Letters {
+	return &Letters{kafka: kafka, cfg: cfg, to: to, read: append([]string{cfg.Topic, cfg.ItemsTopic}, also...)}
 }
 
 // Newest returns up to n dead letters, newest first, each with the first bytes of its record.
 func (l *Letters) Newest(ctx context.Context, n int) ([]schema.DeadLetter, error) {
-	all, err := broker.Tail(ctx, l.kafka, l.cfg.DeadLetterTopic, n, l.read, func(a, b schema.DeadLetter) int {
+	all, err := broker.Tail(ctx, l.kafka, l.cfg.DeadLetterTopic, n, l.show, func(a, b schema.DeadLetter) int {
 		return cmp.Or(b.At.Compare(a.At), cmp.Compare(b.Offset, a.Offset), cmp.Compare(a.Partition, b.Partition))
 	})
 	if err != nil {
@@ -54,7 +57,7 @@ func (l *Letters) Replay(ctx context.Context, partition int, offset int64) (sche
 	case !found:
 		return fail(schema.ErrNoDeadLetter)
 	}
-	d := l.read(rec)
+	d := l.show(rec)
 	if !d.Replayable {
 		if rec.Headers[HeaderCut] != "" {
 			return fail(fmt.Errorf("%w: only its first bytes were kept (%s)", schema.ErrNotReplayable, HeaderCut))
@@ -68,8 +71,8 @@ func (l *Letters) Replay(ctx context.Context, partition int, offset int64) (sche
 	return d, nil
 }
 
-// read is what an operator is shown of a record of the dead-letter topic. Anybody may write there: nothing in it is believed.
-func (l *Letters) read(r broker.Record) schema.DeadLetter {
+// show is what an operator is shown of a record of the dead-letter topic. Anybody may write there: nothing in it is believed.
+func (l *Letters) show(r broker.Record) schema.DeadLetter {
 	d := schema.DeadLetter{
 		Partition: r.Partition, Offset: r.Offset, At: r.Time.UTC(), Reason: cut(r.Headers[HeaderReason], maxDeadReason), Topic: cut(r.Headers[HeaderTopic], maxShownKey),
 		From: -1, FromOffset: -1, KeyBytes: len(r.Key), ValueBytes: len(r.Value),
@@ -81,6 +84,6 @@ func (l *Letters) read(r broker.Record) schema.DeadLetter {
 	if o, err := strconv.ParseInt(r.Headers[HeaderOffset], 10, 64); err == nil {
 		d.FromOffset = o
 	}
-	d.Replayable = r.Headers[HeaderCut] == "" && (d.Topic == l.cfg.Topic || d.Topic == l.cfg.ItemsTopic)
+	d.Replayable = r.Headers[HeaderCut] == "" && slices.Contains(l.read, d.Topic)
 	return d
 }

@@ -57,6 +57,31 @@ func TestLetters_listAndReplay(t *testing.T) {
 	}
 }
 
+// An impression that was set aside goes back to the topic of the impressions, which ingest reads too.
+func TestLetters_replaysImpressions(t *testing.T) {
+	b := newBench(t, "")
+	topic := b.cfg.Topic + "-impressions"
+	if err := broker.EnsureTopics(b.ctx, b.kafka, broker.TopicSpec{Name: topic, Partitions: 1}); err != nil {
+		t.Fatal(err)
+	}
+	producer := b.producer()
+	letter := poison{broker.Record{Topic: topic, Key: []byte("u"), Value: []byte("no impression")}, errors.New("is no JSON")}.letter()
+	if err := producer.Publish(b.ctx, b.cfg.DeadLetterTopic, letter); err != nil {
+		t.Fatal(err)
+	}
+	l := NewLetters(b.kafka, b.cfg, producer, topic)
+	all, err := l.Newest(b.ctx, 10)
+	if err != nil || len(all) != 1 || !all[0].Replayable {
+		t.Fatalf("letters %+v, %v, want one that can be replayed", all, err)
+	}
+	if _, err := l.Replay(b.ctx, all[0].Partition, all[0].Offset); err != nil {
+		t.Fatal(err)
+	}
+	if got := b.readAll(topic); len(got) != 1 || string(got[0].Value) != "no impression" || string(got[0].Key) != "u" {
+		t.Errorf("the topic has %v", got)
+	}
+}
+
 // Letters that were cut, or that somebody else wrote, are shown and not sent anywhere.
 func TestLetters_refuses(t *testing.T) {
 	b := newBench(t, "")

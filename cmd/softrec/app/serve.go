@@ -53,7 +53,7 @@ func (a *App) addServe() error {
 		Registry: a.stage.registry(snapshot.NewRegistry(rdb, keys)), Snapshots: models, Decode: a.stage.decoder(), Events: sink, Changes: itemSink{sink}, Deletions: receipts,
 		Clock: a.stage.Now, Effective: a.loaded.Effective(), Version: a.version, Logger: a.log, Registerer: a.metrics, Gatherer: a.metrics,
 	}
-	deps.Letters, deps.Traces = ingest.NewLetters(a.kafka, a.cfg.Ingest, a.producer), a.traces.Provider()
+	deps.Letters, deps.Traces = ingest.NewLetters(a.kafka, a.cfg.Ingest, a.producer, a.cfg.Attribution.Topic), a.traces.Provider()
 	if a.language != nil {
 		deps.Texts = texts{a.language.runtime}
 	}
