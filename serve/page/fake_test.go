@@ -48,6 +48,8 @@ type fake struct {
 
 	letters  []schema.DeadLetter
 	replayed []int64 // offsets of letters
+	setAside int     // further letters that ingest has counted; grows with each stats where it is above 0
+	listed   []time.Time
 	history  []string
 	admin    string // the key that operating needs, "" for none
 }
@@ -115,7 +117,10 @@ func (f *fake) stats() map[string]any {
 		return s
 	}
 	wave := math.Sin(float64(f.offset) / 3)
-	ingest["events"], ingest["duplicates"], ingest["late"], ingest["dead_letters"] = 124310+f.offset, 12, 3, len(f.letters)
+	ingest["events"], ingest["duplicates"], ingest["late"], ingest["dead_letters"] = 124310+f.offset, 12, 3, len(f.letters)+f.setAside
+	if f.setAside > 0 {
+		f.setAside++
+	}
 	parts := []schema.PartitionLag{}
 	for p := range 4 {
 		parts = append(parts, schema.PartitionLag{Partition: p, Lag: int64(p * p)})
@@ -326,6 +331,7 @@ func refuse(w http.ResponseWriter, status int, detail string) {
 func (f *fake) listLetters(w http.ResponseWriter, r *http.Request) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	f.listed = append(f.listed, time.Now())
 	if f.operator(w, r) {
 		all := f.letters
 		if f.blank {

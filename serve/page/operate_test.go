@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
@@ -38,9 +39,18 @@ func testOperate(b *tab, f *fake) {
 	if !slices.Equal(f.replayed, []int64{6}) || f.history[0] != version(5) {
 		b.t.Errorf("replayed %v, live %s", f.replayed, f.history[0])
 	}
-	f.letters = f.letters[:2] // ingest counts another number now: the page looks again by itself
+	f.letters, f.setAside = f.letters[:2], 1 // ingest counts another number each second now: the page looks again by itself, but not each second
 	f.mu.Unlock()
 	b.until(letterRows + `.length === 2`)
+	f.mu.Lock()
+	for i := range len(f.listed) - 1 {
+		if gap := f.listed[i+1].Sub(f.listed[i]); gap < 5*time.Second { // the page's own clock says 10
+			b.t.Errorf("the letters were read again after %v, want at most every 10 s", gap)
+		}
+	}
+	f.mu.Unlock()
+	b.click("#letters-again")
+	b.until(`document.querySelector("#operate-note").textContent.includes("newest 2")`)
 	eval[bool](b, `document.querySelector("#operate").scrollIntoView(), true`)
 	b.shoot("operate")
 	b.quiet()

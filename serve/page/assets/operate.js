@@ -6,11 +6,14 @@ import { $, h, reconcile, setText, show } from "./dom.js";
 import { bytes, count, when } from "./format.js";
 import { hasAdminKey, key, setAdminKey } from "./key.js";
 
+const lookEvery = 10_000; // ms between two readings that nobody asked for: each one reads whole records from Kafka
+
 /** createOperate drives section #operate. onKey() is called when the admin key changes. */
 export function createOperate(onKey) {
   const sent = new Map(); // what was sent again in this tab, by letter
   let letters = [];
-  let known; // dead letters that ingest has counted; undefined before the first stats
+  let known; // dead letters that ingest had counted when they were read; undefined before the first stats
+  let asked = -lookEvery; // when they were read
   let busy = false;
 
   const say = (text, bad = false) => {
@@ -22,6 +25,7 @@ export function createOperate(onKey) {
   async function look() {
     if (busy) return;
     busy = true;
+    asked = performance.now();
     try {
       letters = (await deadLetters()).letters ?? [];
       say(letters.length > 0 ? `The newest ${count(letters.length)} dead letters.` : "");
@@ -80,8 +84,11 @@ export function createOperate(onKey) {
   return {
     stats({ ingest }) {
       const mayAsk = hasAdminKey() || key() === "";
-      if (mayAsk && known !== ingest.dead_letters) look();
       if (!mayAsk && known === undefined) say("Enter an admin key to see the dead letters and to roll back.");
+      if (mayAsk && known !== ingest.dead_letters) {
+        if (busy || performance.now() - asked < lookEvery) return; // one of the next stats asks
+        look();
+      }
       known = ingest.dead_letters;
     },
   };
