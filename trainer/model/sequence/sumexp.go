@@ -6,7 +6,8 @@ import "math"
 const expLanes = 8
 
 // SumExp is the sum of Exp(x - top) over xs, of which none is above top. Element i goes to sum i mod 8 of eight, whatever the
-// processor: with AVX2 they are made eight at a time and the result is the same to the last bit.
+// processor. On amd64 they are made eight at a time where there is AVX2, and the result is the same to the last bit as without. Elsewhere, on arm64 for example, the
+// compiler may fuse x*y + z, and the last bits differ from those of amd64.
 func SumExp(xs []float32, top float32) float32 {
 	var acc [expLanes]float32
 	whole := len(xs) &^ (expLanes - 1)
