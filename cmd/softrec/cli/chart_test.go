@@ -121,8 +121,8 @@ func render(t *testing.T, set func(values map[string]any)) ([]object, error) {
 
 func servers(values map[string]any) {
 	config := values["config"].(map[string]any)
-	config["kafka"] = map[string]any{"brokers": []string{"kafka:9092"}}
-	config["redis"] = map[string]any{"addrs": []string{"redis:6379"}}
+	config["kafka"].(map[string]any)["brokers"] = []string{"kafka:9092"}
+	config["redis"].(map[string]any)["addrs"] = []string{"redis:6379"}
 }
 
 func TestChart_needsServers(t *testing.T) {
@@ -210,6 +210,44 @@ func TestChart_settingsAreReal(t *testing.T) {
 			if _, err := config.Load(config.Sources{File: file}); err != nil {
 				t.Errorf("%s: %v\n%s", name, err, text)
 			}
+		}
+	}
+}
+
+// Traces are off, and nobody is waited for, until the values say otherwise; then the settings arrive.
+func TestChart_tracesAndReplicas(t *testing.T) {
+	const collector = "http://collector:4318"
+	for _, endpoint := range []string{"", collector} {
+		replicas := 0
+		objects, err := render(t, func(values map[string]any) {
+			servers(values)
+			if endpoint != "" {
+				replicas = 1
+				config := values["config"].(map[string]any)
+				config["trace"].(map[string]any)["endpoint"] = endpoint
+				config["redis"].(map[string]any)["wait_replicas"] = replicas
+			}
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		files := 0
+		for _, o := range objects {
+			for name, text := range o.Data {
+				files++
+				file := filepath.Join(t.TempDir(), name)
+				write(t, file, text)
+				loaded, err := config.Load(config.Sources{File: file})
+				if err != nil {
+					t.Fatalf("%v\n%s", err, text)
+				}
+				if c := loaded.Config; c.Trace.Endpoint != endpoint || c.Redis.WaitReplicas != replicas {
+					t.Errorf("traces go to %q and %d replicas are waited for, want %q and %d", c.Trace.Endpoint, c.Redis.WaitReplicas, endpoint, replicas)
+				}
+			}
+		}
+		if files != 1 {
+			t.Errorf("%d files of settings, want 1", files)
 		}
 	}
 }

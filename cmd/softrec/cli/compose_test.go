@@ -10,14 +10,19 @@ import (
 	"github.com/compose-spec/compose-go/v2/loader"
 	"github.com/compose-spec/compose-go/v2/types"
 	"go.yaml.in/yaml/v3"
+
+	"github.com/softrec/softrec/cmd/softrec/config"
 )
 
 // project reads compose.yaml by the compose specification's own library, which also checks it against the schema.
-func project(t *testing.T) *types.Project {
+func project(t *testing.T) *types.Project { return projectWith(t, types.Mapping{}) }
+
+// projectWith does so with variables of the shell.
+func projectWith(t *testing.T, environment types.Mapping) *types.Project {
 	t.Helper()
 	name := filepath.Join(root, "compose.yaml")
 	p, err := loader.LoadWithContext(t.Context(), types.ConfigDetails{
-		WorkingDir: root, ConfigFiles: []types.ConfigFile{{Filename: name}}, Environment: types.Mapping{},
+		WorkingDir: root, ConfigFiles: []types.ConfigFile{{Filename: name}}, Environment: environment,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -45,6 +50,32 @@ func TestCompose_commandsAreReal(t *testing.T) {
 	}
 	if len(want) > 0 {
 		t.Errorf("missing roles: %v", want)
+	}
+}
+
+// Traces are off until the shell names a collector; then every process of softrec sends its spans there.
+func TestCompose_traces(t *testing.T) {
+	for _, endpoint := range []string{"", "http://collector:4318"} {
+		processes := 0
+		for name, s := range projectWith(t, types.Mapping{"SOFTREC_TRACE_ENDPOINT": endpoint}).Services {
+			if s.Build == nil {
+				continue
+			}
+			processes++
+			var env []string
+			for key, value := range s.Environment {
+				env = append(env, key+"="+*value)
+			}
+			loaded, err := config.Load(config.Sources{Environ: env})
+			if err != nil {
+				t.Errorf("service %s: %v", name, err)
+			} else if got := loaded.Config.Trace.Endpoint; got != endpoint {
+				t.Errorf("service %s sends traces to %q, want %q", name, got, endpoint)
+			}
+		}
+		if processes != 3 {
+			t.Errorf("%d processes were looked at, want 3", processes)
+		}
 	}
 }
 

@@ -62,6 +62,9 @@ func check(t *testing.T, where, query string, names map[string]bool) {
 			return
 		}
 		for _, filters := range metric.LabelFilterss {
+			if mixed(filters) {
+				t.Errorf("%s: %q mixes interactions, items, impressions and outcomes: want a stream", where, query)
+			}
 			for _, f := range filters {
 				if f.Label == "__name__" && !names[f.Value] {
 					t.Errorf("%s: %q asks for %s, which no process shows", where, query, f.Value)
@@ -69,6 +72,23 @@ func check(t *testing.T, where, query string, names map[string]bool) {
 			}
 		}
 	})
+}
+
+// ofStreams are the figures that each reader of ingest has of its own. Those of all readers together say nothing: two of them read the interactions.
+var ofStreams = regexp.MustCompile(`^softrec_ingest_(lag_|partition_lag_|records_|visible_)`)
+
+// mixed reports whether a selector takes such a figure of all streams. Dead letters are the same to whoever looks at them.
+func mixed(filters []metricsql.LabelFilter) bool {
+	taken := false
+	for _, f := range filters {
+		switch {
+		case f.Label == "__name__":
+			taken = ofStreams.MatchString(f.Value)
+		case f.Label == "stream", f.Label == "outcome" && f.Value == "deadletter":
+			return false
+		}
+	}
+	return taken
 }
 
 // Alerts and board must ask for figures that exist, in the language of Prometheus.
