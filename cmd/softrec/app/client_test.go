@@ -76,6 +76,20 @@ func road(t *testing.T, url string) {
 			t.Errorf("%s: %+v %v", name, a, err)
 		}
 	}
+	report, err := c.Attribution(ctx)
+	if err != nil || len(report.Experiment) != 0 {
+		t.Errorf("attribution %+v: %v", report, err)
+	}
+	if letters, err := c.DeadLetters(ctx, 1); err != nil || len(letters) > 1 {
+		t.Errorf("letters %+v: %v", letters, err)
+	}
+	var refused *client.Error
+	if _, err := c.Rollback(ctx, "no such version"); !errors.As(err, &refused) || refused.Status != 409 {
+		t.Errorf("rollback from a version that is not live: %v", err)
+	}
+	if _, err := c.ReplayDeadLetter(ctx, 0, 1<<40); !errors.As(err, &refused) || refused.Status != 404 {
+		t.Errorf("replay of nothing: %v", err)
+	}
 	if _, err := c.WithdrawItem(ctx, "c"); err != nil {
 		t.Fatal(err)
 	}

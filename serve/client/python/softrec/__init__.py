@@ -8,10 +8,11 @@
 """
 
 from .client import Client
-from .documents import Answer, AnswerItem, Event, Fault, Interaction, Item, Rejected, Taken, Window
+from .documents import (Answer, AnswerItem, Arm, ArmResult, Attribution, DeadLetter, Event, Fault, Interaction, Item, Rejected, RolledBack,
+                        Share, SourceResult, Taken, Window)
 from .errors import SoftrecError, Unreachable
 
 __all__ = [
-    "Answer", "AnswerItem", "Client", "Event", "Fault", "Interaction", "Item", "Rejected", "SoftrecError", "Taken",
-    "Unreachable", "Window",
+    "Answer", "AnswerItem", "Arm", "ArmResult", "Attribution", "Client", "DeadLetter", "Event", "Fault", "Interaction", "Item",
+    "Rejected", "RolledBack", "Share", "SoftrecError", "SourceResult", "Taken", "Unreachable", "Window",
 ]

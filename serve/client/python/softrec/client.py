@@ -11,7 +11,8 @@ import urllib.parse
 import uuid
 from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple, Union
 
-from .documents import Answer, AnswerItem, Event, Fault, Interaction, Item, Rejected, Taken, Window, read, write
+from .documents import (Answer, AnswerItem, Arm, ArmResult, Attribution, DeadLetter, Event, Fault, Interaction, Item, Rejected, RolledBack,
+                        SourceResult, Taken, Window, read, read_letter, read_result, write)
 from .errors import SoftrecError, Unreachable
 
 Query = Mapping[str, Union[str, int, float, bool, Sequence[str]]]
@@ -133,6 +134,37 @@ class Client:
         """Take an item out of every answer that is asked for after this returned true."""
         status, _ = self._call("DELETE", _path("items", item))
         return status == 200
+
+    # What an operator does
+
+    def attribution(self) -> Attribution:
+        """What became of the answers, by arm, model version and source."""
+        _, doc = self._call("GET", _path("attribution"))
+        return Attribution([read(Arm, a) for a in doc["experiment"]], [read_result(ArmResult, a) for a in doc["arms"]],
+                           [read_result(SourceResult, s) for s in doc["sources"]])
+
+    def rollback(self, before: str) -> RolledBack:
+        """Make the model live that was so before the version named. It needs an admin key.
+
+        Where another version is live it changes nothing and raises a SoftrecError with the status 409; so it does when a
+        try took effect, its answer was lost, and it was tried again.
+        """
+        _, doc = self._call("POST", _path("models", "rollback"), body={"from": before})
+        return read(RolledBack, doc)
+
+    def dead_letters(self, limit: int = 20) -> List[DeadLetter]:
+        """The newest records that were set aside, newest first. It needs an admin key."""
+        _, doc = self._call("GET", _path("deadletters"), {"limit": limit})
+        return [read_letter(d) for d in doc["letters"]]
+
+    def replay_dead_letter(self, partition: int, offset: int) -> str:
+        """Send the record of one dead letter again to where it came from, and return that topic. It needs an admin key.
+
+        A try whose answer was lost may have sent it already: an event counts once if it has an event_id. A SoftrecError
+        with the status 404 says that nothing stands there, 409 that it cannot be sent again.
+        """
+        _, doc = self._call("POST", _path("deadletters", "replay"), body={"partition": partition, "offset": offset})
+        return doc["topic"]
 
     # The road
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import dataclasses
 import datetime
 from dataclasses import dataclass, field
@@ -125,6 +126,109 @@ class Window:
     user_id: str
     version: int
     entries: List[Interaction]
+
+
+@dataclass
+class Share:
+    """A rate, between 0 and 1, with its 95 % interval."""
+
+    rate: float = 0.0
+    low: float = 0.0
+    high: float = 0.0
+    of: int = 0  # trials
+
+
+@dataclass
+class Arm:
+    """One arm of the server that answered."""
+
+    name: str
+    share: float = 0.0  # of the users; of a shadow: of the logged answers
+    model: str = ""  # live, or a version
+    ranking: str = ""
+    shadow: bool = False
+    answers_with: str = ""  # the version it answers with now; empty before the first model
+    degraded: str = ""  # why it is not what it should be; empty where it is
+
+
+@dataclass
+class ArmResult:
+    """What became of one arm's answers with one model version."""
+
+    arm: str
+    model_version: str
+    shadow: bool = False
+    answers: int = 0
+    clicked: int = 0
+    converted: int = 0
+    scored: int = 0
+    hits: int = 0
+    gain: float = 0.0
+    ctr: Share = field(default_factory=Share)
+    conversion: Share = field(default_factory=Share)
+    hr10: Share = field(default_factory=Share)
+    ndcg10: float = 0.0
+
+
+@dataclass
+class SourceResult:
+    """What became of the items of one source."""
+
+    arm: str
+    model_version: str
+    source: str
+    shown: int = 0
+    clicked: int = 0
+    converted: int = 0
+    ctr: Share = field(default_factory=Share)
+    conversion: Share = field(default_factory=Share)
+
+
+@dataclass
+class Attribution:
+    """What became of the answers since they are counted."""
+
+    experiment: List[Arm]  # empty where no arms are configured
+    arms: List[ArmResult]
+    sources: List[SourceResult]
+
+
+@dataclass
+class RolledBack:
+    """What a rollback did."""
+
+    before: str  # the version that was live
+    live: str  # the version that is live now
+
+
+@dataclass
+class DeadLetter:
+    """A record that was set aside. Nobody has checked its bytes."""
+
+    partition: int
+    offset: int
+    at: str
+    reason: str
+    topic: str  # where it stood
+    from_partition: int = -1
+    from_offset: int = -1
+    key: bytes = b""  # its first bytes
+    value: bytes = b""  # its first bytes
+    key_bytes: int = 0  # all of them
+    value_bytes: int = 0  # all of them
+    replayable: bool = False
+
+
+def read_result(kind: Type[T], doc: Mapping[str, Any]) -> T:
+    """Make a result with its rates of its JSON form."""
+    rates = {name: read(Share, doc[name]) for name in ("ctr", "conversion", "hr10") if name in doc}
+    return read(kind, {**doc, **rates})
+
+
+def read_letter(doc: Mapping[str, Any]) -> DeadLetter:
+    """Make a dead letter of its JSON form, in which bytes are base64."""
+    raw = {name: base64.b64decode(doc.get(name) or "") for name in ("key", "value")}
+    return read(DeadLetter, {**doc, **raw})
 
 
 @dataclass

@@ -2,6 +2,7 @@
 
 import datetime
 import http.server
+import json
 import os
 import threading
 import time
@@ -61,6 +62,60 @@ class RealServer(unittest.TestCase):
         self.softrec.send(e)
         self.eventually(lambda: len(self.softrec.user("twice").entries) == 1)
         self.assertEqual(self.softrec.send(e).duplicates, 1)
+
+    def test_what_an_operator_asks(self):
+        report = self.softrec.attribution()
+        self.assertEqual(report.experiment, [])
+        self.assertEqual([a for a in report.arms if a.ctr.of != a.answers], [])
+        self.assertLessEqual(len(self.softrec.dead_letters(limit=1)), 1)
+        for call in (lambda: self.softrec.rollback("no such version"), lambda: self.softrec.replay_dead_letter(0, 1 << 40)):
+            with self.assertRaises(SoftrecError) as caught:
+                call()
+            self.assertIn(caught.exception.status, (404, 409))
+
+
+class Operating(unittest.TestCase):
+    def test_the_documents_are_read(self):
+        asked = []
+        answers = {
+            "/v1/attribution": {
+                "experiment": [{"name": "control", "share": 0.5, "model": "live", "ranking": "model", "shadow": False, "answers_with": "v2"}],
+                "arms": [{"arm": "control", "model_version": "v2", "answers": 4, "clicked": 1, "ctr": {"rate": 0.25, "high": 0.7, "of": 4}, "newer": 1}],
+                "sources": [{"arm": "control", "model_version": "v2", "source": "model", "shown": 40, "ctr": {"rate": 0.1, "of": 40}}]},
+            "/v1/models/rollback": {"before": "v2", "live": "v1"},
+            "/v1/deadletters?limit=3": {"letters": [{"partition": 1, "offset": 7, "at": "2026-11-29T12:00:00Z", "reason": "no JSON", "topic": "t", "value": "AP8=",
+                                                     "key": None, "value_bytes": 2, "replayable": True}]},
+            "/v1/deadletters/replay": {"partition": 1, "offset": 7, "topic": "t"},
+        }
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def answer(self):
+                sent = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+                asked.append((self.command, self.path, json.loads(sent) if sent else None))
+                body = json.dumps(answers[self.path]).encode()
+                self.send_response(200)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            do_GET = do_POST = answer
+
+            def log_message(self, *_):
+                pass
+
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        self.addCleanup(server.server_close)
+        self.addCleanup(server.shutdown)
+        with Client(f"http://127.0.0.1:{server.server_port}", tries=1) as softrec:
+            report = softrec.attribution()
+            self.assertEqual((report.experiment[0].answers_with, report.arms[0].ctr.high, report.sources[0].ctr.of), ("v2", 0.7, 40))
+            self.assertEqual(softrec.rollback("v2").live, "v1")
+            letter = softrec.dead_letters(limit=3)[0]
+            self.assertEqual((letter.value, letter.key, letter.replayable), (b"\x00\xff", b"", True))
+            self.assertEqual(softrec.replay_dead_letter(letter.partition, letter.offset), "t")
+        self.assertEqual(asked[1], ("POST", "/v1/models/rollback", {"from": "v2"}))
+        self.assertEqual(asked[3], ("POST", "/v1/deadletters/replay", {"partition": 1, "offset": 7}))
 
 
 class Retries(unittest.TestCase):
