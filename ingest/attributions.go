@@ -20,7 +20,8 @@ type Attributions interface {
 var _ Attributions = (*attribution.Store)(nil)
 
 // attributionDelay is how long the first record of a batch waits for more: nobody waits for totals, and larger batches are cheaper.
-const attributionDelay = 50 * time.Millisecond
+// every batch writes the totals of the buckets it touches anew.
+const attributionDelay = time.Second
 
 // settle is how old an interaction is before it is joined. The answer it followed was mostly written just before it, by another
 // process and to another topic: a list that comes after the interaction it should have foreseen is scored by the one after that.
@@ -73,7 +74,7 @@ func (c *Attribution) apply(ctx context.Context, recs []broker.Record) error {
 		return nil
 	}
 	if c.of == attribution.Interactions {
-		sleep(ctx, settle-time.Since(recs[len(recs)-1].Time)) // a stop ends it FlushTimeout later at the latest
+		sleep(ctx, settling(joined, time.Now())) // a stop ends it FlushTimeout later at the latest
 	}
 	err := retry.Do(ctx, c.opts.policy, c.waiting("store"), func(ctx context.Context) error { return c.joins.Apply(ctx, c.of, joined) })
 	if err == nil {
@@ -81,6 +82,17 @@ func (c *Attribution) apply(ctx context.Context, recs []broker.Record) error {
 		c.counts.applied.Add(int64(len(joined)))
 	}
 	return err
+}
+
+// settling is how long recs wait until the newest of them has settled. A producer's clock that is ahead makes nobody wait for longer.
+func settling(recs []attribution.Record, now time.Time) time.Duration {
+	newest := recs[0].Time
+	for _, r := range recs {
+		if r.Time.After(newest) {
+			newest = r.Time
+		}
+	}
+	return min(settle, settle-now.Sub(newest))
 }
 
 // impressions sorts recs into impressions and poison.

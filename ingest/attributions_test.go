@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/uuid"
@@ -103,8 +105,54 @@ func TestNewAttribution_wants(t *testing.T) {
 	if _, err := NewAttribution(DefaultConfig(), attribution.Impressions, &script{}, nil, deadEnd{}); err == nil {
 		t.Error("no store of attributions")
 	}
-	var _ Attributions = joins(nil)
 }
+
+// A store that is away gets the same batch again until it takes it, and only then are offsets committed. A producer whose clock is an
+// hour ahead, and poison of the future, hold nothing up.
+func TestAttribution_failingStoreAndClocksAhead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ahead := eventRecord(schema.Event{UserID: "u", ItemID: "a", Timestamp: time.Now()})
+		ahead.Offset, ahead.Time = 1, time.Now().Add(time.Hour)
+		poison := broker.Record{Offset: 2, Value: []byte("poison"), Time: time.Now().Add(2 * time.Hour)}
+		src := &script{batches: [][]broker.Record{{ahead, poison}}, committed: map[int]int64{}}
+		began := time.Now()
+		var tries []int
+		var first time.Duration
+		store := joins(func(_ context.Context, of attribution.Stream, recs []attribution.Record) error {
+			if tries = append(tries, len(recs)); len(tries) == 1 {
+				first = time.Since(began)
+			}
+			if len(tries) < 4 {
+				return &busyStore{}
+			}
+			return nil
+		})
+		c, err := NewAttribution(DefaultConfig(), attribution.Interactions, src, store, deadEnd{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, stop := context.WithCancel(t.Context())
+		ended := make(chan error)
+		go func() { ended <- c.Run(ctx) }()
+		time.Sleep(10 * time.Minute) // of the bubble
+		if at := src.reached(0); !slices.Equal(tries, []int{1, 1, 1, 1}) || at != 2 {
+			t.Errorf("tries of %v records, committed up to %d", tries, at)
+		}
+		if first > settle {
+			t.Errorf("the batch waited for %s, want at most %s", first, settle)
+		}
+		stop()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// busyStore is a fault that passes.
+type busyStore struct{}
+
+func (*busyStore) Error() string   { return "busy" }
+func (*busyStore) Temporary() bool { return true }
 
 type joins func(context.Context, attribution.Stream, []attribution.Record) error
 

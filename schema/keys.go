@@ -102,6 +102,12 @@ func (k Keys) AttributionOpen(bucket int, slice int64) string {
 	return k.bucket(bucket) + ":open:" + strconv.FormatInt(slice, 10)
 }
 
+// AttributionEarly is the hash recommendation id -> clicks that wait for the impression of an answer, of one bucket and one slice of
+// time.
+func (k Keys) AttributionEarly(bucket int, slice int64) string {
+	return k.bucket(bucket) + ":early:" + strconv.FormatInt(slice, 10)
+}
+
 // AttributionLast is the string with the newest lists of a user, of every arm, that no interaction has followed yet.
 func (k Keys) AttributionLast(bucket int, user string) string {
 	return k.bucket(bucket) + ":last:" + user

@@ -7,9 +7,12 @@
 // out in Go and written by one script, with the answers it changed, if the totals are still those it started from. So each record
 // counts once, and each click of an item of an answer once.
 //
-// Memory is bounded: an answer is kept for the attribution window in a slice of time that Redis drops as a whole, at most
-// Config.MaxOpen answers at once, and a user's newest lists until the next interaction or for Config.NextWithin. Whatever is not
-// counted has an outcome of its own in softrec_attribution_records_total.
+// Memory is bounded: an answer is kept for the attribution window in a slice of time that Redis drops as a whole at its own end,
+// whatever comes meanwhile, at most Config.MaxOpen answers at once over all slices; clicks that wait for an impression have a tenth
+// of that beside it. What is older than the window when it is read is passed over. A user's newest lists stay until the next
+// interaction or for Config.NextWithin. Where more answers come than fit they are sampled by a hash of their ids, by one share for a
+// whole slice: what is counted depends on neither arm nor outcome, and no part of an hour is left out. Whatever is not counted has an
+// outcome of its own in softrec_attribution_records_total.
 //
 // The caller brings the Redis client. The package starts no goroutine.
 package attribution

@@ -20,9 +20,9 @@ const (
 	OutcomeEarly      = "early"      // a click whose impression has not come: it waits for it
 	OutcomeUnlisted   = "unlisted"   // the item was not in the answer
 	OutcomeOther      = "other"      // the interaction's type is neither click nor conversion
-	OutcomeLate       = "late"       // after the attribution window, or before the answer
+	OutcomeLate       = "late"       // after the attribution window, or before the answer; or read so late that its answer is no longer kept
 	OutcomeForeign    = "foreign"    // the id is none of softrec's
-	OutcomeFull       = "full"       // max_open answers are kept already, or too many items wait for one impression
+	OutcomeFull       = "full"       // left out by the hash of its id, since max_open answers are kept soon, or too many clicks wait for impressions
 	OutcomeScored     = "scored"     // a list was held against the next interaction
 	OutcomeSkipped    = "skipped"    // the record had been applied before
 )
@@ -40,7 +40,7 @@ type metrics struct {
 	damaged prometheus.Counter
 
 	mu     sync.Mutex
-	models []string // with labels, oldest first
+	models []string // with labels, the one that was used last at the end
 }
 
 func newMetrics(reg prometheus.Registerer) (*metrics, error) {
@@ -81,7 +81,8 @@ func (m *metrics) observe(c change) {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	for k, d := range c.arms {
+	for _, k := range c.sortedArms() {
+		d := c.arms[k]
 		if d.Answers > 0 || d.Scored > 0 {
 			m.know(k.model)
 		}
@@ -116,12 +117,9 @@ func (m *metrics) label(model string) string {
 	return schema.OlderVersions
 }
 
-// know gives a version labels and takes them from the one that had them longest.
+// know gives a version labels and takes them from the one that was not used for longest.
 func (m *metrics) know(model string) {
-	if slices.Contains(m.models, model) {
-		return
-	}
-	m.models = append(m.models, model)
+	m.models = touched(m.models, model)
 	for len(m.models) > told {
 		gone := prometheus.Labels{"model": m.models[0]}
 		for _, v := range []*prometheus.CounterVec{m.answers, m.items, m.scored, m.hits, m.gain} {

@@ -11,17 +11,15 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/redis/go-redis/v9"
 
+	"github.com/softrec/softrec/ingest/replicas"
 	"github.com/softrec/softrec/schema"
 )
 
 // Buckets is how many parts the answers are spread over. Changing it forgets the totals.
 const Buckets = 16
 
-// An attribution window has slicesIn slices of time, and slicesKept are in Redis at once.
-const (
-	slicesIn   = 4
-	slicesKept = slicesIn + 2
-)
+// slicesIn is how many slices of time an attribution window has.
+const slicesIn = 4
 
 //go:embed swap.lua
 var swapSource string
@@ -33,6 +31,7 @@ type Store struct {
 	keys    schema.Keys
 	cfg     Config
 	script  *redis.Script
+	writer  *replicas.Writer
 	metrics *metrics
 	now     func() time.Time
 }
@@ -43,6 +42,11 @@ type Option func(*Store) error
 // WithRegisterer exports the Store's metrics to reg; without it they go nowhere. One registerer takes one Store.
 func WithRegisterer(reg prometheus.Registerer) Option {
 	return func(s *Store) (err error) { s.metrics, err = newMetrics(reg); return err }
+}
+
+// WithReplicas makes Apply return only when as many replicas as p says have what it wrote, so that no failover takes it back.
+func WithReplicas(p replicas.Policy) Option {
+	return func(s *Store) error { s.writer = replicas.New(s.rdb, p); return nil }
 }
 
 // WithClock makes the Store go by now, which says how long a key is still needed.
@@ -56,7 +60,7 @@ func New(rdb redis.UniversalClient, keys schema.Keys, cfg Config, opts ...Option
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	s := &Store{rdb: rdb, keys: keys, cfg: cfg, script: redis.NewScript(swapSource), now: time.Now}
+	s := &Store{rdb: rdb, keys: keys, cfg: cfg, script: redis.NewScript(swapSource), writer: replicas.New(rdb, replicas.Policy{}), now: time.Now}
 	for _, opt := range opts {
 		if err := opt(s); err != nil {
 			return nil, err
@@ -173,8 +177,13 @@ func (s *Store) meaning(r Record, c change) (answer, user string) {
 		return "", r.Forget
 	case r.Impression != nil:
 		im := r.Impression
-		if _, ours := answeredAt(im.RecommendationID); !ours {
+		at, ours := answeredAt(im.RecommendationID)
+		switch {
+		case !ours:
 			c.count(OutcomeForeign)
+			return "", ""
+		case !s.kept(at):
+			c.count(OutcomeLate)
 			return "", ""
 		}
 		if !im.Shadow {
@@ -205,7 +214,7 @@ func (s *Store) followed(r Record, c change) string {
 		c.count(OutcomeForeign)
 	case s.cfg.kind(r.Event.Type) == other:
 		c.count(OutcomeOther)
-	case age < -early || age > s.cfg.Window:
+	case age < -early || age > s.cfg.Window || !s.kept(at):
 		c.count(OutcomeLate)
 	default:
 		return id
@@ -213,10 +222,33 @@ func (s *Store) followed(r Record, c change) string {
 	return ""
 }
 
+// kept reports whether an answer of at is kept now: a backlog of days must not open their slices, nor a clock that is ahead those to
+// come.
+func (s *Store) kept(at time.Time) bool {
+	age := s.now().Sub(at)
+	return age <= s.cfg.Window+early && age >= -early
+}
+
 // sliceOf is the slice of time that an answer is kept in.
 func (s *Store) sliceOf(answer string) int64 {
 	at, _ := answeredAt(answer)
-	return at.UnixMilli() / s.slice().Milliseconds()
+	return s.sliceAt(at)
+}
+
+func (s *Store) sliceAt(at time.Time) int64 { return at.UnixMilli() / s.slice().Milliseconds() }
+
+// end is when the answers of a slice go: no click on them can count any more.
+func (s *Store) end(slice int64) time.Time {
+	return time.UnixMilli((slice + 1) * s.slice().Milliseconds()).Add(s.cfg.Window + 2*early)
+}
+
+// slices are those that may be there now: from one that goes soon to that of an answer of a clock that is ahead.
+func (s *Store) slices() (all []int64) {
+	now, length := s.now(), s.slice().Milliseconds()
+	for i := now.Add(-s.cfg.Window-2*early).UnixMilli()/length - 1; i <= now.Add(early).UnixMilli()/length; i++ {
+		all = append(all, i)
+	}
+	return all
 }
 
 func (s *Store) slice() time.Duration { return s.cfg.Window / slicesIn }

@@ -1,15 +1,22 @@
 package attribution
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"net"
+	"slices"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/alicebob/miniredis/v2"
+	"github.com/alicebob/miniredis/v2/server"
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 	"github.com/prometheus/client_golang/prometheus"
@@ -17,6 +24,7 @@ import (
 	"github.com/redis/go-redis/v9"
 	"go.uber.org/goleak"
 
+	"github.com/softrec/softrec/ingest/replicas"
 	"github.com/softrec/softrec/schema"
 )
 
@@ -32,11 +40,12 @@ type stand struct {
 	s   *Store
 	reg *prometheus.Registry
 	off map[Stream]int64
+	now time.Time
 }
 
 func newStand(t *testing.T, change ...func(*Config)) *stand {
 	t.Helper()
-	st := &stand{t: t, mr: miniredis.RunT(t), reg: prometheus.NewRegistry(), off: map[Stream]int64{}}
+	st := &stand{t: t, mr: miniredis.RunT(t), reg: prometheus.NewRegistry(), off: map[Stream]int64{}, now: noon.Add(time.Minute)}
 	st.rdb = redis.NewClient(&redis.Options{Addr: st.mr.Addr()})
 	t.Cleanup(func() { _ = st.rdb.Close() })
 	cfg := DefaultConfig()
@@ -44,7 +53,7 @@ func newStand(t *testing.T, change ...func(*Config)) *stand {
 		c(&cfg)
 	}
 	var err error
-	if st.s, err = New(st.rdb, schema.NewKeys(""), cfg, WithRegisterer(st.reg), WithClock(func() time.Time { return noon })); err != nil {
+	if st.s, err = New(st.rdb, schema.NewKeys(""), cfg, WithRegisterer(st.reg), WithClock(func() time.Time { return st.now })); err != nil {
 		t.Fatal(err)
 	}
 	return st
@@ -196,30 +205,266 @@ func TestStore_listsWaitForWhatComesAfterThem(t *testing.T) {
 	}
 }
 
-// What is not needed any more is dropped by Redis itself, and no more than max_open answers are kept.
+// open is how many answers are kept, and waiting for how many clicks wait.
+func (st *stand) open() (open, waiting int) {
+	st.t.Helper()
+	for _, key := range st.mr.Keys() {
+		n, err := st.rdb.HLen(st.t.Context(), key).Result()
+		switch {
+		case strings.Contains(key, ":open:"):
+			open += int(n)
+		case strings.Contains(key, ":early:"):
+			waiting += int(n)
+		default:
+			continue
+		}
+		if err != nil {
+			st.t.Fatal(err)
+		}
+	}
+	return open, waiting
+}
+
+// pass lets time go on.
+func (st *stand) pass(d time.Duration) {
+	st.now = st.now.Add(d)
+	st.mr.FastForward(d)
+}
+
+// Over hours of answers and clicks of many users no more than max_open answers are kept, in however many slices, and all goes when it
+// is not needed any more.
 func TestStore_memoryIsBounded(t *testing.T) {
-	st := newStand(t, func(c *Config) { c.MaxOpen = 2 * Buckets * slicesKept })
-	for i := range 40 * Buckets {
-		st.impressions(impression(idAt(noon, i), "", "live", "r1", "a"))
-	}
-	open := 0
-	for b := range Buckets {
-		key := st.s.keys.AttributionOpen(b, st.s.sliceOf(idAt(noon, 0)))
-		n, err := st.rdb.HLen(t.Context(), key).Result()
-		if err != nil || n > 2 {
-			t.Fatalf("bucket %d keeps %d answers, %v", b, n, err)
+	const room = 40
+	st := newStand(t, func(c *Config) { c.MaxOpen = room * Buckets })
+	made, most, clicked := 0, 0, 0
+	for minute := range 4 * 60 {
+		var all []*schema.Impression
+		for range 20 {
+			made++
+			all = append(all, impression(idAt(st.now, made), fmt.Sprint("u", made%500), "live", "r1", "a"))
 		}
-		open += int(n)
-		if ttl := st.mr.TTL(key); n > 0 && (ttl < st.s.cfg.Window || ttl > 2*st.s.cfg.Window) {
-			t.Errorf("bucket %d stays for %s", b, ttl)
+		st.impressions(all...)
+		if minute%7 == 0 {
+			clicked++
+			st.events(event(all[0].UserID, "a", "view", all[0].RecommendationID, st.now))
+		}
+		st.pass(time.Minute)
+		if minute%5 > 0 {
+			continue
+		}
+		open, _ := st.open()
+		if most = max(most, open); open > room*Buckets {
+			t.Fatalf("minute %d: %d answers are kept", minute, open)
 		}
 	}
-	if full := st.outcome(OutcomeFull); int(full)+open != 40*Buckets || st.totals().Arms[0].Answers != int64(open) {
-		t.Errorf("%d kept, %g left out, %d counted", open, full, st.totals().Arms[0].Answers)
+	if most < room*Buckets/2 {
+		t.Errorf("at most %d answers are kept of %d", most, room*Buckets)
 	}
-	st.mr.FastForward(3 * st.s.cfg.Window)
+	// Clicks on answers that were left out are left out as well.
+	if full, left := int64(st.outcome(OutcomeFull)), int64(made)-st.totals().Arms[0].Answers; full < left || full > left+int64(clicked) {
+		t.Errorf("%d made, %d counted, %d left out and %d clicks", made, st.totals().Arms[0].Answers, full, clicked)
+	}
+	users := 0
+	for _, key := range st.mr.Keys() {
+		if strings.Contains(key, ":last:") {
+			users++
+		}
+	}
+	if users > 500 {
+		t.Errorf("lists of %d users", users)
+	}
+	st.pass(st.s.cfg.Window + st.s.slice() + 2*early)
 	if keys := st.mr.Keys(); len(keys) > Buckets {
 		t.Errorf("after the window: %v", keys)
+	}
+}
+
+// What is left out when there are too many answers is a sample: every minute of every hour keeps its share, though slices are not
+// minutes, and the ids alone decide.
+func TestStore_sampledWhenFull(t *testing.T) {
+	st := newStand(t, func(c *Config) { c.MaxOpen = 200 * Buckets })
+	made, before := 0, int64(0)
+	var shares []float64
+	for minute := range 5 * 60 {
+		var all []*schema.Impression
+		for range 80 { // 80 x 75 minutes: nearly twice what fits
+			made++
+			all = append(all, impression(idAt(st.now, made), "", "live", "r1", "a"))
+		}
+		st.impressions(all...)
+		n := st.totals().Arms[0].Answers
+		if minute >= 120 { // it has settled
+			shares = append(shares, float64(n-before)/80)
+		}
+		before = n
+		st.pass(time.Minute)
+	}
+	var fives []float64
+	for i := 0; i+5 <= len(shares); i += 5 {
+		sum := 0.0
+		for _, s := range shares[i : i+5] {
+			sum += s / 5
+		}
+		fives = append(fives, sum)
+	}
+	if low, high := slices.Min(fives), slices.Max(fives); low < 0.38 || high > 0.66 {
+		t.Errorf("five minutes keep %.2f to %.2f of their answers: %.2f", low, high, fives)
+	}
+	r := room{used: 98, of: 100}
+	kept := 0
+	for i := range 10_000 {
+		at := r
+		if at.take(idAt(noon, i)) {
+			kept++
+			if lower := (room{used: 96, of: 100}); !lower.take(idAt(noon, i)) {
+				t.Fatal("an answer is kept when it is fuller, and not when it is emptier")
+			}
+		}
+	}
+	if kept < 3700 || kept > 4300 { // (1 - 0.98) / (1 - 0.95)
+		t.Errorf("%d of 10000 are kept", kept)
+	}
+}
+
+// A backlog of days, or a clock that is ahead, opens nothing: those answers are past their window, or not yet made.
+func TestStore_backlogOpensNothing(t *testing.T) {
+	st := newStand(t)
+	var all []*schema.Impression
+	for hour := -200; hour <= 48; hour++ {
+		if hour == -1 || hour == 0 {
+			continue
+		}
+		all = append(all, impression(idAt(st.now.Add(time.Duration(hour)*time.Hour-time.Minute/2), 1000+hour), fmt.Sprint("u", hour), "live", "r1", "a"))
+	}
+	st.impressions(all...)
+	for _, im := range all {
+		st.events(event(im.UserID, "a", "view", im.RecommendationID, im.At.Add(time.Second)))
+	}
+	if keys := st.mr.Keys(); len(keys) != 0 {
+		t.Errorf("%d keys: %v", len(keys), keys)
+	}
+	if late := st.outcome(OutcomeLate); int(late) != 2*len(all) {
+		t.Errorf("%g of %d are late", late, 2*len(all))
+	}
+}
+
+// A click late in the window does not keep its slice longer than the slice lasts.
+func TestStore_clicksDoNotProlong(t *testing.T) {
+	st := newStand(t)
+	id := idAt(st.now, 1)
+	st.impressions(impression(id, "", "live", "r1", "a", "b"))
+	key := st.s.keys.AttributionOpen(bucketOf(id), st.s.sliceOf(id))
+	goes := st.now.Add(st.mr.TTL(key))
+	st.pass(50 * time.Minute)
+	st.events(event("u", "a", "view", id, st.now))
+	if now := st.now.Add(st.mr.TTL(key)); now.Sub(goes).Abs() > time.Second || goes.After(noon.Add(st.s.slice()+st.s.cfg.Window+2*early)) {
+		t.Errorf("it went at %s and goes at %s", goes, now)
+	}
+}
+
+// Clicks on answers that nobody logged have a room of their own and take none from the answers.
+func TestStore_clicksOnAnswersNeverLogged(t *testing.T) {
+	const room = 50
+	st := newStand(t, func(c *Config) { c.MaxOpen = room * Buckets })
+	var all []*schema.Event
+	for i := range 4 * room * Buckets {
+		all = append(all, event("u", "a", "view", idAt(noon, i), noon.Add(time.Second)))
+	}
+	st.events(all...)
+	open, waiting := st.open()
+	if open != 0 || waiting == 0 || waiting > room*Buckets/10 {
+		t.Errorf("%d answers and clicks on %d others are kept, want at most %d", open, waiting, room*Buckets/10)
+	}
+	var shown []*schema.Impression
+	for i := range room * Buckets / 4 {
+		shown = append(shown, impression(idAt(noon.Add(time.Second), 1_000_000+i), "", "live", "r1", "a"))
+	}
+	st.impressions(shown...)
+	if n := st.totals().Arms[0].Answers; n != int64(len(shown)) {
+		t.Errorf("%d of %d answers are counted", n, len(shown))
+	}
+	// Those that wait leave when the impression comes.
+	late := idAt(noon, 2_000_000)
+	st2 := newStand(t)
+	st2.events(event("u", "a", "view", late, noon.Add(time.Second)))
+	st2.impressions(impression(late, "", "live", "r1", "a"))
+	if open, waiting = st2.open(); open != 1 || waiting != 0 || st2.totals().Arms[0].Clicked != 1 {
+		t.Errorf("%d answers, %d wait, %+v", open, waiting, st2.totals().Arms)
+	}
+}
+
+// An arm that stays with its version keeps its row however many rounds the others see.
+func TestStore_aPinnedArmKeepsItsRow(t *testing.T) {
+	st, made := newStand(t, func(c *Config) { c.Models = 3 }), 0
+	for i := range 30 {
+		for arm, model := range map[string]string{"control": "r0", "live": fmt.Sprintf("r%02d", i+1)} {
+			made++
+			for bucketOf(idAt(noon, made)) != 5 { // each bucket folds by itself
+				made++
+			}
+			st.impressions(impression(idAt(noon, made), "", arm, model, "a"))
+		}
+	}
+	if got := st.totals().Arms[0]; got.Arm != "control" || got.ModelVersion != "r0" || got.Answers != 30 {
+		t.Errorf("%+v", st.totals().Arms)
+	}
+	if got := testutil.ToFloat64(st.s.metrics.answers.WithLabelValues("control", "r0", "shown")); got != 30 {
+		t.Errorf("the metric has %g answers", got)
+	}
+}
+
+// A dead replica of a cluster does not keep the script from those that take writes.
+func TestStore_aDeadReplicaOfACluster(t *testing.T) {
+	m := miniredis.RunT(t)
+	dead, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := dead.Close(); err != nil {
+		t.Fatal(err)
+	}
+	rdb := redis.NewClusterClient(&redis.ClusterOptions{MaxRetries: -1, ClusterSlots: func(context.Context) ([]redis.ClusterSlot, error) {
+		return []redis.ClusterSlot{{Start: 0, End: 16383, Nodes: []redis.ClusterNode{{Addr: m.Addr()}, {Addr: dead.Addr().String()}}}}, nil
+	}})
+	defer rdb.Close()
+	s, err := New(rdb, schema.NewKeys(""), DefaultConfig(), WithClock(func() time.Time { return noon }))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Apply(t.Context(), Impressions, []Record{{Offset: 1, Time: noon, Impression: impression(idAt(noon, 1), "", "live", "r1", "a")}}); err != nil {
+		t.Error(err)
+	}
+}
+
+// With wait_replicas a batch is not done before a replica has it, and one that was written without is written again.
+func TestStore_waitsForReplicas(t *testing.T) {
+	st := newStand(t)
+	var have, writes atomic.Int64
+	st.mr.Server().SetPreHook(func(c *server.Peer, cmd string, _ ...string) bool {
+		switch strings.ToLower(cmd) {
+		case "evalsha":
+			writes.Add(1)
+		case "wait":
+			c.WriteInt(int(have.Load()))
+			return true
+		}
+		return false
+	})
+	safe, err := New(st.rdb, st.s.keys, st.s.cfg, WithClock(func() time.Time { return st.now }), WithReplicas(replicas.Policy{Replicas: 1, Timeout: time.Second}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	batch := []Record{{Offset: 1, Time: noon, Impression: impression(idAt(noon, 1), "", "live", "r1", "a")}}
+	for range 3 {
+		lone := new(replicas.MissingError)
+		if err := safe.Apply(t.Context(), Impressions, batch); !errors.As(err, &lone) {
+			t.Errorf("without a replica: %v", err)
+		}
+	}
+	have.Store(1)
+	writes.Store(0)
+	if err := safe.Apply(t.Context(), Impressions, batch); err != nil || writes.Load() == 0 || st.totals().Arms[0].Answers != 1 {
+		t.Errorf("with one: %v, %d writes, %+v", err, writes.Load(), st.totals())
 	}
 }
 
@@ -309,7 +554,7 @@ func TestStore_eachRecordCountsOnce(t *testing.T) {
 				want[[3]string{f.arm, f.model, "shown"}] += int64(len(f.items))
 			}
 			st := newStand(t)
-			other, err := New(st.rdb, schema.NewKeys(""), st.s.cfg) // another process
+			other, err := New(st.rdb, schema.NewKeys(""), st.s.cfg, WithClock(func() time.Time { return st.now })) // another process
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -443,7 +688,7 @@ func TestConfig_namesFieldAndValue(t *testing.T) {
 		`attribution.retention -1s: want at least 0s`:                              func(c *Config) { c.Retention = -time.Second },
 		`attribution.clicks "purchase": want a type that is not among conversions`: func(c *Config) { c.Clicks = []string{"purchase"} },
 		`attribution.models 0: want 1 to 200`:                                      func(c *Config) { c.Models = 0 },
-		`attribution.max_open 1: want at least ` + fmt.Sprint(Buckets*slicesKept):  func(c *Config) { c.MaxOpen = 1 },
+		`attribution.max_open 1: want at least ` + fmt.Sprint(leastOpen):           func(c *Config) { c.MaxOpen = 1 },
 	} {
 		c := DefaultConfig()
 		change(&c)

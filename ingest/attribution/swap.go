@@ -13,25 +13,31 @@ type reading struct {
 	task
 	totals  *redis.StringCmd
 	answers map[string]*redis.StringCmd
-	sizes   map[int64]*redis.IntCmd
+	early   map[string]*redis.StringCmd // clicks that wait
+	sizes   []*redis.IntCmd             // of the slices: answers
+	waiting []*redis.IntCmd             // of the slices: answers whose clicks wait
 	lists   map[string]*redis.StringCmd
 }
 
 func (s *Store) read(ctx context.Context, pipe redis.Pipeliner, t task) reading {
-	r := reading{task: t, answers: map[string]*redis.StringCmd{}, sizes: map[int64]*redis.IntCmd{}, lists: map[string]*redis.StringCmd{}}
+	r := reading{task: t, answers: map[string]*redis.StringCmd{}, early: map[string]*redis.StringCmd{}, lists: map[string]*redis.StringCmd{}}
 	r.totals = pipe.Get(ctx, s.keys.Attribution(t.bucket)) // first: what is read after it is as new at least
 	for _, p := range t.parts {
 		if p.answer != "" && r.answers[p.answer] == nil {
 			slice := s.sliceOf(p.answer)
-			key := s.keys.AttributionOpen(t.bucket, slice)
-			r.answers[p.answer] = pipe.HGet(ctx, key, p.answer)
-			if r.sizes[slice] == nil {
-				r.sizes[slice] = pipe.HLen(ctx, key)
-			}
+			r.answers[p.answer] = pipe.HGet(ctx, s.keys.AttributionOpen(t.bucket, slice), p.answer)
+			r.early[p.answer] = pipe.HGet(ctx, s.keys.AttributionEarly(t.bucket, slice), p.answer)
 		}
 		if p.user != "" && r.lists[p.user] == nil {
 			r.lists[p.user] = pipe.Get(ctx, s.keys.AttributionLast(t.bucket, p.user))
 		}
+	}
+	if len(r.answers) == 0 {
+		return r
+	}
+	for _, slice := range s.slices() {
+		r.sizes = append(r.sizes, pipe.HLen(ctx, s.keys.AttributionOpen(t.bucket, slice)))
+		r.waiting = append(r.waiting, pipe.HLen(ctx, s.keys.AttributionEarly(t.bucket, slice)))
 	}
 	return r
 }
@@ -71,14 +77,19 @@ func (s *Store) once(ctx context.Context, of Stream, todo []task) (again []task,
 // send writes in one pipeline. A server that has lost the script gets it again.
 func (s *Store) send(ctx context.Context, writes []*write) (again []task, err error) {
 	for tries := 0; len(writes) > 0; tries++ {
-		pipe := s.rdb.Pipeline()
-		for _, w := range writes {
-			w.cmd = pipe.EvalSha(ctx, s.script.Hash(), w.keys, w.args...)
+		keys := make([]string, len(writes))
+		for i, w := range writes {
+			keys[i], w.cmd = w.keys[0], nil
 		}
-		_, _ = pipe.Exec(ctx)
+		unsafe := s.writer.Exec(ctx, keys, func(pipe redis.Pipeliner, i int) {
+			writes[i].cmd = pipe.EvalSha(ctx, s.script.Hash(), writes[i].keys, writes[i].args...)
+		})
 		var missing []*write
-		for _, w := range writes {
-			done, cerr := w.cmd.Int()
+		for i, w := range writes {
+			done, cerr := 0, unsafe[i]
+			if w.cmd != nil && (cerr == nil || w.cmd.Err() != nil) {
+				done, cerr = w.cmd.Int()
+			}
 			switch {
 			case redis.HasErrorPrefix(cerr, "NOSCRIPT"):
 				missing = append(missing, w)
@@ -97,7 +108,7 @@ func (s *Store) send(ctx context.Context, writes []*write) (again []task, err er
 			if tries > 2 {
 				return nil, fmt.Errorf("attribute: script vanished after loading: %w", redis.ErrClosed)
 			}
-			if err := s.script.Load(ctx, s.rdb).Err(); err != nil {
+			if err := s.writer.Load(ctx, s.script); err != nil {
 				return nil, fmt.Errorf("load attribution script: %w", err)
 			}
 		}

@@ -14,8 +14,9 @@ import (
 // comparing everything.
 type totals struct {
 	Rev     int64                 `json:"rev"`
-	Applied map[string]int64      `json:"applied"` // newest record by stream and partition
-	Models  []string              `json:"models"`  // versions told apart, in the order in which they came
+	Applied map[string]int64      `json:"applied"`           // newest record by stream and partition
+	Offered map[int64]int64       `json:"offered,omitempty"` // answers that came, by slice of time, those that were left out included
+	Models  []string              `json:"models"`            // versions told apart, the one that was used last at the end
 	Arms    []schema.ArmTotals    `json:"arms"`
 	Sources []schema.SourceTotals `json:"sources"`
 }
@@ -76,12 +77,12 @@ func (t totals) front() string { return fmt.Sprintf(`{"rev":%d,`, t.Rev) }
 
 // add adds c, and folds what more than most versions have.
 func (t *totals) add(c change, most int) {
-	for k := range c.arms {
+	for _, k := range c.sortedArms() {
 		if c.arms[k].Answers > 0 || c.arms[k].Scored > 0 { // a click alone never brings back a version that was folded
 			t.know(k.model, most)
 		}
 	}
-	for _, k := range sortedKeys(c.arms, func(k armKey) string { return fmt.Sprint(k) }) {
+	for _, k := range c.sortedArms() {
 		d := c.arms[k]
 		row := t.armRow(k.arm, t.told(k.model), k.shadow)
 		addArm(row, d)
@@ -94,6 +95,11 @@ func (t *totals) add(c change, most int) {
 
 func sortedKeys[K comparable, V any](m map[K]V, text func(K) string) []K {
 	return slices.SortedFunc(maps.Keys(m), func(a, b K) int { return cmp.Compare(text(a), text(b)) })
+}
+
+// sortedArms are the rows of arms that c adds to, in an order of their own.
+func (c change) sortedArms() []armKey {
+	return sortedKeys(c.arms, func(k armKey) string { return fmt.Sprint(k) })
 }
 
 func addArm(to *schema.ArmTotals, d schema.ArmTotals) {
@@ -119,12 +125,17 @@ func (t *totals) told(model string) string {
 	return schema.OlderVersions
 }
 
-// know makes room for a version; the oldest is added up with those before it.
-func (t *totals) know(model string, most int) {
-	if slices.Contains(t.Models, model) {
-		return
+// touched moves model, which may be new, to the end of all: an arm that stays with a version for weeks keeps its row.
+func touched(all []string, model string) []string {
+	if i := slices.Index(all, model); i >= 0 {
+		all = slices.Delete(all, i, i+1)
 	}
-	t.Models = append(t.Models, model)
+	return append(all, model)
+}
+
+// know makes room for a version; the one that was not used for longest is added up with those before it.
+func (t *totals) know(model string, most int) {
+	t.Models = touched(t.Models, model)
 	for len(t.Models) > most {
 		old := t.Models[0]
 		t.Models = t.Models[1:]

@@ -1,9 +1,12 @@
 package attribution
 
 import (
+	"crypto/sha256"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"time"
@@ -16,10 +19,40 @@ type work struct {
 	s       *Store
 	change  change
 	answers map[string]*answer
-	room    map[int64]int // answers that the slice still takes
+	waited  map[string]bool // answers that had clicks that waited for them when they were read
+	offered map[int64]int64 // answers that came, by slice
+	came    bool            // offered has grown
+	open    room            // of answers
+	early   room            // of answers whose clicks wait
 	lists   map[string][]list
 	dirty   map[string]bool // answers to write
 	moved   map[string]bool // users whose lists are to be written
+}
+
+// room is what is kept in one bucket, in answers.
+type room struct{ used, of int }
+
+// Shares of the room: from fullFrom on it gets scarce, and clicks that wait for an impression have one in earlyShare of it beside the
+// answers.
+const (
+	fullFrom   = 0.95
+	earlyShare = 10
+)
+
+// take makes room for one more answer. From fullFrom on it takes the fewer the fuller it is, by a hash of the id.
+func (r *room) take(id string) bool {
+	fill := float64(r.used) / float64(r.of)
+	if r.used >= r.of || fill > fullFrom && point(id) >= (1-fill)/(1-fullFrom) {
+		return false
+	}
+	r.used++
+	return true
+}
+
+// point is a number from 0 to 1, as good as drawn, that depends on the id alone.
+func point(id string) float64 {
+	sum := sha256.Sum256([]byte("softrec attribution\x00" + id))
+	return float64(binary.BigEndian.Uint64(sum[:8])>>11) / (1 << 53)
 }
 
 // prepare works out what parts of a bucket change.
@@ -32,21 +65,31 @@ func (s *Store) prepare(of Stream, r reading) (*write, error) {
 	if err != nil {
 		return nil, err
 	}
+	if w.offered = t.Offered; w.offered == nil {
+		w.offered = map[int64]int64{}
+	}
+	again := false
 	for _, p := range r.parts {
 		if at, known := t.Applied[place(of, p.rec)]; known && p.rec.Offset <= at {
 			w.change.count(OutcomeSkipped)
+			again = true
 			continue
 		}
 		w.apply(p)
 	}
 	out := &write{task: r.task, change: w.change}
-	if len(w.dirty) == 0 && len(w.moved) == 0 && len(w.change.arms) == 0 {
+	// What was there before may be with no replica yet: it is written again, so that they can be waited for.
+	again = again && s.writer.Waits()
+	if len(w.dirty) == 0 && len(w.moved) == 0 && len(w.change.arms) == 0 && !w.came && !again {
 		return out, nil
 	}
 	for _, p := range r.parts {
 		k := place(of, p.rec)
 		t.Applied[k] = max(t.Applied[k], p.rec.Offset)
 	}
+	oldest := s.sliceAt(s.now().Add(-s.cfg.Window-early)) - 1
+	maps.DeleteFunc(w.offered, func(slice int64, _ int64) bool { return slice < oldest })
+	t.Offered = w.offered
 	t.Rev++
 	t.add(w.change, s.cfg.Models)
 	value, err := json.Marshal(t)
@@ -80,30 +123,33 @@ func (s *Store) totalsOf(r reading) (t totals, front string, err error) {
 // open decodes what was read.
 func (s *Store) open(r reading) (*work, error) {
 	w := &work{
-		s: s, change: newChange(), answers: map[string]*answer{}, room: map[int64]int{}, lists: map[string][]list{},
+		s: s, change: newChange(), answers: map[string]*answer{}, waited: map[string]bool{}, lists: map[string][]list{},
 		dirty: map[string]bool{}, moved: map[string]bool{},
 	}
-	for id, cmd := range r.answers {
-		text, err := cmd.Result()
-		switch {
-		case errors.Is(err, redis.Nil):
-			continue
-		case err != nil:
-			return nil, err
+	for _, cmds := range []map[string]*redis.StringCmd{r.early, r.answers} { // the answer itself stands over clicks that waited for it
+		for id, cmd := range cmds {
+			text, err := cmd.Result()
+			switch {
+			case errors.Is(err, redis.Nil):
+				continue
+			case err != nil:
+				return nil, err
+			}
+			a, err := decodeAnswer(text)
+			if err != nil {
+				s.metrics.damaged.Inc()
+				continue
+			}
+			w.answers[id] = &a
+			w.waited[id] = w.waited[id] || !a.known
 		}
-		a, err := decodeAnswer(text)
-		if err != nil {
-			s.metrics.damaged.Inc()
-			continue
-		}
-		w.answers[id] = &a
 	}
-	for slice, cmd := range r.sizes {
-		n, err := cmd.Result()
-		if err != nil {
-			return nil, err
-		}
-		w.room[slice] = s.cfg.MaxOpen/(Buckets*slicesKept) - int(n)
+	var err error
+	if w.open, err = roomOf(s.cfg.MaxOpen/Buckets, r.sizes); err != nil {
+		return nil, err
+	}
+	if w.early, err = roomOf(s.cfg.MaxOpen/(Buckets*earlyShare), r.waiting); err != nil {
+		return nil, err
 	}
 	for user, cmd := range r.lists {
 		text, err := cmd.Result()
@@ -118,6 +164,18 @@ func (s *Store) open(r reading) (*work, error) {
 		w.lists[user] = all
 	}
 	return w, nil
+}
+
+func roomOf(of int, sizes []*redis.IntCmd) (room, error) {
+	r := room{of: of}
+	for _, cmd := range sizes {
+		n, err := cmd.Result()
+		if err != nil {
+			return r, err
+		}
+		r.used += int(n)
+	}
+	return r, nil
 }
 
 // apply works out one part.
@@ -142,20 +200,36 @@ func (w *work) apply(p part) {
 	}
 }
 
+// sampled reports whether an answer is among those that are kept of its slice: the share that would have fitted of the slice before it,
+// by a hash of the id. So the share is one for the whole slice, and what is kept depends on nothing that an answer brought.
+func (w *work) sampled(slice int64, id string) bool {
+	before := float64(w.offered[slice-1])
+	alive := float64(w.s.cfg.Window+2*early+w.s.slice()) / float64(w.s.slice()) // slices that are kept at once
+	fits := float64(w.open.of) / alive
+	return before <= fits || point(id) < fits/before
+}
+
 func (w *work) applyAnswer(p part) {
 	a, known := w.answers[p.answer]
-	if !known {
-		slice := w.s.sliceOf(p.answer)
-		if w.room[slice] <= 0 {
+	shown := p.rec.Impression != nil
+	slice := w.s.sliceOf(p.answer)
+	if shown && (!known || !a.known) {
+		w.offered[slice]++
+		w.came = true
+		if !w.sampled(slice, p.answer) || !w.open.take(p.answer) {
 			w.change.count(OutcomeFull)
 			return
 		}
-		w.room[slice]--
+	} else if !known && (!w.sampled(slice, p.answer) || !w.early.take(p.answer)) {
+		w.change.count(OutcomeFull)
+		return
+	}
+	if !known {
 		a = &answer{}
 		w.answers[p.answer] = a
 	}
 	changed := false
-	if p.rec.Impression != nil {
+	if shown {
 		changed = a.note(p.rec.Impression, w.change)
 	} else {
 		changed = a.follow(p.rec.Event.ItemID, w.s.cfg.kind(p.rec.Event.Type), w.change)
@@ -176,19 +250,28 @@ func (w *work) write(bucket int, out *write) {
 		return at[name]
 	}
 	for id := range w.dirty {
-		slice := w.s.sliceOf(id)
-		stays := w.s.cfg.Window + 2*early
-		if end := time.UnixMilli((slice + 1) * w.s.slice().Milliseconds()).Sub(w.s.now()); end > 0 {
-			stays += min(end, w.s.cfg.Window)
+		slice, a := w.s.sliceOf(id), w.answers[id]
+		stays := max(1, w.s.end(slice).Sub(w.s.now()).Milliseconds()) // to the same moment, whenever it is written
+		early := w.s.keys.AttributionEarly(bucket, slice)
+		if !a.known {
+			out.args = append(out.args, "h", key(early), id, a.encode(), stays)
+			continue
 		}
-		out.args = append(out.args, "h", key(w.s.keys.AttributionOpen(bucket, slice)), id, w.answers[id].encode(), stays.Milliseconds())
+		out.args = append(out.args, "h", key(w.s.keys.AttributionOpen(bucket, slice)), id, a.encode(), stays)
+		if w.waited[id] {
+			out.args = append(out.args, "f", key(early), id, "", 0)
+		}
 	}
 	for user := range w.moved {
 		k := key(w.s.keys.AttributionLast(bucket, user))
-		if len(w.lists[user]) == 0 {
+		stays := time.Duration(0)
+		for _, l := range w.lists[user] {
+			stays = max(stays, l.at.Add(w.s.cfg.NextWithin+early).Sub(w.s.now()))
+		}
+		if stays < time.Millisecond {
 			out.args = append(out.args, "d", k, "", "", 0)
 			continue
 		}
-		out.args = append(out.args, "s", k, "", encodeLists(w.lists[user]), w.s.cfg.NextWithin.Milliseconds())
+		out.args = append(out.args, "s", k, "", encodeLists(w.lists[user]), min(stays, w.s.cfg.NextWithin+2*early).Milliseconds())
 	}
 }

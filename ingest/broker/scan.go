@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/segmentio/kafka-go"
 	"golang.org/x/sync/errgroup"
@@ -14,6 +15,11 @@ import (
 // the measure of what reading costs at all: partitions are read at the same time, so fn is called from one goroutine per
 // partition. The first error, fn's included, ends it; unlike the sources it does not wait for a broker that is away.
 func Scan(ctx context.Context, cfg Config, topic string, fn func(Record) error) error {
+	return ScanSince(ctx, cfg, topic, time.Time{}, fn)
+}
+
+// ScanSince is Scan from the first record of each partition that was written at since or later; the zero time is the beginning.
+func ScanSince(ctx context.Context, cfg Config, topic string, since time.Time, fn func(Record) error) error {
 	if err := cfg.Validate(); err != nil {
 		return err
 	}
@@ -28,6 +34,11 @@ func Scan(ctx context.Context, cfg Config, topic string, fn func(Record) error) 
 	if err != nil {
 		return fmt.Errorf("scan %q: %w", topic, err)
 	}
+	if !since.IsZero() {
+		if err := startAt(ctx, client, topic, since, spans); err != nil {
+			return fmt.Errorf("scan %q: %w", topic, err)
+		}
+	}
 	g, ctx := errgroup.WithContext(ctx)
 	for id, s := range spans {
 		if s.first < s.end {
@@ -35,6 +46,33 @@ func Scan(ctx context.Context, cfg Config, topic string, fn func(Record) error) 
 		}
 	}
 	return g.Wait()
+}
+
+// startAt moves the beginnings of spans to the first record of since or later; where there is none the span is empty.
+func startAt(ctx context.Context, client *kafka.Client, topic string, since time.Time, spans map[int]span) error {
+	var want []kafka.OffsetRequest
+	for p := range spans {
+		want = append(want, kafka.TimeOffsetOf(p, since))
+	}
+	res, err := client.ListOffsets(ctx, &kafka.ListOffsetsRequest{Topics: map[string][]kafka.OffsetRequest{topic: want}})
+	if err != nil {
+		return fmt.Errorf("list offsets of %q at %s: %w", topic, since.UTC().Format(time.RFC3339), err)
+	}
+	for _, p := range res.Topics[topic] {
+		if p.Error != nil {
+			return fmt.Errorf("list offsets of %q partition %d: %w", topic, p.Partition, p.Error)
+		}
+		s := spans[p.Partition]
+		first := s.end
+		for at := range p.Offsets { // one, or -1 where no record is that new
+			if at >= 0 {
+				first = at
+			}
+		}
+		s.first = max(s.first, first)
+		spans[p.Partition] = s
+	}
+	return nil
 }
 
 func scanPartition(ctx context.Context, cfg Config, topic string, id int, s span, fn func(Record) error) (err error) {

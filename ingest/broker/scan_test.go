@@ -2,8 +2,11 @@ package broker
 
 import (
 	"errors"
+	"math"
+	"runtime"
 	"sync"
 	"testing"
+	"time"
 )
 
 // A scan gives every record once, in order, and ends where the topic ended when it began.
@@ -31,6 +34,43 @@ func TestScan(t *testing.T) {
 	stop := errors.New("stop")
 	if err := Scan(within(t, 20e9), cfg, name, func(Record) error { return stop }); !errors.Is(err, stop) {
 		t.Errorf("the error of the function came out as %v", err)
+	}
+}
+
+// A scan since a moment begins with the first record that was written then, and finds nothing after the newest.
+func TestScanSince(t *testing.T) {
+	cfg, _ := cluster(t)
+	name := topic(t, cfg, 1)
+	p := producer(t, cfg)
+	var at []time.Time
+	for i := range 3 {
+		if err := p.Publish(within(t, 20e9), name, numbered(i*10, i*10+10, 1)...); err != nil {
+			t.Fatal(err)
+		}
+		first := true
+		if err := Scan(within(t, 20e9), cfg, name, func(r Record) error {
+			if r.Offset == int64(i*10) && first {
+				at, first = append(at, r.Time), false
+			}
+			return nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+		for newest := at[i]; !time.Now().After(newest.Add(20 * time.Millisecond)); {
+			runtime.Gosched() // the next ones are of another millisecond
+		}
+	}
+	for i, since := range append(at, time.Now().Add(time.Hour)) {
+		n, least := 0, int64(math.MaxInt64)
+		if err := ScanSince(within(t, 20e9), cfg, name, since, func(r Record) error {
+			n, least = n+1, min(least, r.Offset)
+			return nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+		if want := 30 - 10*i; n != want || n > 0 && least != int64(10*i) {
+			t.Errorf("since %s: %d records from offset %d on, want %d", since, n, least, want)
+		}
 	}
 }
 
