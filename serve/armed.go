@@ -11,9 +11,8 @@ import (
 
 // armed is the arm of one request.
 type armed struct {
-	arm     *arms.Arm // nil: schema.DefaultArm
-	state   armState
-	preview bool // somebody looks at it: it is not logged
+	arm   *arms.Arm // nil: schema.DefaultArm
+	state armState
 }
 
 // name of the arm, as answers and impressions have it.
@@ -46,7 +45,6 @@ func (s *Server) armOf(user, forced string) (*armed, error) {
 		if a.arm, err = s.arms.book.Named(forced); err != nil {
 			return nil, problem(http.StatusUnprocessableEntity, "query.arm: "+err.Error())
 		}
-		a.preview = true
 	}
 	if a.arm != nil {
 		a.state = s.arms.state(a.arm)
@@ -76,7 +74,7 @@ func (s *Server) userQuery(p ListParams, user, forced string) (query, error) {
 	if err != nil {
 		return query{}, err
 	}
-	q.arm = a
+	q.arm, q.unlogged = a, q.unlogged || forced != ""
 	if s.arms != nil && len(s.arms.book.Shadows) > 0 {
 		q.again = func(arm *rules.Spec) (query, error) { return s.shadowQuery(asked, arm, user) }
 	}

@@ -12,7 +12,8 @@ import (
 	"github.com/softrec/softrec/trainer/eval"
 )
 
-// Share is a rate with its 95 % interval after Wilson.
+// Share is a rate with its 95 % interval after Wilson, which takes trials as independent: where users have many answers each, the
+// interval is too narrow, and `softrec eval arms` gives the one that takes users as units.
 type Share struct {
 	Rate float64 `json:"rate"`
 	Low  float64 `json:"low"`
@@ -27,6 +28,7 @@ func shareOf(hits, n int64) Share {
 
 // AttributionReport is the answer to GET /v1/attribution.
 type AttributionReport struct {
+	Enabled    bool           `json:"enabled" doc:"answers are logged and joined with interactions (attribution.enabled)"`
 	Experiment []ArmInfo      `json:"experiment" doc:"the arms of this server; empty where none are configured"`
 	Arms       []ArmReport    `json:"arms" doc:"by arm and model version, the newest version of an arm first"`
 	Sources    []SourceReport `json:"sources" doc:"by arm, model version and source"`
@@ -46,9 +48,9 @@ type ArmInfo struct {
 // ArmReport is what became of one arm's answers with one model version.
 type ArmReport struct {
 	schema.ArmTotals
-	CTR        Share   `json:"ctr" doc:"answers with at least one click"`
+	CTR        Share   `json:"ctr" doc:"answers with at least one click; the interval takes answers as independent: it is too narrow where users have many"`
 	Conversion Share   `json:"conversion" doc:"answers with at least one conversion"`
-	HR10       Share   `json:"hr10" doc:"scored lists whose first ten items held the user's next interaction"`
+	HR10       Share   `json:"hr10" doc:"scored lists whose first ten items held the user's next interaction; users saw the list of their arm and never a shadow's, so a shadow's figure is too low beside it"`
 	NDCG10     float64 `json:"ndcg10"`
 }
 
@@ -67,7 +69,7 @@ func (s *Server) registerAttribution(api huma.API) {
 }
 
 func (s *Server) getAttribution(ctx context.Context, _ *struct{}) (*attributionOutput, error) {
-	out := &attributionOutput{Body: AttributionReport{Experiment: s.armInfos(), Arms: []ArmReport{}, Sources: []SourceReport{}}}
+	out := &attributionOutput{Body: AttributionReport{Enabled: s.deps.Attributions != nil, Experiment: s.armInfos(), Arms: []ArmReport{}, Sources: []SourceReport{}}}
 	if s.deps.Attributions == nil {
 		return out, nil
 	}

@@ -30,7 +30,10 @@ type batchRequest struct {
 	User string `json:"user"`
 }
 
-type batchInput struct{ RawBody []byte }
+type batchInput struct {
+	Logging
+	RawBody []byte
+}
 
 type batchOutput struct{ Body BatchResult }
 
@@ -82,6 +85,9 @@ func (s *Server) postBatch(ctx context.Context, in *batchInput) (*batchOutput, e
 	}
 	for _, r := range body.Requests {
 		lists = append(lists, s.ask(r.User, r.rulesBody))
+	}
+	for i := range lists {
+		lists[i].q = lists[i].q.logging(in.Logging)
 	}
 	out := &batchOutput{Body: BatchResult{Results: s.answerAll(ctx, lists)}}
 	out.Body.TookMS = float64(time.Since(start).Microseconds()) / 1000

@@ -18,7 +18,7 @@ type vectors interface {
 // listQuery makes a query of parameters for the list named by its parts.
 func (s *Server) listQuery(p ListParams, of ...string) (query, error) {
 	if p.Rules.spec == nil && s.rules.fallback == nil {
-		return p.query(s.cfg.DefaultItems).about(of), nil
+		return p.query(s.cfg.DefaultItems).about(of).logging(p.Logging), nil
 	}
 	var spec rules.Spec
 	if p.Rules.spec != nil {
@@ -32,7 +32,8 @@ func (s *Server) listQuery(p ListParams, of ...string) (query, error) {
 	for id := range plain.exclude {
 		spec.Exclude = append(spec.Exclude, id)
 	}
-	return s.ruledQuery(spec, "query", of...)
+	q, err := s.ruledQuery(spec, "query", of...)
+	return q.logging(p.Logging), err
 }
 
 // ruledQuery makes a query of a spec that came from the query or from a body, for the list named by its parts.
@@ -64,6 +65,12 @@ func (s *Server) ruledQuery(spec rules.Spec, from string, of ...string) (query, 
 		}
 	}
 	return q, nil
+}
+
+// logging is q as the request wants it logged.
+func (q query) logging(want Logging) query {
+	q.unlogged = want.Log == "false"
+	return q
 }
 
 // about says which list q is for, by the parts of its name.

@@ -169,7 +169,7 @@ func (p popularOnly) Rank(req ranker.Request) []ranker.Scored {
 	return p.Popular(req.Now, req.N, allow)
 }
 
-// followArms keeps the arms' models up to date until ctx is done.
+// followArms tries again to read models of arms until ctx is done. Arms of the live model follow its swaps by themselves.
 func (s *Server) followArms(ctx context.Context) {
 	if s.arms == nil {
 		return

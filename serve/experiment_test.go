@@ -276,6 +276,63 @@ func TestImpressions_boundsAndFaults(t *testing.T) {
 	}
 }
 
+// Looks and polls, lists of Gorse among them, are no impressions; the same questions without log=false are.
+func TestImpressions_looksAreNone(t *testing.T) {
+	st, sink := withArms(t, `{"arms":[{"name":"ruled","share":1,"rules":{"categories":["even"]}}],"shadows":[{"name":"pop","share":1,"ranking":"popular"}]}`)
+	st.model("v1", names(20)...)
+	ask := func(param string) {
+		t.Helper()
+		for _, path := range []string{"/v1/recommend/u?n=3&", "/v1/recommend/u?n=3&mmr_lambda=0.5&", "/v1/similar/i001?", "/v1/popular?", "/v1/popular?mmr_lambda=0.5&"} {
+			if r := st.do("GET", path+param, ""); r.Code != 200 {
+				t.Fatalf("%s%s: %d %s", path, param, r.Code, r.Body)
+			}
+		}
+		for path, body := range map[string]string{"/v1/recommend/u": `{"n":3}`, "/v1/session/recommend": `{"items":["i001"]}`, "/v1/recommend:batch": `{"users":["u","v"]}`} {
+			if r := st.do("POST", path+"?"+param, body); r.Code != 200 {
+				t.Fatalf("%s?%s: %d %s", path, param, r.Code, r.Body)
+			}
+		}
+	}
+	ask("log=false")
+	if r := st.do("GET", "/api/recommend/u?n=3", ""); r.Code != 200 {
+		t.Fatalf("%d %s", r.Code, r.Body)
+	}
+	if r := st.do("GET", "/v1/recommend/u?log=perhaps", ""); r.Code != 422 {
+		t.Errorf("log=perhaps: %d", r.Code)
+	}
+	ask("log=true")
+	count := func() (shown, shadows int) {
+		for _, im := range sink.seen() {
+			if im.Shadow {
+				shadows++
+			} else {
+				shown++
+			}
+		}
+		return shown, shadows
+	}
+	eventually(t, "those that were to be logged are", func() bool { shown, shadows := count(); return shown >= 9 && shadows >= 5 })
+	if shown, shadows := count(); shown != 9 || shadows != 5 {
+		t.Errorf("%d answers and %d shadows are logged", shown, shadows)
+	}
+}
+
+// An arm that derives its model from the live one changes with it, and not only when the arms are looked at again.
+func TestArms_followTheLiveModel(t *testing.T) {
+	st, _ := withArms(t, `{"arms":[{"name":"popular","share":1,"ranking":"popular"}]}`)
+	st.model("v1", names(20)...)
+	if a := st.recommend("/v1/recommend/u"); a.ModelVersion != "v1+popular" {
+		t.Fatalf("%+v", a)
+	}
+	st.models.publish("v2", &fakeRanker{Salt: "v2", Vocab: names(20)})
+	if err := st.s.models.poll(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if a := st.recommend("/v1/recommend/u"); a.ModelVersion != "v2+popular" {
+		t.Errorf("after the swap %s answers", a.ModelVersion)
+	}
+}
+
 // Without arms an answer is what it was.
 func TestArms_noneConfigured(t *testing.T) {
 	st := newStack(t).stock(5)

@@ -140,6 +140,7 @@ func (s *Server) gorseRecommend(ctx context.Context, in GorseList, category stri
 	if err != nil {
 		return nil, err
 	}
+	q.unlogged = true // its answers have no id, so no click could name one
 	answer, err := s.recommendUser(ctx, in.User, q)
 	if err != nil {
 		return nil, err

@@ -16,13 +16,13 @@ import (
 // ImpressionConfig says how many answers are logged.
 type ImpressionConfig struct {
 	Share float64 `koanf:"share" help:"share of the answers that are logged to the impressions topic, 0 for none (default 1)"`
-	Rate  float64 `koanf:"rate" help:"answers logged a second at most; more are counted and left out (default 200)"`
+	Rate  float64 `koanf:"rate" help:"answers logged a second at most; more are counted and left out; attribution.max_open says for how many of all servers together there is room (default 80)"`
 	Queue int     `koanf:"queue" help:"impressions that may wait for Kafka; more are counted and left out (default 4096)"`
 }
 
 // DefaultImpressionConfig returns the defaults that the help texts name.
 func DefaultImpressionConfig() ImpressionConfig {
-	return ImpressionConfig{Share: 1, Rate: 200, Queue: 4096}
+	return ImpressionConfig{Share: 1, Rate: 80, Queue: 4096}
 }
 
 // Validate reports every fault at once, each naming its field and value.
@@ -155,7 +155,7 @@ func (l *impressionLog) write(ctx context.Context, batch []schema.Impression) {
 
 // noteImpression logs an answer and says whether it did. The items are shared with the cache: nobody changes them.
 func (s *Server) noteImpression(id string, live *Live, q query, items []schema.AnswerItem) bool {
-	if q.arm != nil && q.arm.preview || q.list == "" || !s.impressions.wants() {
+	if q.unlogged || q.list == "" || !s.impressions.wants() {
 		return false
 	}
 	return s.impressions.put(impressionOf(id, q.arm.name(), live, q, items, s.deps.Now(), false))

@@ -39,6 +39,7 @@ type models struct {
 	now       func() time.Time
 	texts     Texts // nil without a language model
 	log       *slog.Logger
+	swapped   func(context.Context) // nil, or what follows the live model
 
 	live     atomic.Pointer[Live]
 	cold     atomic.Bool // the registry said at least once that there is no model yet
@@ -97,12 +98,20 @@ func (m *models) poll(ctx context.Context) error {
 		return fmt.Errorf("load model %q, keeping %q: %w", version, kept, err)
 	}
 	old := m.live.Swap(next)
+	m.tell(ctx)
 	m.bad = ""
 	m.fault.Store(nil)
 	m.swaps.Add(1)
 	m.log.Info("model is live", "version", version, "before", old.version(), "round", next.Manifest.Round, "learner", next.Manifest.Learner)
 	m.mindText(next)
 	return nil
+}
+
+// tell brings what follows the live model up to date.
+func (m *models) tell(ctx context.Context) {
+	if m.swapped != nil {
+		m.swapped(ctx)
+	}
 }
 
 // mindText warns of a model whose mixture counts on a language model that this server does not have: its answers go
@@ -128,6 +137,7 @@ func (m *models) fallBack(ctx context.Context, unreadable string) {
 		}
 		if older, err := m.load(ctx, version); err == nil {
 			m.live.Store(older)
+			m.tell(ctx)
 			m.log.Warn("an older model answers", "version", version, "instead_of", unreadable)
 			return
 		}

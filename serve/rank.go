@@ -26,6 +26,8 @@ type query struct {
 	untagged   bool         // nobody reads the answer's ETag
 	span       tracing.Span // of the request, the zero one mostly
 
+	unlogged bool // somebody looks or polls, or could not name the answer in a click: it is no impression
+
 	list  schema.List                          // what the answer is about
 	user  string                               // whose list it is, empty for nobody's
 	arm   *armed                               // of the user; nil where no arms are configured

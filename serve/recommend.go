@@ -21,8 +21,14 @@ type ListParams struct {
 	Exclude  []string `query:"exclude,explode" doc:"item ids to leave out, separated by commas or repeated"`
 	Explain  bool     `query:"explain" doc:"add the parts of every score, and in words what made it"`
 	Rules    RuleParams
+	Logging
 
 	IfNoneMatch string `header:"If-None-Match" doc:"the ETag of an answer the client has: 304 while the list is the same"`
+}
+
+// Logging says whether an answer is an impression. It is exported because huma passes over embedded structs that are not.
+type Logging struct {
+	Log string `query:"log" enum:"true,false" doc:"false for a look or a poll: the answer is not logged as an impression (default true)"`
 }
 
 type recommendInput struct {
@@ -32,7 +38,8 @@ type recommendInput struct {
 }
 
 type recommendBodyInput struct {
-	User    string `path:"user" doc:"user id"`
+	User string `path:"user" doc:"user id"`
+	Logging
 	RawBody []byte
 }
 
@@ -43,7 +50,10 @@ type similarInput struct {
 
 type popularInput struct{ ListParams }
 
-type sessionInput struct{ RawBody []byte }
+type sessionInput struct {
+	Logging
+	RawBody []byte
+}
 
 type answerOutput struct {
 	Status       int
@@ -133,7 +143,7 @@ func (s *Server) postRecommend(ctx context.Context, in *recommendBodyInput) (*an
 	if err != nil {
 		return nil, err
 	}
-	return s.recommendUser(ctx, in.User, q)
+	return s.recommendUser(ctx, in.User, q.logging(in.Logging))
 }
 
 // recommendUser answers for a user's window as it is now.
@@ -231,6 +241,7 @@ func (s *Server) postSession(ctx context.Context, in *sessionInput) (*answerOutp
 		return nil, err
 	}
 	live, now := s.models.live.Load(), s.deps.Now()
+	q = q.logging(in.Logging)
 	q.span = s.tracer.Current(ctx)
 	_, err = s.gateway.read(ctx, "")
 	history := session(items, now)

@@ -83,6 +83,9 @@ func New(cfg Config, deps Deps) (*Server, error) {
 	if s.arms, err = newExperiment(cfg.Arms, s.rules); err != nil {
 		return nil, err
 	}
+	if s.arms != nil {
+		s.models.swapped = func(ctx context.Context) { s.arms.refresh(ctx, s.models) } // arms that derive their model from the live one
+	}
 	s.impressions, s.shadows = newImpressionLog(deps.Impressions, cfg), newShadows(s)
 	s.intake = &intake{}
 	s.tracer, s.effects = tracing.New(deps.Traces, "serve"), newEffects()

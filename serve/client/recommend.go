@@ -18,7 +18,7 @@ type Want struct {
 	Exclude    []string   // ids to leave out
 	FilterSeen bool       // leave out what is in the user's window; not for Similar and Popular
 	Explain    bool       // with the parts of every score
-	More       url.Values // any other parameter of the API, by its name there
+	More       url.Values // any other parameter of the API, by its name there: log=false for a look or a poll that is no impression
 }
 
 func (w Want) values(seen bool) url.Values {

@@ -141,6 +141,14 @@ func clickAsNewUser(b *tab, f *fake) {
 			b.t.Errorf("posted %+v, want a view of %s by %s with ids and time", got, before[clicks-1], user)
 		}
 	}
+	// Looks and polls are no impressions: the first list is one, and the list after each click.
+	f.mu.Lock()
+	for who, n := range f.logged {
+		if who != user || n != 3 {
+			b.t.Errorf("%d lists of %s are logged, want 3 of %s alone", n, who, user)
+		}
+	}
+	f.mu.Unlock()
 	// The click comes back on the stream as well. That echo, which the next figures follow, must not wipe the marks away.
 	for range 2 {
 		b.until(fmt.Sprintf(`document.querySelector("#stream-totals").textContent !== %q`, eval[string](b, `document.querySelector("#stream-totals").textContent`)))

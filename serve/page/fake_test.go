@@ -44,7 +44,8 @@ type fake struct {
 	log      []entry // what happened, oldest first
 	offset   int64
 	streams  int
-	cut      chan struct{} // closed to end every open stream
+	logged   map[string]int // answers that were impressions, by user
+	cut      chan struct{}  // closed to end every open stream
 
 	letters  []schema.DeadLetter
 	replayed []int64 // offsets of letters
@@ -55,7 +56,7 @@ type fake struct {
 }
 
 func newFake(blank bool) *fake {
-	f := &fake{mux: http.NewServeMux(), blank: blank, windows: map[string][]entry{}, cut: make(chan struct{}),
+	f := &fake{mux: http.NewServeMux(), blank: blank, windows: map[string][]entry{}, logged: map[string]int{}, cut: make(chan struct{}),
 		letters: cannedLetters(), history: []string{version(6), version(5), version(4), version(2), version(1)}}
 	f.mux.Handle("/", page.Handler())
 	f.mux.HandleFunc("GET /v1/live", f.live)
@@ -238,6 +239,9 @@ func (f *fake) recommend(w http.ResponseWriter, r *http.Request) {
 	defer f.mu.Unlock()
 	user := r.PathValue("user")
 	win := f.windows[user]
+	if r.URL.Query().Get("log") != "false" {
+		f.logged[user]++
+	}
 	answer := schema.Answer{RecommendationID: fmt.Sprintf("0191-%s-%d", user, len(win)), ModelVersion: version(6), WindowOffset: int64(len(win)), TookMS: 1.2}
 	if f.blank {
 		answer.ModelVersion = ""

@@ -70,18 +70,21 @@ export function searchItems(query, limit = 20) {
   return call(`v1/items?${q}`);
 }
 
-/** recommend: the list for a user, with the parts of every score. */
-export function recommend(user, { n = 10, filterSeen = false } = {}) {
-  const q = new URLSearchParams({ n, explain: true, filter_seen: filterSeen });
+/** recommend: the list for a user, with the parts of every score. log: somebody acts as that user, so it is an impression and no look. */
+export function recommend(user, { n = 10, filterSeen = false, log = false } = {}) {
+  const q = new URLSearchParams({ n, explain: true, filter_seen: filterSeen, log });
   return call(`v1/recommend/${part(user)}?${q}`);
 }
 
-/** recommendAfter asks again until the answer stems from a later window than before, or limit ms have passed; then null. */
+/**
+ * recommendAfter asks again until the answer stems from a later window than before, or limit ms have passed; then null. The polls are
+ * no impressions; the list that is then shown is.
+ */
 export async function recommendAfter(user, before, options, limit = 2000, pause = 12) {
   const end = performance.now() + limit;
   for (;;) {
-    const answer = await recommend(user, options);
-    if (answer.window_offset > before) return answer;
+    const answer = await recommend(user, { ...options, log: false });
+    if (answer.window_offset > before) return recommend(user, { ...options, log: true });
     if (performance.now() > end) return null;
     await new Promise((done) => setTimeout(done, pause));
   }

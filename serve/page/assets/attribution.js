@@ -32,6 +32,7 @@ function render(report) {
   const arms = report.arms ?? [];
   const sources = report.sources ?? [];
   show($("attribution-empty"), arms.length === 0);
+  if (report.enabled === false) setText($("attribution-empty"), "Answers are not logged: attribution.enabled is false, the default.");
   show($("attribution-body"), arms.length > 0);
   $("attribution-arms").replaceChildren(...arms.map((a) => armRow(a, report.experiment ?? [])));
   $("attribution-sources").replaceChildren(...sources.map(sourceRow));
@@ -70,7 +71,7 @@ function share(s) {
 function note(experiment) {
   const parts = experiment.filter((e) => !e.shadow).map((e) => `${e.name} ${percent(e.share, 0)}`);
   const fallen = experiment.filter((e) => e.degraded).map((e) => e.degraded);
-  const text = ["Intervals are of 95 % (Wilson)"];
+  const text = ["Intervals are of 95 % (Wilson) and take answers as independent: too narrow where users have many"];
   if (parts.length > 0) text.push(`users by arm: ${parts.join(", ")}`);
   return [text.join("; "), ...fallen].join(". ");
 }

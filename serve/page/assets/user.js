@@ -15,36 +15,39 @@ const TIMES = 200; // click times kept for the median
 export function createUser() {
   let user = "";
   let answer = null;
+  let logged = false; // the answer is an impression: a click on it can be credited
   let clicks = Promise.resolve(); // clicks run one after the other
   let refreshing = false;
   let recent = [];
   const times = [];
   const options = () => ({ filterSeen: $("user-unseen").checked });
 
-  async function choose(id) {
+  // choose shows a user. Whoever plays a new one acts as that user from the first list on; all others are looked at.
+  async function choose(id, log = false) {
     user = id;
     answer = null;
     fillSelect();
     say("", "");
-    await refresh();
+    await refresh(false, log);
   }
 
   // load brings window and list of the present user on the page; an answer for a user left in the meantime is dropped.
-  async function load(mark) {
+  async function load(mark, log) {
     const id = user;
-    const [w, a] = await Promise.all([userWindow(id), recommend(id, options())]);
+    const [w, a] = await Promise.all([userWindow(id), recommend(id, { ...options(), log })]);
     if (id !== user) return;
     showWindow(w);
     if (mark && same(a, answer)) return; // the echo of a click here: what it changed stays marked
     const moved = mark && answer ? changes(a.items ?? [], answer.items ?? []) : null;
     answer = a;
+    logged = log;
     showAnswer(a, moved, pick);
   }
 
-  async function refresh(mark = false) {
+  async function refresh(mark = false, log = false) {
     if (!user) return;
     try {
-      await load(mark);
+      await load(mark, log);
     } catch (e) {
       say("", `Not answered: ${e.message}`, true);
     }
@@ -57,7 +60,7 @@ export function createUser() {
   }
 
   async function click(item, started) {
-    const id = user || (await choose(newName()), user);
+    const id = user || (await choose(newName(), true), user);
     const before = answer?.window_offset ?? 0;
     const sent = await sendEvent({ user_id: id, item_id: item, type: $("user-type").value, recommendation_id: fromList(item) });
     if (sent.rejected?.length > 0) throw new Error(sent.rejected[0].reason ?? sent.rejected[0].message ?? "the event was rejected");
@@ -70,6 +73,7 @@ export function createUser() {
     }
     const moved = changes(next.items ?? [], answer?.items ?? []);
     answer = next;
+    logged = true;
     showAnswer(next, moved, pick);
     times.push(took);
     if (times.length > TIMES) times.shift();
@@ -77,8 +81,8 @@ export function createUser() {
     showWindow(await userWindow(id));
   }
 
-  /** fromList is the id of the answer that showed the item, so that the click can be credited to it. */
-  const fromList = (item) => (answer?.items?.some((it) => it.id === item) ? answer.recommendation_id : undefined);
+  /** fromList is the id of the logged answer that showed the item, so that the click can be credited to it. */
+  const fromList = (item) => (logged && answer?.items?.some((it) => it.id === item) ? answer.recommendation_id : undefined);
 
   function fillSelect() {
     const select = $("user-select");
@@ -126,7 +130,7 @@ export function createUser() {
     $("ask-user").value = "";
     clicks = clicks.then(() => choose(id));
   });
-  $("user-new").addEventListener("click", () => choose(newName()));
+  $("user-new").addEventListener("click", () => choose(newName(), true));
   $("user-unseen").addEventListener("change", () => refresh());
   show($("user-result"), false);
 
