@@ -139,7 +139,7 @@ func (a *App) checkPair() error {
 // checkTopics refuses impressions on a topic that holds something else: every record would be set aside.
 func (a *App) checkTopics() error {
 	cfg := a.cfg.Ingest
-	if t := a.cfg.Attribution.Topic; t == cfg.Topic || t == cfg.ItemsTopic || t == cfg.DeadLetterTopic || t == schema.TopicRounds {
+	if t := a.cfg.Attribution.Topic; a.cfg.Attribution.Enabled && (t == cfg.Topic || t == cfg.ItemsTopic || t == cfg.DeadLetterTopic || t == schema.TopicRounds) {
 		return fmt.Errorf("attribution.topic %q: want a topic that has no other use", t)
 	}
 	return nil

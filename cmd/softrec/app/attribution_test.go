@@ -1,7 +1,9 @@
 package app
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -10,6 +12,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"github.com/softrec/softrec/schema"
 	"github.com/softrec/softrec/serve"
@@ -35,7 +39,7 @@ func TestApp_clicksAreAttributedToArms(t *testing.T) {
 	if err := os.WriteFile(arms, []byte(`{"salt":"e2e","arms":[{"name":"a","share":0.5},{"name":"counts","share":0.5,"ranking":"counts"}],"shadows":[{"name":"pop","share":1,"ranking":"popular"}]}`), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	cfg := settings(t, map[string]string{"serve.arms": arms, "data_dir": t.TempDir()})
+	cfg := settings(t, map[string]string{"serve.arms": arms, "attribution.enabled": "true", "data_dir": t.TempDir()})
 	url, stop := address(t, cfg)
 	c, err := client.New(url)
 	if err != nil {
@@ -141,8 +145,55 @@ func TestApp_clicksAreAttributedToArms(t *testing.T) {
 }
 
 func TestOpen_impressionsNeedATopicOfTheirOwn(t *testing.T) {
-	_, err := Open(t.Context(), settings(t, map[string]string{"attribution.topic": schema.TopicItems}), slog.New(slog.DiscardHandler), "test", AllRoles()...)
+	_, err := Open(t.Context(), settings(t, map[string]string{"attribution.enabled": "true", "attribution.topic": schema.TopicItems}), slog.New(slog.DiscardHandler), "test", AllRoles()...)
 	if err == nil || !strings.Contains(err.Error(), `attribution.topic "softrec.items"`) {
 		t.Errorf("got %v", err)
+	}
+}
+
+// By default there is no topic of impressions, nobody reads or writes it, and arms still split the users.
+func TestApp_attributionIsOffByDefault(t *testing.T) {
+	arms := filepath.Join(t.TempDir(), "arms.json")
+	if err := os.WriteFile(arms, []byte(`{"salt":"e2e","arms":[{"name":"a","share":1}],"shadows":[{"name":"pop","share":1,"ranking":"popular"}]}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	a, err := Open(t.Context(), settings(t, map[string]string{"serve.arms": arms, "attribution.topic": schema.TopicItems}), slog.New(slog.DiscardHandler), "test", AllRoles()...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- a.Run(ctx) }()
+	defer func() {
+		stop()
+		if err := errors.Join(<-ended, a.Close()); err != nil {
+			t.Error(err)
+		}
+	}()
+	url, err := a.URL()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := client.New(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.PutItem(t.Context(), schema.Item{ID: "mug", Title: "Mug"}); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, func() error {
+		got, err := c.Recommend(t.Context(), "u", client.Want{N: 1})
+		if err == nil && (got.Arm != "a" || len(got.Items) != 1) {
+			err = fmt.Errorf("%+v", got)
+		}
+		return err
+	})
+	if r, err := report(t, url); err != nil || r.Enabled || len(r.Experiment) == 0 {
+		t.Errorf("%+v %v", r, err)
+	}
+	for _, name := range []string{"softrec_serve_impressions_total", "softrec_serve_shadow_lists_total", "softrec_attribution_records_total"} {
+		if n, err := testutil.GatherAndCount(a.metrics, name); err != nil || n != 0 {
+			t.Errorf("%d rows of %s, %v", n, name, err)
+		}
 	}
 }

@@ -163,7 +163,7 @@ func (a *App) joiners(open func(topic, group string, s *fencedStore) (*broker.Gr
 	if !joining.Enabled {
 		return nil, nil
 	}
-	joins, err := attribution.New(a.rdb, a.cfg.Redis.Keys(), joining, attribution.WithRegisterer(a.metrics))
+	joins, err := attribution.New(a.rdb, a.cfg.Redis.Keys(), joining, attribution.WithRegisterer(a.metrics), attribution.WithReplicas(a.cfg.Redis.Replicas()))
 	if err != nil {
 		return nil, err
 	}

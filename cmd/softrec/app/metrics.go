@@ -70,6 +70,7 @@ func (r *registry) MustRegister(cs ...prometheus.Collector) {
 func Metrics(ctx context.Context) ([]Metric, error) {
 	loaded, err := config.Load(config.Sources{Preset: map[string]string{
 		"serve.listen": "127.0.0.1:0", "serve.admin_listen": "127.0.0.1:0", "trainer.learner": "counts",
+		"attribution.enabled": "true", // it is off by default, and has figures of its own
 	}})
 	if err != nil {
 		return nil, err

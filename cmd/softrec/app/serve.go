@@ -43,15 +43,16 @@ func (a *App) addServe() error {
 		return err
 	}
 	sink := sink{pub: a.producer, events: a.cfg.Ingest.Topic, items: a.cfg.Ingest.ItemsTopic}
-	joins, err := attribution.New(rdb, keys, a.cfg.Attribution)
-	if err != nil {
-		return err
-	}
 	deps := serve.Deps{
-		Impressions: impressionSink{a.producer, a.cfg.Attribution.Topic}, Attributions: joins,
 		Redis: rdb, Keys: keys, Windows: windows, Catalogue: catalog.NewView(items), Items: items,
 		Registry: a.stage.registry(snapshot.NewRegistry(rdb, keys)), Snapshots: models, Decode: a.stage.decoder(), Events: sink, Changes: itemSink{sink}, Deletions: receipts,
 		Clock: a.stage.Now, Effective: a.loaded.Effective(), Version: a.version, Logger: a.log, Registerer: a.metrics, Gatherer: a.metrics,
+	}
+	if a.cfg.Attribution.Enabled {
+		if deps.Attributions, err = attribution.New(rdb, keys, a.cfg.Attribution); err != nil {
+			return err
+		}
+		deps.Impressions = impressionSink{a.producer, a.cfg.Attribution.Topic}
 	}
 	deps.Letters, deps.Traces = ingest.NewLetters(a.kafka, a.cfg.Ingest, a.producer, a.cfg.Attribution.Topic), a.traces.Provider()
 	if a.language != nil {

@@ -28,8 +28,10 @@ func (a *App) runTopics(ctx context.Context) error {
 func (a *App) makeTopics(ctx context.Context) error {
 	reason, said := a.sayWaiting(ctx)
 	defer said()
-	specs := append(a.cfg.Ingest.Topics(), broker.TopicSpec{Name: schema.TopicRounds, Partitions: 1, Compacted: true},
-		broker.TopicSpec{Name: a.cfg.Attribution.Topic, Partitions: a.cfg.Ingest.Partitions, Retention: a.cfg.Attribution.Retention})
+	specs := append(a.cfg.Ingest.Topics(), broker.TopicSpec{Name: schema.TopicRounds, Partitions: 1, Compacted: true})
+	if at := a.cfg.Attribution; at.Enabled {
+		specs = append(specs, broker.TopicSpec{Name: at.Topic, Partitions: a.cfg.Ingest.Partitions, Retention: at.Retention})
+	}
 	if err := broker.AwaitTopics(ctx, a.kafka, reason, specs...); err != nil {
 		return err
 	}

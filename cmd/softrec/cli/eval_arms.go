@@ -8,6 +8,7 @@ import (
 	"os"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -18,7 +19,11 @@ import (
 )
 
 // armsFlags are the flags of eval arms that are no settings.
-type armsFlags struct{ impressions, interactions, reward, json string }
+type armsFlags struct {
+	impressions, interactions, reward, json string
+	since                                   time.Duration
+	most                                    int
+}
 
 // Rewards of eval arms.
 const (
@@ -27,14 +32,14 @@ const (
 )
 
 func newEvalArms(env Env) (*cobra.Command, error) {
-	flags := armsFlags{reward: rewardClick}
+	flags := armsFlags{reward: rewardClick, since: 24 * time.Hour, most: 500_000}
 	cmd := &cobra.Command{
 		Use:   "arms",
 		Short: "Compare the arms of an experiment from logged impressions, shadows among them",
 		Long: "Joins impressions with the interactions that followed them and says what each arm's lists brought, and what those of shadow arms would have\n" +
 			"brought: by inverse propensities (IPS) and self-normalised (SNIPS), with intervals, effective sample size and what was left out. Answers that\n" +
 			"did not explore carry no propensities and cannot tell; where support is missing the estimate is refused or warned of.\n\n" +
-			"Reads files of JSON lines, or, without them, what stands on the two topics now.",
+			"Reads files of JSON lines, or, without them, what was written to the two topics of late. Of more answers than memory is given for a sample is taken.",
 		Example: "  softrec eval arms --impressions impressions.jsonl.zst --interactions events.jsonl.zst\n" +
 			"  softrec eval arms --kafka-brokers kafka:9092 --reward conversion --json arms.json",
 		Args: cobra.NoArgs,
@@ -64,6 +69,8 @@ func newEvalArms(env Env) (*cobra.Command, error) {
 	fs.StringVar(&flags.impressions, "impressions", "", "file with one JSON impression a line, plain, .gz or .zst; empty reads the topic")
 	fs.StringVar(&flags.interactions, "interactions", "", "file with one JSON event a line, plain, .gz or .zst; empty reads the topic")
 	fs.StringVar(&flags.reward, "reward", flags.reward, "what counts: click or conversion, by the types of the section attribution")
+	fs.DurationVar(&flags.since, "since", flags.since, "how far back the topics are read, 0 for all that they hold")
+	fs.IntVar(&flags.most, "most", flags.most, "impressions of the topic to keep in memory, shadows included, about 1.5 KB each for ten items; of more a sample by answers")
 	fs.StringVar(&flags.json, "json", "", "file for the report as JSON")
 	return cmd, settings(cmd, "kafka", "ingest", "attribution")
 }
@@ -77,51 +84,65 @@ func compareArms(ctx context.Context, cfg config.Config, flags armsFlags) (arms.
 		return arms.Report{}, errors.New("name both --impressions and --interactions, or neither to read the topics")
 	case flags.impressions == "" && cfg.EmbeddedKafka():
 		return arms.Report{}, errors.New("where the topics are: name a broker with --kafka-brokers, or files with --impressions and --interactions")
+	case flags.since < 0:
+		return arms.Report{}, fmt.Errorf("--since %s: want at least 0s", flags.since)
+	case flags.most < 1:
+		return arms.Report{}, fmt.Errorf("--most %d: want at least 1", flags.most)
 	case flags.reward == rewardConversion:
 		rules.Types = cfg.Attribution.Conversions
 	}
-	read := topicsOf
-	if flags.impressions != "" {
-		read = func(context.Context, config.Config) ([]schema.Impression, []arms.Outcome, error) {
-			impressions, err := arms.ReadImpressions(flags.impressions)
-			if err != nil {
-				return nil, nil, err
-			}
-			outcomes, err := arms.ReadOutcomes(flags.interactions)
-			return impressions, outcomes, err
-		}
+	if flags.impressions == "" {
+		return compareTopics(ctx, cfg, rules, flags)
 	}
-	impressions, outcomes, err := read(ctx, cfg)
+	impressions, err := arms.ReadImpressions(flags.impressions)
+	if err != nil {
+		return arms.Report{}, err
+	}
+	outcomes, err := arms.ReadOutcomes(flags.interactions)
 	if err != nil {
 		return arms.Report{}, err
 	}
 	return arms.Compare(impressions, outcomes, rules)
 }
 
-// topicsOf reads both topics to their ends. Of the interactions only those that follow an answer are kept; what cannot be read is
-// passed over, as ingest does.
-func topicsOf(ctx context.Context, cfg config.Config) (impressions []schema.Impression, outcomes []arms.Outcome, err error) {
+// compareTopics reads both topics from a moment on to their ends. Of the interactions only those are kept that are a reward of an
+// answer kept; what cannot be read is passed over, as ingest does.
+func compareTopics(ctx context.Context, cfg config.Config, rules arms.Rules, flags armsFlags) (arms.Report, error) {
+	var since time.Time
+	if flags.since > 0 {
+		since = time.Now().Add(-flags.since)
+	}
+	sample, err := arms.NewSample(flags.most)
+	if err != nil {
+		return arms.Report{}, err
+	}
 	var mu sync.Mutex // partitions are read at the same time
-	err = broker.Scan(ctx, cfg.Kafka, cfg.Attribution.Topic, func(r broker.Record) error {
-		im, err := schema.DecodeImpression(r.Value)
-		if err == nil {
+	err = broker.ScanSince(ctx, cfg.Kafka, cfg.Attribution.Topic, since, func(r broker.Record) error {
+		if im, err := schema.DecodeImpression(r.Value); err == nil {
 			mu.Lock()
-			impressions = append(impressions, im)
+			sample.Add(im)
 			mu.Unlock()
 		}
 		return nil
 	})
 	if err != nil {
-		return nil, nil, err
+		return arms.Report{}, err
 	}
-	err = broker.Scan(ctx, cfg.Kafka, cfg.Ingest.Topic, func(r broker.Record) error {
+	var outcomes []arms.Outcome
+	err = broker.ScanSince(ctx, cfg.Kafka, cfg.Ingest.Topic, since, func(r broker.Record) error {
 		ev, err := schema.DecodeEvent(r.Value)
-		if err == nil && ev.RecommendationID != "" {
-			mu.Lock()
-			outcomes = append(outcomes, arms.Outcome{Event: ev, Time: r.Time})
-			mu.Unlock()
+		if err != nil || !slices.Contains(rules.Types, ev.Type) || !sample.Has(ev.RecommendationID) {
+			return nil
 		}
+		mu.Lock()
+		outcomes = append(outcomes, arms.Outcome{Event: ev, Time: r.Time})
+		mu.Unlock()
 		return nil
 	})
-	return impressions, outcomes, err
+	if err != nil {
+		return arms.Report{}, err
+	}
+	report, err := arms.Compare(sample.Impressions(), outcomes, rules)
+	report.Sampled = sample.Share()
+	return report, err
 }

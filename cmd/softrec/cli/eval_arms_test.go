@@ -12,6 +12,8 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/softrec/softrec/cmd/softrec/evaluation/arms"
+	"github.com/softrec/softrec/ingest/broker"
+	"github.com/softrec/softrec/ingest/embedded"
 	"github.com/softrec/softrec/schema"
 )
 
@@ -70,9 +72,68 @@ func TestEvalArms_files(t *testing.T) {
 		"name both --impressions and --interactions": {"--impressions", files["i.jsonl"]},
 		`--reward "luck": want click or conversion`:  {"--reward", "luck"},
 		"name a broker with --kafka-brokers":         nil,
+		"--since -1s: want at least 0s":              {"--kafka-brokers", "127.0.0.1:1", "--since", "-1s"},
+		"--most 0: want at least 1":                  {"--kafka-brokers", "127.0.0.1:1", "--most", "0"},
 	} {
 		if _, err := softrec(t, nil, append([]string{"eval", "arms"}, args...)...); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v: got %v, want %s", args, err, want)
 		}
+	}
+}
+
+// From two topics: what is older than --since is not read, and of more answers than --most a sample is.
+func TestEvalArms_topics(t *testing.T) {
+	servers, err := embedded.Start(embedded.DefaultConfig())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer servers.Close()
+	cfg := broker.DefaultConfig()
+	cfg.Brokers = servers.Brokers()
+	if err := broker.EnsureTopics(t.Context(), cfg, broker.TopicSpec{Name: schema.TopicImpressions, Partitions: 2}, broker.TopicSpec{Name: schema.TopicInteractions, Partitions: 2}); err != nil {
+		t.Fatal(err)
+	}
+	p, err := broker.NewProducer(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	now := time.Now().UTC().Truncate(time.Millisecond)
+	var shown, events []broker.Record
+	for i := range 60 {
+		id, err := uuid.NewV7()
+		if err != nil {
+			t.Fatal(err)
+		}
+		user := fmt.Sprint("u", i)
+		im, err := json.Marshal(schema.Impression{RecommendationID: id.String(), UserID: user, List: schema.ListUser, Arm: "live", ModelVersion: "r1", At: now, Items: []schema.Shown{{ID: "a", Source: schema.SourceModel}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ev, err := json.Marshal(schema.Event{UserID: user, ItemID: "a", Type: "view", Timestamp: now, RecommendationID: id.String()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		shown = append(shown, broker.Record{Key: []byte(user), Value: im})
+		if i%2 == 0 {
+			events = append(events, broker.Record{Key: []byte(user), Value: ev})
+		}
+	}
+	for topic, recs := range map[string][]broker.Record{schema.TopicImpressions: append(shown, broker.Record{Value: []byte("poison")}), schema.TopicInteractions: append(events, broker.Record{Value: []byte("poison")})} {
+		if err := p.Publish(t.Context(), topic, recs...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ask := func(more ...string) (string, error) {
+		return softrec(t, nil, append([]string{"eval", "arms", "--kafka-brokers", strings.Join(servers.Brokers(), ",")}, more...)...)
+	}
+	if text, err := ask(); err != nil || !strings.Contains(text, "60 answers, 30 of them with a reward; 30 interactions read") || strings.Contains(text, "sample") {
+		t.Errorf("%v\n%s", err, text)
+	}
+	if text, err := ask("--most", "20"); err != nil || !strings.Contains(text, "A sample of") || strings.Contains(text, "60 answers") {
+		t.Errorf("%v\n%s", err, text)
+	}
+	if _, err := ask("--since", "1ns"); err == nil || !strings.Contains(err.Error(), "there are no impressions") {
+		t.Errorf("since now: %v", err)
 	}
 }

@@ -54,6 +54,7 @@ func Preset(headless bool) map[string]string {
 		// a quarter of a minute keep up with it.
 		"trainer.learn_limit": "12000", "trainer.replay_share": "0.5",
 		"trainer.soft.teacher_epochs": "2", "trainer.soft.epochs": "4",
+		"attribution.enabled": "true", // the page shows what became of the lists
 	}
 	if headless {
 		preset["serve.listen"], preset["serve.admin_listen"] = "127.0.0.1:0", "127.0.0.1:0"

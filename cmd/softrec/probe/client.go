@@ -3,6 +3,7 @@ package probe
 import (
 	"context"
 	"net/http"
+	"net/url"
 
 	"github.com/softrec/softrec/schema"
 	"github.com/softrec/softrec/serve/client"
@@ -17,9 +18,9 @@ func NewClient(base string, h *http.Client) (*Client, error) {
 	return &Client{api: c}, err
 }
 
-// Recommend asks for n items for user.
+// Recommend asks for n items for user. Nobody sees them: they are no impressions.
 func (c *Client) Recommend(ctx context.Context, user string, n int) (schema.Answer, error) {
-	return c.api.Recommend(ctx, user, client.Want{N: n})
+	return c.api.Recommend(ctx, user, client.Want{N: n, More: url.Values{"log": {"false"}}})
 }
 
 // Window asks for the window of user.

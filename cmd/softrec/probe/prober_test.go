@@ -51,6 +51,10 @@ func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.WriteString(w, `{"accepted":1,"duplicates":0,"rejected":[]}`)
 		return
 	}
+	if r.URL.Query().Get("log") != "false" {
+		http.Error(w, "a probe is no impression", http.StatusBadRequest)
+		return
+	}
 	user := strings.TrimPrefix(r.URL.Path, "/v1/recommend/")
 	answer := schema.Answer{RecommendationID: "r", ModelVersion: "r000001-abc", Items: []schema.AnswerItem{{ID: "x", Source: schema.SourceModel}}}
 	for _, at := range a.events[user] {

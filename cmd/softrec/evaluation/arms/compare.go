@@ -16,6 +16,7 @@ type Report struct {
 	Answers  int        `json:"answers"`  // that were logged
 	Outcomes int        `json:"outcomes"` // interactions read
 	Rewarded int        `json:"rewarded"` // answers with at least one reward
+	Sampled  float64    `json:"sampled"`  // share of the answers that were read: below 1 where there were more than memory was given for
 	Shown    []Shown    `json:"shown"`    // arms whose lists were seen
 	Shadows  []Estimate `json:"shadows"`  // arms whose lists were not
 }
@@ -25,7 +26,7 @@ type Shown struct {
 	Arm          string   `json:"arm"`
 	ModelVersion string   `json:"model_version"`
 	Answers      int64    `json:"answers"`
-	Rewarded     Interval `json:"rewarded"` // share of the answers with a reward, Wilson's interval
+	Rewarded     Interval `json:"rewarded"` // share of the answers with a reward, users as units
 	Places       int      `json:"places"`
 	PerPlace     Interval `json:"per_place"` // rewards per place, users as units
 }
@@ -74,9 +75,9 @@ func Compare(impressions []schema.Impression, outcomes []Outcome, r Rules) (Repo
 	users := slices.DeleteFunc(slices.Clone(impressions), func(im schema.Impression) bool { return im.List != schema.ListUser || im.UserID == "" })
 	all := join(users, outcomes, r)
 	if len(all) == 0 {
-		return Report{}, errors.New("there are no impressions of users' lists: was serve.impressions.share 0?")
+		return Report{}, errors.New("there are no impressions of users' lists: is attribution.enabled false, or serve.impressions.share 0?")
 	}
-	rep := Report{Answers: len(all), Outcomes: len(outcomes)}
+	rep := Report{Answers: len(all), Outcomes: len(outcomes), Sampled: 1}
 	for _, a := range all {
 		if len(a.rewards) > 0 {
 			rep.Rewarded++
@@ -98,8 +99,8 @@ func shown(all []*answer) []Shown {
 	for _, k := range slices.SortedFunc(maps.Keys(by), func(a, b key) int { return cmp.Or(cmp.Compare(a.arm, b.arm), cmp.Compare(b.model, a.model)) }) {
 		s := Shown{Arm: k.arm, ModelVersion: k.model, Answers: int64(len(by[k]))}
 		var users []string
-		var lists [][]eval.Place
-		rewarded := int64(0)
+		var lists, answers [][]eval.Place
+		rewarded := 0.0
 		for _, a := range by[k] {
 			var list []eval.Place
 			any := false
@@ -108,13 +109,19 @@ func shown(all []*answer) []Shown {
 				any = any || w > 0
 				list = append(list, eval.Place{Weight: 1, Reward: w})
 			}
+			got := eval.Place{Weight: 1}
 			if any {
+				got.Reward = 1
 				rewarded++
 			}
+			answers = append(answers, []eval.Place{got})
 			users, lists = append(users, a.impression.UserID), append(lists, list)
 			s.Places += len(list)
 		}
-		s.Rewarded = interval(eval.Wilson(rewarded, s.Answers))
+		s.Rewarded = Interval{Value: rewarded / float64(s.Answers), High: 1} // of one user nothing follows for others
+		if e, err := eval.EstimateOffPolicy(users, answers); err == nil {
+			s.Rewarded = interval(e.Logged)
+		}
 		if e, err := eval.EstimateOffPolicy(users, lists); err == nil {
 			s.PerPlace = interval(e.Logged)
 		}

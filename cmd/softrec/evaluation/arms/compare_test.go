@@ -3,10 +3,12 @@ package arms
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"math"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -172,6 +174,75 @@ func TestJoin(t *testing.T) {
 	}, clicks)
 	if err != nil || rep.Answers != 1 || rep.Rewarded != 1 || rep.Shown[0].Places != 2 || rep.Shown[0].Rewarded.Value != 1 {
 		t.Errorf("%+v %v", rep, err)
+	}
+}
+
+// Users are the units: answers of one user that all go the same way say as much as one.
+func TestCompare_intervalsTakeUsersAsUnits(t *testing.T) {
+	world := func(users, each int) Interval {
+		var ims []schema.Impression
+		var out []Outcome
+		for u := range users {
+			for range each {
+				id, now := newID(t), time.Now()
+				user := fmt.Sprint("u", u)
+				ims = append(ims, schema.Impression{RecommendationID: id, UserID: user, List: schema.ListUser, Arm: "live", ModelVersion: "r1", At: now, Items: []schema.Shown{{ID: "x", Source: schema.SourceModel}}})
+				if u%2 == 0 {
+					out = append(out, Outcome{schema.Event{UserID: user, ItemID: "x", Type: "view", RecommendationID: id}, now})
+				}
+			}
+		}
+		rep, err := Compare(ims, out, clicks)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return rep.Shown[0].Rewarded
+	}
+	once, often := world(20, 1), world(20, 30)
+	if math.Abs(once.Low-often.Low) > 1e-9 || math.Abs(once.High-often.High) > 1e-9 || once.Value != 0.5 || often.Value != 0.5 {
+		t.Errorf("20 users with one answer each: %+v, with 30 each: %+v", once, often)
+	}
+	if alone := world(1, 50); alone.Low != 0 || alone.High != 1 {
+		t.Errorf("one user: %+v", alone)
+	}
+}
+
+// A sample stays within its bound, keeps answers with their shadows, and what it keeps does not depend on the order.
+func TestSample(t *testing.T) {
+	ims, _, _ := explored(t, 9, 1000, 1)
+	kept := func(ims []schema.Impression) (*Sample, map[string]int) {
+		s, err := NewSample(300)
+		if err != nil {
+			t.Fatal(err)
+		}
+		by := map[string]int{}
+		for _, im := range ims {
+			if s.Add(im); len(s.Impressions()) > 300 {
+				t.Fatalf("%d are kept", len(s.Impressions()))
+			}
+		}
+		for _, im := range s.Impressions() {
+			by[im.RecommendationID]++
+		}
+		return s, by
+	}
+	s, by := kept(ims)
+	back := slices.Clone(ims)
+	slices.Reverse(back)
+	again, same := kept(back)
+	if !maps.Equal(by, same) || s.Share() != again.Share() {
+		t.Error("the order decides what is kept")
+	}
+	for id, n := range by {
+		if n != 2 || !s.Has(id) {
+			t.Fatalf("%d impressions of %s", n, id)
+		}
+	}
+	if want := s.Share() * 1000; s.Share() >= 1 || math.Abs(float64(len(by))-want) > 4*math.Sqrt(want) {
+		t.Errorf("%d answers are kept, a share of %g", len(by), s.Share())
+	}
+	if _, err := NewSample(0); err == nil {
+		t.Error("a sample of nothing")
 	}
 }
 

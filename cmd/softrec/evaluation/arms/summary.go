@@ -9,7 +9,11 @@ import (
 // Summary is the report as text.
 func (r Report) Summary() string {
 	var b strings.Builder
-	_, _ = fmt.Fprintf(&b, "%d answers, %d of them with a reward; %d interactions read.\n\nShown lists:\n", r.Answers, r.Rewarded, r.Outcomes)
+	_, _ = fmt.Fprintf(&b, "%d answers, %d of them with a reward; %d interactions read.\n", r.Answers, r.Rewarded, r.Outcomes)
+	if r.Sampled < 1 {
+		_, _ = fmt.Fprintf(&b, "A sample of %.3g %% of the answers: there were more than --most.\n", 100*r.Sampled)
+	}
+	b.WriteString("\nShown lists, intervals of 95 % with users as units:\n")
 	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0) // a Builder never fails
 	_, _ = fmt.Fprintln(w, "arm\tmodel\tanswers\trewarded answers\trewards per place")
 	for _, s := range r.Shown {
