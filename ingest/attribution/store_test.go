@@ -237,7 +237,11 @@ func TestStore_memoryIsBounded(t *testing.T) {
 	const room = 40
 	st := newStand(t, func(c *Config) { c.MaxOpen = room * Buckets })
 	made, most, clicked := 0, 0, 0
-	for minute := range 4 * 60 {
+	hours := 4
+	if testing.Short() {
+		hours = 2
+	}
+	for minute := range hours * 60 {
 		var all []*schema.Impression
 		for range 20 {
 			made++
@@ -282,6 +286,9 @@ func TestStore_memoryIsBounded(t *testing.T) {
 // What is left out when there are too many answers is a sample: every minute of every hour keeps its share, though slices are not
 // minutes, and the ids alone decide.
 func TestStore_sampledWhenFull(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it takes hours of answers to settle")
+	}
 	st := newStand(t, func(c *Config) { c.MaxOpen = 200 * Buckets })
 	made, before := 0, int64(0)
 	var shares []float64
@@ -310,6 +317,10 @@ func TestStore_sampledWhenFull(t *testing.T) {
 	if low, high := slices.Min(fives), slices.Max(fives); low < 0.38 || high > 0.66 {
 		t.Errorf("five minutes keep %.2f to %.2f of their answers: %.2f", low, high, fives)
 	}
+}
+
+// A room that gets scarce takes a share by the ids, and whoever gets in when it is fuller gets in when it is emptier.
+func TestRoom_take(t *testing.T) {
 	r := room{used: 98, of: 100}
 	kept := 0
 	for i := range 10_000 {
