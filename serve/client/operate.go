@@ -48,6 +48,7 @@ type SourceResult struct {
 
 // Attribution is what became of the answers since they are counted.
 type Attribution struct {
+	Enabled    bool           `json:"enabled"`    // answers are logged and joined with interactions
 	Experiment []Arm          `json:"experiment"` // empty where no arms are configured
 	Arms       []ArmResult    `json:"arms"`       // by arm and model version, the newest version of an arm first
 	Sources    []SourceResult `json:"sources"`

@@ -77,7 +77,7 @@ func road(t *testing.T, url string) {
 		}
 	}
 	report, err := c.Attribution(ctx)
-	if err != nil || len(report.Experiment) != 0 {
+	if err != nil || len(report.Experiment) != 0 || report.Enabled {
 		t.Errorf("attribution %+v: %v", report, err)
 	}
 	if letters, err := c.DeadLetters(ctx, 1); err != nil || len(letters) > 1 {

@@ -141,7 +141,7 @@ class Client:
         """What became of the answers, by arm, model version and source."""
         _, doc = self._call("GET", _path("attribution"))
         return Attribution([read(Arm, a) for a in doc["experiment"]], [read_result(ArmResult, a) for a in doc["arms"]],
-                           [read_result(SourceResult, s) for s in doc["sources"]])
+                           [read_result(SourceResult, s) for s in doc["sources"]], doc.get("enabled", False))
 
     def rollback(self, before: str) -> RolledBack:
         """Make the model live that was so before the version named. It needs an admin key.

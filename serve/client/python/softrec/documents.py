@@ -191,6 +191,7 @@ class Attribution:
     experiment: List[Arm]  # empty where no arms are configured
     arms: List[ArmResult]
     sources: List[SourceResult]
+    enabled: bool = False  # answers are logged and joined with interactions
 
 
 @dataclass
