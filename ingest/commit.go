@@ -2,11 +2,13 @@ package ingest
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"sync"
 	"time"
 
 	"github.com/softrec/softrec/ingest/broker"
+	"github.com/softrec/softrec/ingest/progress"
 )
 
 // commitAgain is the wait after a commit that failed, commitEvery the one after a good one: what is applied meanwhile goes with
@@ -29,8 +31,9 @@ type committer struct {
 
 	flushing sync.Mutex // held while offsets are on their way; before mu
 
-	mu      sync.Mutex
-	pending map[int]broker.Record // by partition: applied, not committed
+	mu        sync.Mutex
+	pending   map[int]broker.Record // by partition: applied, not committed
+	restarted func(error)           // told of a store that is another process than before; nil for nobody
 }
 
 func newCommitter(src Source, cfg Config, o options, m *metrics) *committer {
@@ -153,9 +156,24 @@ func after(recs []broker.Record) map[int]int64 {
 	return next
 }
 
+// onRestart makes f hear of a store that was restarted, which no waiting mends: with nothing in hand the consumer would not notice.
+func (c *committer) onRestart(f func(error)) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.restarted = f
+}
+
 func (c *committer) failed(ctx context.Context, result, message string, err error) {
 	if ctx.Err() != nil {
 		return
+	}
+	if restarted := new(progress.RestartedError); errors.As(err, &restarted) {
+		c.mu.Lock()
+		tell := c.restarted
+		c.mu.Unlock()
+		if tell != nil {
+			tell(err)
+		}
 	}
 	c.metrics.commits.WithLabelValues(result).Inc()
 	c.log.Warn(message, "error", err)

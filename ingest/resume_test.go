@@ -46,8 +46,16 @@ func (b *bench) resume(reg *prometheus.Registry) *running {
 	if err != nil {
 		b.t.Fatal(err)
 	}
+	unfenced := *opts
+	unfenced.OnConnect = nil
+	open := redis.NewUniversalClient(&unfenced)
+	b.t.Cleanup(func() { _ = open.Close() })
+	plain, err := progress.New(open, b.keys)
+	if err != nil {
+		b.t.Fatal(err)
+	}
 	src, err := broker.NewGroupSource(b.kafka, b.cfg.Topic, b.cfg.Group, broker.WithLogger(testLog(b.t)), broker.WithRegisterer(reg),
-		broker.WithLives(ledger), broker.WithProgress(ledger))
+		broker.WithLives(plain), broker.WithProgress(plain))
 	if err != nil {
 		b.t.Fatal(err)
 	}

@@ -73,7 +73,13 @@ func (s *stream) run(ctx context.Context, consume func(context.Context) error, r
 // keepOn runs consume, again from where the store is whenever that was restarted: it may have gone back to an earlier state.
 func (s *stream) keepOn(ctx context.Context, consume func(context.Context) error) error {
 	for {
-		err := consume(ctx)
+		turn, end := context.WithCancelCause(ctx)
+		s.commit.onRestart(end)
+		err := consume(turn)
+		if err == nil && ctx.Err() == nil {
+			err = context.Cause(turn) // the committer heard of a restart
+		}
+		end(nil)
 		restarted := new(progress.RestartedError)
 		source, can := s.src.(rewinder)
 		if ctx.Err() != nil || s.opts.ledger == nil || !can || !errors.As(err, &restarted) {

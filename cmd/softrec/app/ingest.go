@@ -46,7 +46,8 @@ func (a *App) runIngest(ctx context.Context) error {
 	parts, err := a.consumers(&events, &items, func(topic, group string, s *fencedStore) (*broker.GroupSource, error) {
 		opts := append(a.brokerOptions("source"), broker.WithLives(lives))
 		if s != nil {
-			opts = append(opts, broker.WithProgress(s.ledger))
+			// Not through the fence: where to begin is asked of the Redis that is there, and what is then written meets the fence.
+			opts = append(opts, broker.WithProgress(lives))
 		}
 		src, err := broker.NewGroupSource(a.kafka, topic, group, opts...)
 		if err == nil {
