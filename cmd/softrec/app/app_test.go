@@ -46,19 +46,28 @@ func address(t *testing.T, loaded *config.Loaded) (url string, stop func()) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return serving(t, a)
+}
+
+// serving runs an app that serves until stop is called and returns where it answers.
+func serving(t *testing.T, a *App) (url string, stop func()) {
+	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() { done <- a.Run(ctx) }()
-	if url, err = a.URL(); err != nil {
-		t.Fatal(err)
-	}
-	return url, func() {
+	stop = func() {
 		t.Helper()
 		cancel()
 		if err := errors.Join(<-done, a.Close()); err != nil {
 			t.Errorf("stop: %v", err)
 		}
 	}
+	url, err := a.URL()
+	if err != nil {
+		stop()
+		t.Fatal(err)
+	}
+	return url, stop
 }
 
 // running is address with a client of it.
@@ -263,19 +272,8 @@ func TestApp_aDeletionEndsWithAReceipt(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithCancel(t.Context())
-	done := make(chan error, 1)
-	go func() { done <- a.Run(ctx) }()
-	defer func() {
-		cancel()
-		if err := errors.Join(<-done, a.Close()); err != nil {
-			t.Errorf("stop: %v", err)
-		}
-	}()
-	url, err := a.URL()
-	if err != nil {
-		t.Fatal(err)
-	}
+	url, stop := serving(t, a)
+	defer stop()
 	transport := &http.Transport{}
 	defer transport.CloseIdleConnections()
 	client, err := probe.NewClient(url, &http.Client{Transport: transport})

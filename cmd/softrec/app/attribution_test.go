@@ -1,9 +1,7 @@
 package app
 
 import (
-	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -161,19 +159,8 @@ func TestApp_attributionIsOffByDefault(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, stop := context.WithCancel(t.Context())
-	ended := make(chan error, 1)
-	go func() { ended <- a.Run(ctx) }()
-	defer func() {
-		stop()
-		if err := errors.Join(<-ended, a.Close()); err != nil {
-			t.Error(err)
-		}
-	}()
-	url, err := a.URL()
-	if err != nil {
-		t.Fatal(err)
-	}
+	url, stop := serving(t, a)
+	defer stop()
 	c, err := client.New(url)
 	if err != nil {
 		t.Fatal(err)

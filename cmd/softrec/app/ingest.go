@@ -43,12 +43,10 @@ func (a *App) runIngest(ctx context.Context) error {
 		return err
 	}
 	var sources []*broker.GroupSource
-	parts, err := a.consumers(&events, &items, func(topic, group string, s *fencedStore) (*broker.GroupSource, error) {
-		opts := append(a.brokerOptions("source"), broker.WithLives(lives))
-		if s != nil {
-			// Not through the fence: where to begin is asked of the Redis that is there, and what is then written meets the fence.
-			opts = append(opts, broker.WithProgress(lives))
-		}
+	// Not through the fence: where to begin is asked of the Redis that is there, and what is then written meets the fence.
+	resumed := broker.WithProgress(lives)
+	parts, err := a.consumers(&events, &items, resumed, func(topic, group string, opts ...broker.Option) (*broker.GroupSource, error) {
+		opts = append(append(a.brokerOptions("source"), broker.WithLives(lives)), opts...)
 		src, err := broker.NewGroupSource(a.kafka, topic, group, opts...)
 		if err == nil {
 			sources = append(sources, src)
@@ -104,8 +102,7 @@ func (a *App) storeOptions(opts []ingest.Option, s *fencedStore) []ingest.Option
 	_, cluster := s.rdb.(*redis.ClusterClient)
 	d := a.cfg.Ingest.Durability
 	switch {
-	case a.servers != nil: // a kill loses what the embedded Redis has not yet written
-		return append(opts, ingest.WithDurable(a.servers))
+	case a.servers != nil: // opts sync the embedded Redis
 	case d == ingest.DurabilityLate, d == ingest.DurabilityAuto && cluster:
 		return append(opts, ingest.WithAwaited(progress.Late(progress.SyncEvery)))
 	case d == ingest.DurabilityWaitAOF:
@@ -114,9 +111,15 @@ func (a *App) storeOptions(opts []ingest.Option, s *fencedStore) []ingest.Option
 	return opts
 }
 
-func (a *App) consumers(eventStore, itemStore *fencedStore, open func(topic, group string, s *fencedStore) (*broker.GroupSource, error)) ([]Part, error) {
+// opener opens the source of a group.
+type opener func(topic, group string, opts ...broker.Option) (*broker.GroupSource, error)
+
+func (a *App) consumers(eventStore, itemStore *fencedStore, resumed broker.Option, open opener) ([]Part, error) {
 	cfg, keys := a.cfg.Ingest, a.cfg.Redis.Keys()
 	opts := []ingest.Option{ingest.WithLogger(a.log), ingest.WithRegisterer(a.metrics), ingest.WithTraces(a.traces.Provider())}
+	if a.servers != nil {
+		opts = append(opts, ingest.WithDurable(a.servers)) // a kill loses what the embedded Redis has not yet written
+	}
 	if len(a.cfg.Redis.Sentinel.Addrs) > 0 && a.cfg.Redis.WaitReplicas == 0 {
 		a.log.Warn("redis.wait_replicas is 0: what no replica has heard of when Redis fails over may be missing from windows")
 	}
@@ -129,11 +132,11 @@ func (a *App) consumers(eventStore, itemStore *fencedStore, open func(topic, gro
 	if err != nil {
 		return nil, err
 	}
-	events, err := open(cfg.Topic, cfg.Group, eventStore)
+	events, err := open(cfg.Topic, cfg.Group, resumed)
 	if err != nil {
 		return nil, err
 	}
-	changes, err := open(cfg.ItemsTopic, cfg.Group+"-items", itemStore)
+	changes, err := open(cfg.ItemsTopic, cfg.Group+"-items", resumed)
 	if err != nil {
 		return nil, err
 	}
@@ -159,7 +162,7 @@ func (a *App) consumers(eventStore, itemStore *fencedStore, open func(topic, gro
 
 // joiners are the consumers that join impressions with interactions. They read the interactions a second time, in a group of their
 // own: windows do not wait for them. Their place is what that group has committed.
-func (a *App) joiners(open func(topic, group string, s *fencedStore) (*broker.GroupSource, error), opts []ingest.Option) ([]Part, error) {
+func (a *App) joiners(open opener, opts []ingest.Option) ([]Part, error) {
 	cfg, joining := a.cfg.Ingest, a.cfg.Attribution
 	if !joining.Enabled {
 		return nil, nil
@@ -168,16 +171,13 @@ func (a *App) joiners(open func(topic, group string, s *fencedStore) (*broker.Gr
 	if err != nil {
 		return nil, err
 	}
-	if a.servers != nil {
-		opts = append(opts[:len(opts):len(opts)], ingest.WithDurable(a.servers)) // a kill loses what the embedded Redis has not yet written
-	}
 	var parts []Part
 	for _, s := range []struct {
 		of    attribution.Stream
 		name  string
 		topic string
 	}{{attribution.Impressions, "impressions", joining.Topic}, {attribution.Interactions, "outcomes", cfg.Topic}} {
-		src, err := open(s.topic, cfg.Group+"-"+s.name, nil)
+		src, err := open(s.topic, cfg.Group+"-"+s.name)
 		if err != nil {
 			return nil, err
 		}

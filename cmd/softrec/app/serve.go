@@ -82,12 +82,13 @@ type sink struct {
 // Publish sends events keyed by user, so that one user's events stay in order, with the trace of ctx.
 func (s sink) Publish(ctx context.Context, events []schema.Event) error {
 	recs := make([]broker.Record, len(events))
+	headers := tracing.Inject(ctx, nil) // of all of them, and only read from here on
 	for i, e := range events {
 		value, err := json.Marshal(e)
 		if err != nil {
 			return fmt.Errorf("encode event %q: %w", e.EventID, err)
 		}
-		recs[i] = broker.Record{Key: []byte(e.UserID), Value: value, Headers: tracing.Inject(ctx, nil)}
+		recs[i] = broker.Record{Key: []byte(e.UserID), Value: value, Headers: headers}
 	}
 	return s.pub.Publish(ctx, s.events, recs...)
 }

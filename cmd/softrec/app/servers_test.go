@@ -1,7 +1,6 @@
 package app
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -91,20 +90,23 @@ func wholeRoad(t *testing.T, links map[string]string) {
 	links["redis.prefix"], links["data_dir"] = unique, t.TempDir()
 	links["ingest.topic"], links["ingest.items_topic"], links["ingest.dead_letter_topic"], links["ingest.group"] = topic, topic+".items", topic+".dead", topic
 	loaded := settings(t, links)
-	var log buffer
-	a, err := Open(t.Context(), loaded, slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug})), "test", AllRoles()...)
+	log, err := os.Create(filepath.Join(t.TempDir(), "log"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithCancel(t.Context())
-	done := make(chan error, 1)
-	go func() { done <- a.Run(ctx) }()
+	defer func() { _ = log.Close() }() // a log that could not be written shows below
+	a, err := Open(t.Context(), loaded, slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug})), "test", AllRoles()...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	url, stop := serving(t, a)
 	defer func() {
-		cancel()
-		if err := errors.Join(<-done, a.Close()); err != nil {
-			t.Errorf("stop: %v", err)
+		stop()
+		written, err := os.ReadFile(log.Name())
+		if err != nil || len(written) == 0 {
+			t.Errorf("the log holds %d bytes: %v", len(written), err)
 		}
-		said := log.String()
+		said := string(written)
 		for _, not := range []string{"CROSSSLOT", "NOPERM", "level=ERROR"} {
 			for line := range strings.Lines(said) {
 				if strings.Contains(line, not) {
@@ -116,10 +118,6 @@ func wholeRoad(t *testing.T, links map[string]string) {
 			t.Error("the log shows the password")
 		}
 	}()
-	url, err := a.URL()
-	if err != nil {
-		t.Fatal(err)
-	}
 	c, err := client.New(url)
 	if err != nil {
 		t.Fatal(err)
@@ -232,24 +230,6 @@ func await(t *testing.T, what string, holds func() error) {
 		}
 		time.Sleep(10 * time.Millisecond)
 	}
-}
-
-// buffer is a log that several goroutines write.
-type buffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (b *buffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.Write(p)
-}
-
-func (b *buffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.String()
 }
 
 // Each mechanism of a real broker opens the link from the keys of the configuration; records go there and back.
