@@ -68,10 +68,8 @@ security: ## gosec, and govulncheck against the Go vulnerability database (or VU
 	$(GOSEC) -quiet -exclude=$(GOSEC_OFF) -exclude-generated ./cmd/... ./ingest/... ./schema/... ./serve/... ./trainer/...
 	@./.ci/vulnerabilities
 
-# The second run leaves out what has servers of its own whatever the environment says.
-integration: ## run the suites against a real Kafka and a real Redis, then against two brokers and a cluster (needs Java, Maven, redis-server)
-	GO='$(GO)' ./.ci/servers.sh with ./.ci/servers.sh suites
-	GO='$(GO)' ./.ci/servers.sh with-several ./.ci/servers.sh suites -skip '^(TestKill$$|TestSoak|TestSecured|TestSASL|Example|Fuzz)'
+integration: ## run the suites on a real Kafka and Redis, then on two brokers and a cluster (needs Java, Maven, redis-server), or on those of TEST_KAFKA and TEST_REDIS
+	GO='$(GO)' ./.ci/servers.sh integration
 
 chaos: ## kill softrec, a Kafka and a Redis of its own under load, then check every window; CHAOS sets flags (needs Java, Maven, redis-server)
 	libs=$$(./.ci/servers.sh jars) && $(GO) run ./cmd/softrec chaos --kafka-libs "$$libs" --session 3s $(CHAOS)

@@ -10,6 +10,8 @@
 #   servers.sh kill NAME                 kill -9 one of them, so that it is gone when this returns
 #   servers.sh again NAME                start one of them again, on its data
 #   servers.sh suites [FLAGS...]         run the suites that use them, under with or with-several; FLAGS go to go test
+#   servers.sh integration               run the suites under with, then under with-several; where TEST_KAFKA and TEST_REDIS name servers
+#                                        already, once on those, and start none: what kills servers, and what wants secured ones, is skipped
 #   servers.sh jars                      fetch Kafka's jars and print their folder, for softrec chaos --kafka-libs
 #
 # What COMMAND finds in its environment:
@@ -19,13 +21,17 @@
 #   TEST_SHAPE               one or several
 # and beside one broker and one Redis, as that costs little:
 #   TEST_SECURED             folder with ca.pem, client.pem, client.key, and the files kafka, redis (addresses), user and password:
-#                            the broker's second listener (TLS, SASL) and a second Redis (TLS, ACL user) take these
+#                            the broker's second listener (TLS, SASL) and a second Redis (TLS, ACL user) take these. The broker has
+#                            ACLs: that user may do all, the one in the file limited (same password) what a test allows it
+#   TEST_VALKEY              address of a Valkey, which has WAITAOF; not set where there is none for this machine
 #   TEST_SENTINELS           addresses of three sentinels; the master "recommendations" with two replicas is theirs
 #
-# Names: kafka-1 (broker and controller), kafka-2, redis-1 to redis-6, redis-secured, watched-1 to watched-3 (watched-1 is the first
+# Names: kafka-1 (broker and controller), kafka-2, redis-1 to redis-6, redis-secured, valkey, watched-1 to watched-3 (watched-1 is the first
 # master), sentinel-1 to sentinel-3.
 #
-# Needs Java 17 or later, Maven (or the jars from an earlier run), openssl, redis-server and redis-cli, or Valkey's.
+# Needs Java 17 or later, Maven (or the jars from an earlier run), openssl, redis-server and redis-cli, or Valkey's. A Valkey beside the
+# Redis is the one of the system or, on Debian 12 (amd64), fetched by curl from where the system gets Debian and unpacked with dpkg,
+# pinned below; it needs the libraries of Debian's redis-server.
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -34,6 +40,7 @@ work=${SERVERS_DIR:-$here/work}
 libs=$work/kafka-libs
 run=$work/servers
 user=softrec
+limited=limited
 password='Open-Sesame.4711'
 
 say() { printf '%s\n' "$*" >&2; }
@@ -62,6 +69,37 @@ fetch_kafka() {
 	rm -rf "$libs" && mkdir -p "$libs"
 	mvn -q -B -Dstyle.color=never -f "$here/kafka/pom.xml" dependency:copy-dependencies -DincludeScope=runtime -DoutputDirectory="$libs" >&2
 	cp "$here/kafka/pom.xml" "$wanted"
+}
+
+# Debian's backports of Valkey 8.0.1, the oldest that runs here and has WAITAOF: file and SHA-256.
+valkey_debs=(
+	"valkey-server_8.0.1+dfsg1-1~bpo12+1_amd64.deb 986d97e75766d9b18c56159dd904337ec0a1222977235cad7ba56ddc4fd856eb"
+	"valkey-tools_8.0.1+dfsg1-1~bpo12+1_amd64.deb d2c2ea67642fa9571a07138b80ae52ebe566311c952aef25a39c1d5050697853"
+)
+
+# debian prints where the system gets Debian from.
+debian() { apt-get indextargets --format '$(RELEASE) $(REPO_URI)' 'Created-By: Packages' 2>/dev/null | awk '$1 == "bookworm" { print $2; exit }'; }
+
+# fetch_valkey sets valkey to a valkey-server that runs, and to nothing where there is none to be had.
+fetch_valkey() {
+	local dir=$work/valkey one file sum pool
+	valkey=$(command -v valkey-server) && return
+	valkey=$dir/usr/bin/valkey-server
+	if "$valkey" --version >/dev/null 2>&1; then return; fi
+	say "fetching Valkey"
+	rm -rf "$dir" && mkdir -p "$dir"
+	pool=$(debian || true)pool/main/v/valkey
+	for one in "${valkey_debs[@]}"; do
+		read -r file sum <<<"$one"
+		if ! { curl -fsSL --retry 3 -o "$dir/$file" "$pool/$file" && echo "$sum  $dir/$file" | sha256sum -c --quiet && dpkg -x "$dir/$file" "$dir"; } >&2; then
+			valkey=
+			break
+		fi
+	done
+	if [ -z "$valkey" ] || ! "$valkey" --version >/dev/null 2>&1; then
+		valkey=
+		say "NO VALKEY: what is tested on one is left out (TEST_VALKEY)"
+	fi
 }
 
 # launch starts the server NAME by its script, whose process becomes the server's.
@@ -120,6 +158,8 @@ kafka_properties() { # number, copies, controller's port; ports[] by number
 	num.io.threads=4
 	PROPERTIES
 	[ -z "${secured:-}" ] || cat <<-PROPERTIES
+	authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer
+	super.users=User:ANONYMOUS;User:$user
 	listener.name.secured.sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-256,SCRAM-SHA-512
 	listener.name.secured.plain.sasl.jaas.config=org.apache.kafka.common.security.plain.PlainLoginModule required user_$user="$password";
 	listener.name.secured.scram-sha-256.sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required;
@@ -136,7 +176,8 @@ start_kafka() { # number, copies, controller's port
 	local name=kafka-$1 logins=()
 	local java=(java -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -Dorg.slf4j.simpleLogger.defaultLogLevel=warn -cp "$libs/*")
 	kafka_properties "$@" >"$run/$name.properties"
-	[ -z "${secured:-}" ] || logins=(--add-scram "SCRAM-SHA-256=[name=$user,password=$password]" --add-scram "SCRAM-SHA-512=[name=$user,password=$password]")
+	[ -z "${secured:-}" ] || logins=(--add-scram "SCRAM-SHA-256=[name=$user,password=$password]" --add-scram "SCRAM-SHA-512=[name=$user,password=$password]"
+		--add-scram "SCRAM-SHA-512=[name=$limited,password=$password]")
 	"${java[@]}" -Xmx128m kafka.tools.StorageTool format -t 5L6g3nShT-eMCtK--X86sw -c "$run/$name.properties" "${logins[@]}" >"$run/$name.log" 2>&1 ||
 		{ cat "$run/$name.log" >&2; die "Kafka's data folder cannot be made"; }
 	define "$name" "${java[@]}" -Xms64m -Xmx256m kafka.Kafka "$run/$name.properties"
@@ -145,7 +186,8 @@ start_kafka() { # number, copies, controller's port
 
 # start_redis starts NAME on port with the lines of its settings, which a sentinel and a cluster node write to.
 start_redis() { # name, port, settings...
-	local name=$1 line
+	local name=$1 server=$redis_server line
+	[ "$name" != valkey ] || server=$valkey
 	mkdir -p "$run/$name"
 	{
 		printf 'bind 127.0.0.1\ndir %s\n' "$run/$name"
@@ -155,9 +197,9 @@ start_redis() { # name, port, settings...
 		for line in "$@"; do printf '%s\n' "$line"; done
 	} >"$run/$name.conf"
 	if [[ $name == sentinel-* ]]; then
-		define "$name" "$redis_server" "$run/$name.conf" --sentinel
+		define "$name" "$server" "$run/$name.conf" --sentinel
 	else
-		define "$name" "$redis_server" "$run/$name.conf"
+		define "$name" "$server" "$run/$name.conf"
 	fi
 	launch "$name"
 }
@@ -176,6 +218,7 @@ certificates() {
 		done
 		cat server.key server.pem >server.both.pem
 		printf '%s\n' "$user" >user
+		printf '%s\n' "$limited" >limited
 		printf '%s\n' "$password" >password
 	) >"$run/certificates.log" 2>&1 || { cat "$run/certificates.log" >&2; die "openssl cannot make certificates"; }
 }
@@ -207,6 +250,16 @@ start_secured() {
 		"user $user on >$password ~softrec:* +@read +@write +@connection +@transaction +@scripting +info"
 	echo "127.0.0.1:$secured_redis" >"$run/secured/redis"
 	echo "127.0.0.1:$secured" >"$run/secured/kafka"
+}
+
+# start_valkey starts a Valkey beside the Redis, where there is one.
+start_valkey() {
+	fetch_valkey
+	[ -n "$valkey" ] || return 0
+	free_port
+	start_redis valkey "$port"
+	until_true "Valkey on $port" says "$port" PONG ping
+	settings+=" TEST_VALKEY=127.0.0.1:$port"
 }
 
 # start_watched starts a master, two replicas and three sentinels.
@@ -276,6 +329,7 @@ start() { # one or several
 	if [ "$1" = one ]; then
 		start_secured
 		start_watched
+		start_valkey
 		sentinels=$(printf ',127.0.0.1:%s' "${sentinel_ports[@]}")
 		settings+=" TEST_SECURED=$run/secured TEST_SENTINELS=${sentinels#,}"
 	else
@@ -328,8 +382,11 @@ known() { [ -e "$run/${1:-}.sh" ] || die "no server is called ${1:-\"\"}"; }
 
 # packages lists the Go packages below the folders given that have tests for these servers.
 packages() {
-	grep -rlE 'TEST_(KAFKA|REDIS|SECURED|SENTINELS|SERVERS)' --include='*_test.go' "$@" | xargs -r -n1 dirname | sort -u | sed 's|^|./|'
+	grep -rlE 'TEST_(KAFKA|REDIS|SECURED|SENTINELS|SERVERS|VALKEY)' --include='*_test.go' "$@" | xargs -r -n1 dirname | sort -u | sed 's|^|./|'
 }
+
+# on_valkey are the tests of what Redis keeps: scripts, codecs, deaths. What is Kafka's alone has been tried on Redis.
+on_valkey='^Test(Store|Names|Replay|Batches|UsersCommute|Consumer_(windowsEqualTheOracle|waitsForRedis|redisIsPutBack))'
 
 # suites runs the packages that own what is in Kafka and Redis as a whole, and of the commands only what is about servers.
 suites() {
@@ -339,12 +396,29 @@ suites() {
 	"$go" test -count=1 -p 1 -timeout 15m "$@" $(packages ingest trainer)
 	# shellcheck disable=SC2046
 	"$go" test -count=1 -p 1 -timeout 10m -run 'RealServers|Links' "$@" $(packages cmd)
+	[ -z "${TEST_VALKEY:-}" ] || TEST_REDIS=$TEST_VALKEY "$go" test -count=1 -p 1 -timeout 10m -run "$on_valkey" "$@" ./ingest/window ./ingest/catalog ./ingest
+}
+
+# own_servers are the tests that have servers of their own whatever the environment says: once is enough.
+own_servers='^(TestKill$|TestSoak|TestSecured|TestSASL|Example|Fuzz)'
+
+# integration runs the suites on the servers that the environment names, or else on both shapes of its own.
+integration() {
+	if [ -z "${TEST_KAFKA:-}${TEST_REDIS:-}" ]; then
+		bash "$here/servers.sh" with "$here/servers.sh" suites
+		bash "$here/servers.sh" with-several "$here/servers.sh" suites -skip "$own_servers"
+		return
+	fi
+	[ -n "${TEST_KAFKA:-}" ] && [ -n "${TEST_REDIS:-}" ] || die "integration: set both TEST_KAFKA and TEST_REDIS, or neither"
+	say "on the servers that are given: TEST_KAFKA=$TEST_KAFKA TEST_REDIS=$TEST_REDIS; none is started"
+	suites
 }
 
 with() { # shape, command...
 	local shape=$1 settings
 	shift
 	[ $# -gt 0 ] || die "with: no command given"
+	! compgen -G "$run/*.pid" >/dev/null || die "already started: run servers.sh stop first" # those are somebody else's to stop
 	trap stop EXIT
 	settings=$(start "$shape")
 	eval "$settings"
@@ -378,6 +452,7 @@ suites)
 	shift
 	suites "$@"
 	;;
+integration) integration ;;
 jars)
 	fetch_kafka
 	printf '%s\n' "$libs"

@@ -7,6 +7,7 @@ import (
 
 	"github.com/softrec/softrec/ingest/attribution"
 	"github.com/softrec/softrec/ingest/broker"
+	"github.com/softrec/softrec/ingest/deletion"
 	"github.com/softrec/softrec/ingest/retry"
 	"github.com/softrec/softrec/schema"
 )
@@ -52,6 +53,10 @@ func NewAttribution(cfg Config, of attribution.Stream, src Source, joins Attribu
 	if joins == nil {
 		return nil, errors.New("ingest: a store of attributions is required")
 	}
+	if of == attribution.Interactions && s.opts.ends != nil {
+		a := newInOrder(s)
+		s.ready, s.recheck = a.await, a.forget
+	}
 	return &Attribution{stream: s, of: of, joins: joins, reporter: newReporter(s, nil)}, nil
 }
 
@@ -76,12 +81,41 @@ func (c *Attribution) apply(ctx context.Context, recs []broker.Record) error {
 	if c.of == attribution.Interactions {
 		sleep(ctx, settling(joined, time.Now())) // a stop ends it FlushTimeout later at the latest
 	}
-	err := retry.Do(ctx, c.opts.policy, c.waiting("store"), func(ctx context.Context) error { return c.joins.Apply(ctx, c.of, joined) })
+	err := retry.Do(ctx, c.opts.policy, c.waiting(whatStore), func(ctx context.Context) error { return c.joins.Apply(ctx, c.of, joined) })
+	if err == nil && c.of == attribution.Interactions {
+		err = c.confirm(ctx, recs)
+	}
 	if err == nil {
 		c.metrics.records.WithLabelValues(outcomeApplied).Add(float64(len(joined)))
 		c.counts.applied.Add(int64(len(joined)))
 	}
 	return err
+}
+
+// confirm writes the receipts of users whose lists are gone. An impression of them that comes later finds their tombstone noted. A
+// tombstone that is older than a receipt may get has none: attribution that is switched on reads all that are still on the topic.
+func (c *Attribution) confirm(ctx context.Context, recs []broker.Record) error {
+	if c.opts.deleted == nil {
+		return nil
+	}
+	var gone []schema.Deletion
+	for _, r := range recs {
+		user := string(r.Key)
+		if len(r.Value) == 0 && schema.CheckUserID(user) == nil && time.Since(r.Time) < deletion.TTL {
+			gone = append(gone, deletionOf(user, r))
+		}
+	}
+	if len(gone) == 0 {
+		return nil
+	}
+	return retry.Do(ctx, c.opts.policy, c.waiting("receipt"), func(ctx context.Context) error {
+		for _, d := range gone {
+			if err := c.receipt(ctx, d, schema.PartAttribution); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
 
 // settling is how long recs wait until the newest of them has settled. A producer's clock that is ahead makes nobody wait for longer.

@@ -14,6 +14,7 @@ import (
 
 	"github.com/softrec/softrec/ingest/attribution"
 	"github.com/softrec/softrec/ingest/broker"
+	"github.com/softrec/softrec/ingest/deletion"
 	"github.com/softrec/softrec/schema"
 )
 
@@ -158,4 +159,42 @@ type joins func(context.Context, attribution.Stream, []attribution.Record) error
 
 func (f joins) Apply(ctx context.Context, of attribution.Stream, recs []attribution.Record) error {
 	return f(ctx, of, recs)
+}
+
+// opened keeps the ids of the receipts that were opened, and of those that were confirmed.
+type opened struct{ ids, confirmed []string }
+
+func (o *opened) Open(_ context.Context, d schema.Deletion) error {
+	o.ids = append(o.ids, d.ID)
+	return nil
+}
+
+func (o *opened) Confirm(_ context.Context, id, _ string, _ time.Time) error {
+	o.confirmed = append(o.confirmed, id)
+	return nil
+}
+
+func (o *opened) Emptied(context.Context, string, string) error   { return nil }
+func (o *opened) Withdrawn(context.Context, string, string) error { return nil }
+
+// Attribution that is switched on reads tombstones whose receipts have long expired: it opens none of those again, which nobody else would
+// confirm.
+func TestAttribution_expiredReceipts(t *testing.T) {
+	gone := &opened{}
+	store := joins(func(context.Context, attribution.Stream, []attribution.Record) error { return nil })
+	c, err := NewAttribution(DefaultConfig(), attribution.Interactions, &script{}, store, deadEnd{}, WithDeletions(gone))
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := time.Now()
+	tombstone := func(offset int64, at time.Time) broker.Record {
+		return broker.Record{Key: []byte("u"), Offset: offset, Time: at}
+	}
+	if err := c.apply(t.Context(), []broker.Record{tombstone(1, now.Add(-deletion.TTL-time.Hour)), tombstone(2, now.Add(-deletion.TTL/2))}); err != nil {
+		t.Fatal(err)
+	}
+	want := []string{schema.DeletionID(0, 2)}
+	if !slices.Equal(gone.ids, want) || !slices.Equal(gone.confirmed, want) {
+		t.Errorf("opened %q, confirmed %q, want %q", gone.ids, gone.confirmed, want)
+	}
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/softrec/softrec/ingest/broker"
 	"github.com/softrec/softrec/ingest/progress"
+	"github.com/softrec/softrec/ingest/retry"
 )
 
 // commitAgain is the wait after a commit that failed, commitEvery the one after a good one: what is applied meanwhile goes with
@@ -16,6 +17,16 @@ import (
 const (
 	commitAgain = 300 * time.Millisecond
 	commitEvery = 10 * time.Millisecond
+)
+
+// lookEvery is the time between two looks whether the store is the process that it was: a consumer with nothing to write would not notice.
+const lookEvery = time.Second
+
+// Values of the label result for a commit that failed: at the store's sync, its ledger or the broker.
+const (
+	resultSync   = "sync_error"
+	resultNote   = "note_error"
+	resultCommit = "error"
 )
 
 // committer commits what was applied, off the consumer's path. It keeps only the highest offset of each partition.
@@ -31,9 +42,9 @@ type committer struct {
 
 	flushing sync.Mutex // held while offsets are on their way; before mu
 
-	mu        sync.Mutex
-	pending   map[int]broker.Record // by partition: applied, not committed
-	restarted func(error)           // told of a store that is another process than before; nil for nobody
+	mu       sync.Mutex
+	pending  map[int]broker.Record // by partition: applied, not committed
+	hopeless func(error)           // told of a fault of the store that no waiting mends; nil for nobody
 }
 
 func newCommitter(src Source, cfg Config, o options, m *metrics) *committer {
@@ -59,12 +70,22 @@ func (c *committer) applied(recs []broker.Record) {
 	}
 }
 
-// run commits until ctx ends: at once where the store is safe by itself, every interval where it must be synced.
+// run commits until ctx ends: at once where the store is safe by itself, every interval where it must be synced. With nothing to commit it
+// looks after the store.
 func (c *committer) run(ctx context.Context) {
+	var look <-chan time.Time
+	if c.ledger != nil {
+		t := time.NewTicker(lookEvery)
+		defer t.Stop()
+		look = t.C
+	}
 	for {
 		select {
 		case <-ctx.Done():
 			return
+		case <-look:
+			c.look(ctx)
+			continue
 		case <-c.wake:
 		}
 		for pause := c.pause(0); ; {
@@ -120,19 +141,19 @@ func (c *committer) flush(ctx context.Context) bool {
 	if c.durable != nil { // recs were taken before the sync begins: that is what it covers
 		start := time.Now()
 		if err := c.durable.Sync(ctx); err != nil {
-			c.failed(ctx, "sync_error", "sync the store again, nothing is committed meanwhile", err)
+			c.failed(ctx, resultSync, "sync the store again, nothing is committed meanwhile", err)
 			return false
 		}
 		c.metrics.sync.Observe(time.Since(start).Seconds())
 	}
 	if c.ledger != nil {
 		if err := c.ledger.Note(ctx, recs[0].Topic, after(recs)); err != nil {
-			c.failed(ctx, "note_error", "note again how far it is applied, nothing is committed meanwhile", err)
+			c.failed(ctx, resultNote, "note again how far it is applied, nothing is committed meanwhile", err)
 			return false
 		}
 	}
 	if err := c.src.Commit(ctx, recs); err != nil {
-		c.failed(ctx, "error", "commit again", err)
+		c.failed(ctx, resultCommit, "commit again", err)
 		return false
 	}
 	c.metrics.commits.WithLabelValues("ok").Inc()
@@ -147,6 +168,17 @@ func (c *committer) flush(ctx context.Context) bool {
 	return true
 }
 
+// look tells of a store that was restarted. What else is wrong with it the next write finds out. A rewind that is under way is waited for: its
+// store is accepted then.
+func (c *committer) look(ctx context.Context) {
+	c.flushing.Lock()
+	defer c.flushing.Unlock()
+	err := c.ledger.Look(ctx)
+	if restarted := new(progress.RestartedError); errors.As(err, &restarted) && ctx.Err() == nil {
+		c.tell(err)
+	}
+}
+
 // after returns the positions that follow recs, one of each partition.
 func after(recs []broker.Record) map[int]int64 {
 	next := make(map[int]int64, len(recs))
@@ -156,27 +188,38 @@ func after(recs []broker.Record) map[int]int64 {
 	return next
 }
 
-// onRestart makes f hear of a store that was restarted, which no waiting mends: with nothing in hand the consumer would not notice.
-func (c *committer) onRestart(f func(error)) {
+// onHopeless makes f hear of a store that was restarted, and of one that refuses for a reason that waiting does not cure: with nothing in
+// hand the consumer would not notice.
+func (c *committer) onHopeless(f func(error)) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.restarted = f
+	c.hopeless = f
+}
+
+// store reports whether a commit that failed with result failed at the store that the consumer writes. A store that is awaited is asked
+// there; what is otherwise synced is a disk, which an operator may mend.
+func (c *committer) store(result string) bool {
+	return result == resultNote || result == resultSync && c.awaited
 }
 
 func (c *committer) failed(ctx context.Context, result, message string, err error) {
 	if ctx.Err() != nil {
 		return
 	}
-	if restarted := new(progress.RestartedError); errors.As(err, &restarted) {
-		c.mu.Lock()
-		tell := c.restarted
-		c.mu.Unlock()
-		if tell != nil {
-			tell(err)
-		}
+	if restarted := new(progress.RestartedError); errors.As(err, &restarted) || c.store(result) && !retry.Retryable(err) {
+		c.tell(err)
 	}
 	c.metrics.commits.WithLabelValues(result).Inc()
 	c.log.Warn(message, "error", err)
+}
+
+func (c *committer) tell(err error) {
+	c.mu.Lock()
+	tell := c.hopeless
+	c.mu.Unlock()
+	if tell != nil {
+		tell(err)
+	}
 }
 
 // sleep waits for d; false means that ctx ended first.

@@ -3,7 +3,6 @@ package ingest
 import (
 	"context"
 	"errors"
-	"time"
 
 	"github.com/softrec/softrec/ingest/retry"
 	"github.com/softrec/softrec/ingest/window"
@@ -58,10 +57,7 @@ func (c *Consumer) confirm(ctx context.Context, forgot []schema.Deletion) error 
 			if c.opts.deleted == nil {
 				continue
 			}
-			err := c.opts.deleted.Open(ctx, d)
-			if err == nil {
-				err = c.opts.deleted.Confirm(ctx, d.ID, schema.PartWindow, time.Now())
-			}
+			err := c.receipt(ctx, d, schema.PartWindow)
 			if err == nil {
 				err = c.opts.deleted.Emptied(ctx, d.ID, d.UserID)
 			}

@@ -17,6 +17,7 @@ import (
 
 	"github.com/softrec/softrec/ingest/broker"
 	"github.com/softrec/softrec/ingest/catalog"
+	"github.com/softrec/softrec/ingest/deletion"
 	"github.com/softrec/softrec/ingest/window"
 	"github.com/softrec/softrec/schema"
 )
@@ -245,13 +246,18 @@ func TestConsumer_endsWithAFaultThatWaitingDoesNotCure(t *testing.T) {
 	} else {
 		c.done <- err
 	}
-	lag, err := broker.Lag(b.ctx, b.kafka, b.cfg.Group, b.cfg.Topic)
+	var lag map[int]int64
+	b.eventually("the brokers tell the lag", func() bool { // the topic is new: its leaders may still be on their way
+		var err error
+		lag, err = broker.Lag(b.ctx, b.kafka, b.cfg.Group, b.cfg.Topic)
+		return err == nil
+	})
 	var sum int64
 	for _, n := range lag {
 		sum += n
 	}
-	if err != nil || sum != 1 {
-		t.Errorf("lag %v, %v: something was committed", lag, err)
+	if sum != 1 {
+		t.Errorf("lag %v: something was committed", lag)
 	}
 }
 
@@ -379,7 +385,7 @@ func FuzzDecode(f *testing.F) {
 		if n != len(recs) {
 			t.Errorf("%d records became %d", len(recs), n)
 		}
-		changes, bad := decodeItems(recs)
+		changes, _, bad := decodeItems(recs)
 		if len(changes)+len(bad) != len(recs) {
 			t.Errorf("%d items became %d and %d", len(recs), len(changes), len(bad))
 		}
@@ -427,6 +433,108 @@ func TestItems(t *testing.T) {
 	}
 	if err := r.halt(); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// A withdrawal has its receipt before it is committed, under the name it came with or one of its place; one that a later record of the same batch
+// has overtaken has its receipt too, and a second reading of the topic writes none for it.
+func TestItems_receipts(t *testing.T) {
+	b := newBench(t, "")
+	cat, err := catalog.New(b.redis, b.keys)
+	if err != nil {
+		t.Fatal(err)
+	}
+	gone, err := deletion.New(b.redis, b.keys)
+	if err != nil {
+		t.Fatal(err)
+	}
+	src := b.source(b.cfg.ItemsTopic)
+	it, err := NewItems(b.cfg, src, cat, b.producer(), WithLogger(testLog(t)), WithDeletions(gone))
+	if err != nil {
+		t.Fatal(err)
+	}
+	doc := func(s string) []byte { return []byte(s) }
+	recs := []broker.Record{
+		{Key: doc("a"), Value: doc(`{"title":"A"}`)},
+		{Key: doc("a"), Headers: map[string]string{schema.HeaderDeletion: "d1"}},
+		{Key: doc("a"), Value: doc(`{"title":"A again"}`)},
+		{Key: doc("b")},
+	}
+	if err := b.producer().Publish(b.ctx, b.cfg.ItemsTopic, recs...); err != nil {
+		t.Fatal(err)
+	}
+	r := b.run(it.Run)
+	b.committed(b.cfg.ItemsTopic)
+	if err := r.halt(); err != nil {
+		t.Fatal(err)
+	}
+	a, _, err := gone.LatestItem(b.ctx, "a")
+	if err != nil || a.ID != "d1" || a.By != schema.DeletionByAPI || a.Parts[schema.PartCatalogue].IsZero() {
+		t.Errorf("receipt %+v, %v", a, err)
+	}
+	other, _, err := gone.LatestItem(b.ctx, "b")
+	if err != nil || !strings.HasPrefix(other.ID, "item-record-") || other.By != schema.DeletionByTombstone || other.Parts[schema.PartCatalogue].IsZero() {
+		t.Errorf("receipt %+v, %v", other, err)
+	}
+	if _, n, _, err := gone.ItemsSince(b.ctx, 0); n != 2 || err != nil {
+		t.Errorf("%d items are listed, %v", n, err)
+	}
+	for _, rec := range b.readAll(b.cfg.ItemsTopic) {
+		if string(rec.Key) == "a" && len(rec.Value) == 0 {
+			if err := it.apply(b.ctx, []broker.Record{rec}); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if _, n, _, err := gone.ItemsSince(b.ctx, 0); n != 2 || err != nil {
+		t.Errorf("read again: %d items are listed, %v", n, err)
+	}
+}
+
+// A tombstone that names no receipt has none where its item is withdrawn already: a catalogue that is imported again and again with hidden
+// items would fill the journal. One that names its receipt has it, and so has one after the item came back.
+func TestItems_repeatedWithdrawals(t *testing.T) {
+	b := newBench(t, "")
+	cat, err := catalog.New(b.redis, b.keys)
+	if err != nil {
+		t.Fatal(err)
+	}
+	gone, err := deletion.New(b.redis, b.keys)
+	if err != nil {
+		t.Fatal(err)
+	}
+	it, err := NewItems(b.cfg, b.source(b.cfg.ItemsTopic), cat, b.producer(), WithLogger(testLog(t)), WithDeletions(gone))
+	if err != nil {
+		t.Fatal(err)
+	}
+	key := []byte("a")
+	tombstone := func(offset int64) broker.Record { return broker.Record{Key: key, Offset: offset} }
+	named := tombstone(5)
+	named.Headers = map[string]string{schema.HeaderDeletion: "d1"}
+	back := broker.Record{Key: key, Offset: 7, Value: []byte(`{"title":"A"}`)}
+	for i, step := range []struct {
+		recs   []broker.Record
+		listed int64
+		newest string
+	}{
+		{[]broker.Record{tombstone(1)}, 1, "item-record-0-1"},
+		{[]broker.Record{tombstone(1)}, 2, "item-record-0-1"}, // as after a crash, when nobody knows what was written
+		{[]broker.Record{tombstone(2), tombstone(3), tombstone(4)}, 2, "item-record-0-1"},
+		{[]broker.Record{named}, 3, "d1"},
+		{[]broker.Record{tombstone(6)}, 3, "d1"},
+		{[]broker.Record{back, tombstone(8), tombstone(9)}, 4, "item-record-0-8"},
+	} {
+		if err := it.apply(b.ctx, step.recs); err != nil {
+			t.Fatal(err)
+		}
+		_, n, _, err := gone.ItemsSince(b.ctx, 0)
+		newest, _, fault := gone.LatestItem(b.ctx, "a")
+		if n != step.listed || newest.ID != step.newest || err != nil || fault != nil {
+			t.Errorf("step %d: %d are listed, the newest is %q, %v, %v; want %d, %q", i, n, newest.ID, err, fault, step.listed, step.newest)
+		}
+		if _, withdrawn, _, err := cat.Get(b.ctx, "a"); !withdrawn || err != nil {
+			t.Errorf("step %d: withdrawn %t, %v", i, withdrawn, err)
+		}
 	}
 }
 

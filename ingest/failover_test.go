@@ -31,21 +31,33 @@ func TestConsumer_aRedisMasterDies(t *testing.T) {
 	watched := func(o *redis.UniversalOptions) { o.Addrs, o.MasterName = strings.Split(sentinels, ","), masterName }
 	t.Run("replicas are waited for", func(t *testing.T) {
 		f := newFailover(t, replicas.Policy{Replicas: 1, Timeout: 500 * time.Millisecond}, watched)
+		f.consume()
 		f.failOver()
 		f.l.settled()
-		if n := loads(t, f.reg); n <= f.loaded {
+		if n := counted(t, f.reg, "softrec_window_script_loads_total"); n <= f.loaded {
 			t.Errorf("the script was loaded %v times, and %v times before the failover: the new master cannot have had it", n, f.loaded)
 		}
 		f.revive()
 	})
 	t.Run("nothing is waited for", func(t *testing.T) {
 		f := newFailover(t, replicas.Policy{}, watched)
+		f.consume()
 		f.failOver()
 		f.b.committed(f.b.cfg.Topic)
 		lost, doubled := f.l.count()
 		t.Logf("%d events acknowledged, %d lost, %d doubled", f.l.sent, lost, doubled)
 		if lost == 0 || doubled > 0 {
 			t.Errorf("%d lost, %d doubled: want a loss that wait_replicas prevents, or the other half of this test proves nothing", lost, doubled)
+		}
+		f.revive()
+	})
+	t.Run("nothing is waited for, and what is lost is read again", func(t *testing.T) {
+		f := newFailover(t, replicas.Policy{}, watched)
+		f.b.resume(f.reg)
+		f.failOver()
+		f.l.settled()
+		if n := counted(t, f.reg, "softrec_ingest_rewinds_total"); n == 0 {
+			t.Error("nothing was read again")
 		}
 		f.revive()
 	})
@@ -57,6 +69,7 @@ func TestConsumer_aNodeOfTheClusterDies(t *testing.T) {
 		t.Skip("wants a Redis Cluster whose nodes it may kill: .ci/servers.sh with-several")
 	}
 	f := newFailover(t, replicas.Policy{Replicas: 1, Timeout: 500 * time.Millisecond}, func(*redis.UniversalOptions) {})
+	f.consume()
 	f.failOver()
 	f.revive() // a third of the cluster has no replica until then
 	f.l.settled()
@@ -67,7 +80,7 @@ type failover struct {
 	t       *testing.T
 	b       *bench
 	l       *journal
-	reg     *prometheus.Registry
+	reg     *prometheus.Registry // of the consumer
 	p       *broker.Producer
 	victim  string
 	copies  int
@@ -80,11 +93,21 @@ func newFailover(t *testing.T, safe replicas.Policy, change func(*redis.Universa
 	b := newBench(t, "")
 	b.patient(4 * time.Minute)
 	b.safe = safe
-	b.redis = b.openRedis(change, func(o *redis.UniversalOptions) { o.DialTimeout, o.ReadTimeout = time.Second, 2*time.Second })
-	f := &failover{t: t, b: b, l: newJournal(b, 60), reg: prometheus.NewRegistry(), p: b.producer()}
-	win, err := window.New(b.redis, b.keys, b.rules, window.WithReplicas(safe), window.WithRegisterer(f.reg))
+	b.via = func(o *redis.UniversalOptions) {
+		change(o)
+		o.DialTimeout, o.ReadTimeout = time.Second, 2*time.Second
+	}
+	b.redis = b.openRedis(b.via)
+	return &failover{t: t, b: b, l: newJournal(b, 60), reg: prometheus.NewRegistry(), p: b.producer()}
+}
+
+// consume starts a consumer that goes by what is committed in Kafka alone.
+func (f *failover) consume() {
+	f.t.Helper()
+	b := f.b
+	win, err := window.New(b.redis, b.keys, b.rules, window.WithReplicas(b.safe), window.WithRegisterer(f.reg))
 	if err != nil {
-		t.Fatal(err)
+		f.t.Fatal(err)
 	}
 	b.consumeFrom(b.source(b.cfg.Topic), windowsFunc(func(ctx context.Context, batch []window.UserBatch) (window.Outcome, error) {
 		out, err := win.Apply(ctx, batch)
@@ -93,7 +116,6 @@ func newFailover(t *testing.T, safe replicas.Policy, change func(*redis.Universa
 		}
 		return out, err
 	}))
-	return f
 }
 
 // node is a client of the server that has the dictionary now.
@@ -134,7 +156,7 @@ func (f *failover) failOver() {
 	if err != nil {
 		f.t.Fatal(err)
 	}
-	f.victim, f.loaded = serverName(f.t, node), loads(f.t, f.reg)
+	f.victim, f.loaded = serverName(f.t, node), counted(f.t, f.reg, "softrec_window_script_loads_total")
 	f.b.eventually("replicas that are in step", func() bool { f.copies = f.copiesOf(); return f.copies > 0 })
 	// No replica may ask for a copy any more, and those that have one are sent away.
 	for _, cmd := range [][]any{{"acl", "setuser", "default", "-psync", "-sync"}, {"client", "kill", "type", "replica"}} {
@@ -174,20 +196,4 @@ func (f *failover) revive() {
 	f.t.Helper()
 	control(f.t, "again", f.victim)
 	f.b.eventually("as many replicas as before", func() bool { return f.copiesOf() == f.copies })
-}
-
-// loads is how often a store gave its script to a server.
-func loads(t *testing.T, reg *prometheus.Registry) float64 {
-	t.Helper()
-	families, err := reg.Gather()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, f := range families {
-		if f.GetName() == "softrec_window_script_loads_total" {
-			return f.GetMetric()[0].GetCounter().GetValue()
-		}
-	}
-	t.Fatal("no softrec_window_script_loads_total")
-	return 0
 }

@@ -14,6 +14,10 @@ import (
 // Catalogue is where items go; *catalog.Store is one. Apply is idempotent: after an error all changes are sent again.
 type Catalogue interface {
 	Apply(ctx context.Context, changes []catalog.Change) (applied int, err error)
+	// Standing returns those of changes that withdraw an item and are the newest change of it.
+	Standing(ctx context.Context, changes []catalog.Change) ([]catalog.Change, error)
+	// Repeated returns those of changes, not applied yet, that withdraw an item that is withdrawn already.
+	Repeated(ctx context.Context, changes []catalog.Change) ([]catalog.Change, error)
 }
 
 var _ Catalogue = (*catalog.Store)(nil)
@@ -45,15 +49,27 @@ func (c *Items) Run(ctx context.Context) error {
 }
 
 func (c *Items) apply(ctx context.Context, recs []broker.Record) error {
-	changes, bad := decodeItems(recs)
+	changes, gone, bad := decodeItems(recs)
 	if err := c.setAside(ctx, bad); err != nil {
 		return err
 	}
-	if len(changes) == 0 {
-		return nil
+	for part := range catalog.Distinct(changes) { // an item's withdrawal is confirmed before it may come back
+		if err := c.passOver(ctx, part, gone); err != nil {
+			return fmt.Errorf("look for withdrawn items: %w", err)
+		}
+		if err := c.write(ctx, part); err != nil {
+			return err
+		}
+		if err := c.confirm(ctx, part, gone); err != nil {
+			return fmt.Errorf("confirm withdrawn items: %w", err)
+		}
 	}
+	return nil
+}
+
+func (c *Items) write(ctx context.Context, changes []catalog.Change) error {
 	applied := 0
-	err := retry.Do(ctx, c.opts.policy, c.waiting("store"), func(ctx context.Context) error {
+	err := retry.Do(ctx, c.opts.policy, c.waiting(whatStore), func(ctx context.Context) error {
 		n, err := c.catalogue.Apply(ctx, changes)
 		applied += n
 		return err
@@ -64,8 +80,68 @@ func (c *Items) apply(ctx context.Context, recs []broker.Record) error {
 	return err
 }
 
-// decodeItems sorts recs into changes, in the order they came, and poison.
-func decodeItems(recs []broker.Record) (changes []catalog.Change, bad []poison) {
+// passOver takes tombstones out of gone that bring no receipt's name and withdraw what is withdrawn already: nothing of the item came since,
+// and nobody asks for a receipt. Catalogues that are imported again and again say of each hidden item that it is. A tombstone that was
+// applied before a crash is not passed over, as its receipt may not be written.
+func (c *Items) passOver(ctx context.Context, changes []catalog.Change, gone map[place]schema.Deletion) error {
+	var unnamed []catalog.Change
+	for _, ch := range changes {
+		if d, ok := gone[place{ch.Partition, ch.Offset}]; ok && d.By == schema.DeletionByTombstone {
+			unnamed = append(unnamed, ch)
+		}
+	}
+	if c.opts.deleted == nil || len(unnamed) == 0 {
+		return nil
+	}
+	return retry.Do(ctx, c.opts.policy, c.waiting(whatStore), func(ctx context.Context) error {
+		repeated, err := c.catalogue.Repeated(ctx, unnamed)
+		for _, ch := range repeated {
+			delete(gone, place{ch.Partition, ch.Offset})
+		}
+		return err
+	})
+}
+
+// confirm writes the receipts of the items that changes have withdrawn. One that is in the catalogue again by a later record has none
+// to write: whoever applied that has written it before.
+func (c *Items) confirm(ctx context.Context, changes []catalog.Change, gone map[place]schema.Deletion) error {
+	if c.opts.deleted == nil || len(gone) == 0 {
+		return nil
+	}
+	return retry.Do(ctx, c.opts.policy, c.waiting("receipt"), func(ctx context.Context) error {
+		standing, err := c.catalogue.Standing(ctx, changes)
+		if err != nil {
+			return err
+		}
+		for _, ch := range standing {
+			d, ok := gone[place{ch.Partition, ch.Offset}]
+			if !ok {
+				continue // passed over
+			}
+			err := c.receipt(ctx, d, schema.PartCatalogue)
+			if err == nil {
+				err = c.opts.deleted.Withdrawn(ctx, d.ID, d.ItemID)
+			}
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// withdrawalOf is the receipt of an item's tombstone.
+func withdrawalOf(r broker.Record) schema.Deletion {
+	d := schema.Deletion{ID: r.Headers[schema.HeaderDeletion], ItemID: string(r.Key), By: schema.DeletionByAPI, Requested: r.Time}
+	if schema.CheckUserID(d.ID) != nil { // anybody may write to the topic
+		d.ID, d.By = schema.ItemDeletionID(r.Partition, r.Offset), schema.DeletionByTombstone
+	}
+	return d
+}
+
+// decodeItems sorts recs into changes, in the order they came, the receipts of withdrawals among them, and poison.
+func decodeItems(recs []broker.Record) (changes []catalog.Change, gone map[place]schema.Deletion, bad []poison) {
+	gone = map[place]schema.Deletion{}
 	for _, r := range recs {
 		ch := catalog.Change{Partition: r.Partition, Offset: r.Offset, ID: string(r.Key)}
 		if len(r.Value) == 0 {
@@ -74,6 +150,7 @@ func decodeItems(recs []broker.Record) (changes []catalog.Change, bad []poison) 
 				continue
 			}
 			changes = append(changes, ch)
+			gone[place{r.Partition, r.Offset}] = withdrawalOf(r)
 			continue
 		}
 		it, err := schema.DecodeItem(ch.ID, r.Value)
@@ -88,5 +165,5 @@ func decodeItems(recs []broker.Record) (changes []catalog.Change, bad []poison) 
 		ch.Item = &it
 		changes = append(changes, ch)
 	}
-	return changes, bad
+	return changes, gone, bad
 }

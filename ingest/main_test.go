@@ -41,8 +41,9 @@ type bench struct {
 	cfg     Config
 	keys    schema.Keys
 	rules   window.Rules
-	servers *embedded.Servers // nil on real ones
-	way     *wire             // of resume to Redis; nil: a usual one
+	servers *embedded.Servers             // nil on real ones
+	way     *wire                         // of resume to Redis; nil: a usual one
+	via     func(*redis.UniversalOptions) // what resume changes about it; nil: nothing
 }
 
 // newBench uses the servers that TEST_KAFKA and TEST_REDIS name, or embedded ones in dir ("" = in memory).
@@ -145,7 +146,13 @@ func (r *running) halt() error {
 func (b *bench) run(run func(context.Context) error) *running {
 	ctx, stop := context.WithCancel(b.ctx)
 	r := &running{stop: stop, done: make(chan error, 1)}
-	go func() { r.done <- run(ctx) }()
+	go func() {
+		err := run(ctx)
+		if err != nil && ctx.Err() == nil {
+			b.t.Log("a consumer ended:", err)
+		}
+		r.done <- err
+	}()
 	b.t.Cleanup(func() { _ = r.halt() })
 	return r
 }
@@ -179,8 +186,13 @@ func (b *bench) eventually(what string, ok func() bool) {
 // committed waits until the group has committed everything on topic.
 func (b *bench) committed(topic string) {
 	b.t.Helper()
+	b.committedBy(b.cfg.Group, topic)
+}
+
+func (b *bench) committedBy(group, topic string) {
+	b.t.Helper()
 	b.eventually("everything is committed", func() bool {
-		lag, err := broker.Lag(b.ctx, b.kafka, b.cfg.Group, topic)
+		lag, err := broker.Lag(b.ctx, b.kafka, group, topic)
 		if err != nil {
 			b.t.Log("lag:", err)
 			return false

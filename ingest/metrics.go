@@ -35,6 +35,9 @@ const (
 	outcomeDeadLetter = "deadletter"
 )
 
+// whatStore is the value of the label what for the store.
+const whatStore = "store"
+
 func newMetrics(reg prometheus.Registerer, stream string) (*metrics, error) {
 	if reg == nil {
 		reg = prometheus.NewRegistry()
@@ -56,15 +59,15 @@ func newMetrics(reg prometheus.Registerer, stream string) (*metrics, error) {
 		lags: prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "softrec_ingest_partition_lag_records", ConstLabels: prometheus.Labels{"stream": stream},
 			Help: "Records of a partition of this process that it has not taken yet."}, []string{"partition"}),
 		lag: prometheus.NewGauge(prometheus.GaugeOpts{Name: "softrec_ingest_lag_records",
-			Help: "Records of this process's partitions that are not applied yet."}),
+			Help: "Records of this process's partitions that are not applied yet, those it waits to begin with included."}),
 		delay: prometheus.NewGauge(prometheus.GaugeOpts{Name: "softrec_ingest_lag_seconds",
-			Help: "Age of the oldest record of the newest batch when it was applied, in seconds; 0 when nothing waits."}),
+			Help: "Age of the oldest record that is not applied, in seconds, measured once a second; 0 when nothing waits. Of what is taken from Kafka it is the record's own age. Of a partition with nothing taken it is the age of what was applied of it last, or the time since its records were seen to wait."}),
 		inHand: prometheus.NewGauge(prometheus.GaugeOpts{Name: "softrec_ingest_in_hand_records",
 			Help: "Records of the batch being applied."}),
 		pending: prometheus.NewGauge(prometheus.GaugeOpts{Name: "softrec_ingest_uncommitted_partitions",
 			Help: "Partitions with applied records whose offsets are not committed yet."}),
 		retries: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "softrec_ingest_retries_total",
-			Help: "Waits for something that was away, by what: store, deadletter or receipt."}, []string{"what"}),
+			Help: "Waits for something that was away, by what: store (as a batch is applied, or as it is asked where to begin), deadletter, receipt or impressions."}, []string{"what"}),
 		commits: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "softrec_ingest_commits_total",
 			Help: "Offset commits by result: ok, sync_error (the store was not durable), note_error (the store did not take the position) or error."}, []string{"result"}),
 		rewinds: prometheus.NewCounter(prometheus.CounterOpts{Name: "softrec_ingest_rewinds_total",

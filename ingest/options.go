@@ -3,6 +3,7 @@ package ingest
 import (
 	"context"
 	"log/slog"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"go.opentelemetry.io/otel/trace"
@@ -15,16 +16,19 @@ import (
 type Option func(*options)
 
 type options struct {
-	log     *slog.Logger
-	reg     prometheus.Registerer
-	durable Durable
-	awaited bool // durable costs nothing but time
-	page    Page
-	deleted Deletions
-	ledger  Ledger
-	accept  func(context.Context) error
-	policy  retry.Policy
-	tracer  *tracing.Tracer // nil: no traces
+	log      *slog.Logger
+	reg      prometheus.Registerer
+	durable  Durable
+	awaited  bool // durable costs nothing but time
+	page     Page
+	deleted  Deletions
+	ledger   Ledger
+	accept   func(context.Context) error
+	ends     Positions     // of the impressions; nil: nothing waits for them
+	applied  Places        // of the impressions
+	patience time.Duration // for impressions that nobody applies
+	policy   retry.Policy
+	tracer   *tracing.Tracer // nil: no traces
 }
 
 func newOptions(opts []Option) options {
@@ -58,8 +62,8 @@ func WithAwaited(d Durable) Option { return func(o *options) { o.durable, o.awai
 // WithPage shows the newest events and a status once a second on p.
 func WithPage(p Page) Option { return func(o *options) { o.page = p } }
 
-// WithDeletions makes the consumer confirm, before it commits a user's tombstone, that window and page have nothing of the user
-// any more.
+// WithDeletions makes the consumer confirm, before it commits a tombstone, what is gone: of a user window and page, of an item the
+// catalogue's entry.
 func WithDeletions(d Deletions) Option { return func(o *options) { o.deleted = d } }
 
 // WithTraces makes the consumer of interactions continue the traces that come in the headers of records; nil makes none.
@@ -67,11 +71,20 @@ func WithTraces(p trace.TracerProvider) Option {
 	return func(o *options) { o.tracer = tracing.New(p, "ingest") }
 }
 
-// WithLedger makes the consumer note in l how far it has applied, before it commits. Where the store says that it is another process
-// than before (*progress.RestartedError), the consumer drops what it has in hand, calls accept until it succeeds, and lets its source
+// WithLedger makes the consumer note in l how far it has applied, before it commits, and look once a second whether the store is there still.
+// Where the store says that it is another process than before (*progress.RestartedError), the consumer drops what it has in hand, calls accept until it succeeds, and lets its source
 // begin again where l says.
 func WithLedger(l Ledger, accept func(context.Context) error) Option {
 	return func(o *options) { o.ledger, o.accept = l, accept }
+}
+
+// WithImpressions makes the consumer of interactions for attribution wait, at its start, after the store's restart and in a backlog, until
+// the impressions that were written by then are applied. ends tells the positions of the next ones to be written, of the partitions that hold
+// any, and errors of it may pass; applied those of the next ones to apply, from the store that the interactions go to. Where what is lacking
+// does not get on for the patience, or nobody tells the ends for as long, it waits no more: that must be longer than a partition is without
+// a reader after its own was killed.
+func WithImpressions(ends Positions, applied Places, patience time.Duration) Option {
+	return func(o *options) { o.ends, o.applied, o.patience = ends, applied, patience }
 }
 
 // WithRetry sets the waits between tries of a store that is away; MaxElapsed is ignored, a consumer never gives up.

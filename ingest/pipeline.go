@@ -116,7 +116,7 @@ func (p *pipeline) fetch(ctx, work context.Context) (fault, err error) {
 // elsewhere. Where work ends meanwhile there is a lane with a part that it could not apply, and that lane tells.
 func (p *pipeline) hand(work context.Context, recs []broker.Record) error {
 	c := p.c
-	c.metrics.inHand.Set(float64(c.counts.inHand.Add(int64(len(recs)))))
+	c.took(recs)
 	b := &batch{recs: recs, started: time.Now(), done: make(chan struct{})}
 	b.trail = newTrail(c.opts.tracer, recs, b.started)
 	d := decode(recs, c.cfg.MaxFuture)
@@ -187,7 +187,7 @@ func (p *pipeline) apply(work context.Context, lane <-chan part) error {
 // and is sent again counts as skipped.
 func (p *pipeline) put(work context.Context, users []window.UserBatch) (out window.Outcome, err error) {
 	c, together := p.c, len(users)
-	err = retry.Do(work, c.opts.policy, c.waiting("store"), func(ctx context.Context) error {
+	err = retry.Do(work, c.opts.policy, c.waiting(whatStore), func(ctx context.Context) error {
 		for len(users) > 0 {
 			n := min(together, len(users))
 			tried, err := c.windows.Apply(ctx, users[:n])
@@ -224,10 +224,9 @@ func (p *pipeline) acknowledge(work context.Context) error {
 		}
 		c.metrics.apply.Observe(time.Since(b.started).Seconds())
 		c.metrics.batch.Observe(float64(len(b.recs)))
-		c.metrics.delay.Set(age(b.recs, b.applied).Seconds())
 		c.observeVisible(b.recs, b.applied)
 		b.trail.end()
-		c.metrics.inHand.Set(float64(c.counts.inHand.Add(-int64(len(b.recs)))))
+		c.gave(b.applied)
 		c.commit.applied(b.recs)
 	}
 	return nil

@@ -18,7 +18,7 @@ import (
 )
 
 // control does to a server of .ci/servers.sh what the test wants: kill or again.
-func control(t *testing.T, act, name string) {
+func control(t testing.TB, act, name string) {
 	t.Helper()
 	if out, err := exec.Command(os.Getenv("TEST_SERVERS"), act, name).CombinedOutput(); err != nil {
 		t.Fatalf("%s %s: %v\n%s", act, name, err, out)
@@ -27,7 +27,7 @@ func control(t *testing.T, act, name string) {
 }
 
 // serverName is what .ci/servers.sh calls the Redis that rdb is connected to: its folder has that name.
-func serverName(t *testing.T, rdb *redis.Client) string {
+func serverName(t testing.TB, rdb *redis.Client) string {
 	t.Helper()
 	dir, err := rdb.ConfigGet(t.Context(), "dir").Result()
 	if err != nil || dir["dir"] == "" {

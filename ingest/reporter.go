@@ -33,7 +33,14 @@ type reporter struct {
 	mu     sync.Mutex
 	recent []decodedEvent // newest feedEvents, oldest first
 
-	rates []rateSample // oldest first
+	rates   []rateSample // oldest first
+	waiting waiting      // as far as the source told last
+}
+
+// waiting is how many records wait: all of them, and by partition those that were not taken.
+type waiting struct {
+	all   int64
+	parts map[int]int64
 }
 
 type rateSample struct {
@@ -133,7 +140,7 @@ func (r *reporter) feed(ctx context.Context) error {
 }
 
 func (r *reporter) status(ctx context.Context, now time.Time) error {
-	lag, parts := r.lag(ctx)
+	lag, parts := r.lag(ctx, now)
 	if r.page == nil {
 		return nil
 	}
@@ -146,26 +153,28 @@ func (r *reporter) status(ctx context.Context, now time.Time) error {
 	return r.page.Status(ctx, st)
 }
 
-// lag asks the source, adds the batch in hand and keeps the metrics up to date. Of partitions it counts what was not taken.
-func (r *reporter) lag(ctx context.Context) (lag int64, by []schema.PartitionLag) {
-	lag, by = r.s.counts.inHand.Load(), []schema.PartitionLag{}
+// lag asks the source, adds what is in hand and keeps the metrics up to date. Of partitions it counts what was not taken. While the source
+// cannot tell, what waited is taken to wait on: its troubles it tells itself.
+func (r *reporter) lag(ctx context.Context, now time.Time) (int64, []schema.PartitionLag) {
+	all := r.s.hand.size()
 	if src, ok := r.s.src.(lagger); ok {
-		parts, err := src.Lag(ctx)
-		if err != nil {
-			return lag, by // the source tells its troubles itself
+		if parts, err := src.Lag(ctx); err == nil {
+			r.waiting = waiting{all, parts}
+			r.s.metrics.lags.Reset() // a partition may have gone to another process
+			for p, n := range parts {
+				r.waiting.all += n
+				r.s.metrics.lags.WithLabelValues(strconv.Itoa(p)).Set(float64(n))
+			}
 		}
-		r.s.metrics.lags.Reset() // a partition may have gone to another process
-		for _, p := range slices.Sorted(maps.Keys(parts)) {
-			lag += parts[p]
-			by = append(by, schema.PartitionLag{Partition: p, Lag: parts[p]})
-			r.s.metrics.lags.WithLabelValues(strconv.Itoa(p)).Set(float64(parts[p]))
-		}
+		all = max(all, r.waiting.all)
 	}
-	r.s.metrics.lag.Set(float64(lag))
-	if lag == 0 {
-		r.s.metrics.delay.Set(0)
+	by := []schema.PartitionLag{}
+	for _, p := range slices.Sorted(maps.Keys(r.waiting.parts)) {
+		by = append(by, schema.PartitionLag{Partition: p, Lag: r.waiting.parts[p]})
 	}
-	return lag, by
+	r.s.metrics.lag.Set(float64(all))
+	r.s.metrics.delay.Set(since(r.s.hand.waits(r.waiting.parts, now), now).Seconds())
+	return all, by
 }
 
 // rate is events per second since the oldest sample kept.

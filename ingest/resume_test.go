@@ -25,42 +25,65 @@ import (
 	"github.com/softrec/softrec/schema"
 )
 
-// resume starts a Consumer as the product does: behind a fence, with the lives of the topic and the place where to go on in Redis.
-func (b *bench) resume(reg *prometheus.Registry) *running {
+// fenced is Redis as the product's ingest writes it.
+type fenced struct {
+	rdb    redis.UniversalClient
+	accept func(context.Context) error
+	ledger *progress.Store
+	places *progress.Store // the ledger, not through the fence
+}
+
+// behindFence opens Redis behind a fence of its own, which has accepted what is there.
+func (b *bench) behindFence(places ...progress.Option) fenced {
 	b.t.Helper()
 	fence := progress.NewFence()
 	opts := &redis.UniversalOptions{Addrs: b.addrs, MaxRetries: -1, DisableIdentity: true}
+	if b.via != nil {
+		b.via(opts)
+	}
 	fence.Guard(opts)
 	if b.way != nil {
 		opts.Dialer = b.way.dial
 	}
 	rdb := redis.NewUniversalClient(opts)
 	b.t.Cleanup(func() { _ = rdb.Close() })
-	accept := func(ctx context.Context) error { return fence.Accept(ctx, rdb) }
-	b.eventually("Redis is there", func() bool { return accept(b.ctx) == nil })
-	ledger, err := progress.New(rdb, b.keys)
-	if err != nil {
-		b.t.Fatal(err)
-	}
-	win, err := window.New(rdb, b.keys, b.rules)
-	if err != nil {
-		b.t.Fatal(err)
-	}
+	f := fenced{rdb: rdb, accept: func(ctx context.Context) error { return fence.Accept(ctx, rdb) }}
+	b.eventually("Redis is there", func() bool { return f.accept(b.ctx) == nil })
 	unfenced := *opts
 	unfenced.OnConnect = nil
 	open := redis.NewUniversalClient(&unfenced)
 	b.t.Cleanup(func() { _ = open.Close() })
-	plain, err := progress.New(open, b.keys)
-	if err != nil {
+	var errs [2]error
+	f.ledger, errs[0] = progress.New(rdb, b.keys, places...)
+	f.places, errs[1] = progress.New(open, b.keys, places...)
+	if err := errors.Join(errs[:]...); err != nil {
 		b.t.Fatal(err)
 	}
-	src, err := broker.NewGroupSource(b.kafka, b.cfg.Topic, b.cfg.Group, broker.WithLogger(testLog(b.t)), broker.WithRegisterer(reg),
-		broker.WithLives(plain), broker.WithProgress(plain))
+	return f
+}
+
+// sourceOf opens the source of a group that begins where f says.
+func (b *bench) sourceOf(topic, group string, f fenced, reg *prometheus.Registry) *broker.GroupSource {
+	b.t.Helper()
+	src, err := broker.NewGroupSource(b.kafka, topic, group, broker.WithLogger(testLog(b.t)), broker.WithRegisterer(reg),
+		broker.WithLives(f.places), broker.WithProgress(f.places))
 	if err != nil {
 		b.t.Fatal(err)
 	}
 	b.t.Cleanup(func() { _ = src.Close() })
-	r := b.consumeFrom(src, win, WithRegisterer(reg), WithLedger(ledger, accept))
+	return src
+}
+
+// resume starts a Consumer as the product does: behind a fence, with the lives of the topic and the place where to go on in Redis.
+func (b *bench) resume(reg *prometheus.Registry, more ...Option) *running {
+	b.t.Helper()
+	f := b.behindFence(progress.WithOlder(b.keys.Names()))
+	win, err := window.New(f.rdb, b.keys, b.rules, window.WithReplicas(b.safe))
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	src := b.sourceOf(b.cfg.Topic, b.cfg.Group, f, reg)
+	r := b.consumeFrom(src, win, append(more, WithRegisterer(reg), WithLedger(f.ledger, f.accept))...)
 	return &running{stop: r.stop, done: r.done, close: src.Close}
 }
 
@@ -269,7 +292,11 @@ func TestConsumer_redisGoesBack(t *testing.T) {
 	for _, c := range []struct {
 		name           string
 		running, empty bool
-	}{{"while ingest runs", true, false}, {"between two runs", false, false}, {"empty, while ingest runs", true, true}, {"empty, between two runs", false, true}} {
+		idle           bool // nothing more comes
+	}{
+		{"while ingest runs", true, false, false}, {"between two runs", false, false, false}, {"empty, while ingest runs", true, true, false},
+		{"empty, between two runs", false, true, false}, {"empty, and nothing more comes", true, true, true},
+	} {
 		t.Run(c.name, func(t *testing.T) {
 			b := newBench(t, t.TempDir())
 			b.patient(4 * time.Minute)
@@ -309,7 +336,9 @@ func TestConsumer_redisGoesBack(t *testing.T) {
 			if !c.running {
 				ingest = b.resume(prometheus.NewRegistry())
 			}
-			b.publish(anonymous(3, 200, 30)...)
+			if !c.idle {
+				b.publish(anonymous(3, 200, 30)...)
+			}
 			b.right(lived{0, b.readAll(b.cfg.Topic)})
 			if n := counted(t, reg, "softrec_ingest_rewinds_total"); c.running && n != 1 {
 				t.Errorf("%v rewinds, want 1", n)
@@ -362,8 +391,6 @@ func counted(t testing.TB, reg *prometheus.Registry, name string) (sum float64) 
 // copyRedis copies everything of this test, the places first and the dictionary last: what is newer than its place does no harm.
 func (b *bench) copyRedis(from redis.UniversalClient, addr string) {
 	b.t.Helper()
-	to := redis.NewClient(&redis.Options{Addr: addr})
-	defer to.Close()
 	keys, err := from.Keys(b.ctx, b.keys.Prefix+":*").Result()
 	if err != nil {
 		b.t.Fatal(err)
@@ -378,6 +405,13 @@ func (b *bench) copyRedis(from redis.UniversalClient, addr string) {
 		return 1
 	}
 	slices.SortStableFunc(keys, func(x, y string) int { return rank(x) - rank(y) })
+	b.copyKeys(from, addr, keys...)
+}
+
+func (b *bench) copyKeys(from redis.UniversalClient, addr string, keys ...string) {
+	b.t.Helper()
+	to := redis.NewClient(&redis.Options{Addr: addr})
+	defer to.Close()
 	for _, key := range keys {
 		kind, err := from.Type(b.ctx, key).Result()
 		if err != nil {
@@ -402,7 +436,7 @@ func BenchmarkDurability(b *testing.B) {
 		b.Run(kind, func(b *testing.B) {
 			w := newBench(b, "")
 			w.patient(4 * time.Minute)
-			ledger, err := progress.New(w.redis, w.keys)
+			ledger, err := progress.New(w.redis, w.keys, progress.WithOlder(w.keys.Names()))
 			if err != nil {
 				b.Fatal(err)
 			}

@@ -25,6 +25,9 @@ type lagger interface {
 	Lag(ctx context.Context) (map[int]int64, error)
 }
 
+// storeWaiter is a Source that asks the store where to begin, and waits for it.
+type storeWaiter interface{ CountStoreWaits(count func()) }
+
 // Windows is where interactions go; *window.Store is one. Apply is idempotent: after an error the whole batch is sent again.
 type Windows interface {
 	Apply(ctx context.Context, batch []window.UserBatch) (window.Outcome, error)
@@ -46,6 +49,8 @@ type Durable interface {
 type Ledger interface {
 	// Note writes down the positions of the next records to apply, by partition.
 	Note(ctx context.Context, topic string, next map[int]int64) error
+	// Look writes nothing. Its error is a *progress.RestartedError where the store is another process than before.
+	Look(ctx context.Context) error
 }
 
 // rewinder is a Source that can begin again where the Ledger says.
@@ -63,20 +68,23 @@ type Page interface {
 	Leave(ctx context.Context, instance string) error
 }
 
-// Deletions keeps the receipts of deletions; *deletion.Store is one. All three may be called again.
+// Deletions keeps the receipts of deletions; *deletion.Store is one. All of them may be called again.
 type Deletions interface {
-	// Open writes down that somebody wants a user forgotten, unless it was before.
+	// Open writes down that somebody wants a user or an item gone, unless it was before.
 	Open(ctx context.Context, d schema.Deletion) error
-	// Confirm writes down when a part had nothing of the user any more; the first time counts.
+	// Confirm writes down when a part had nothing of it any more; the first time counts.
 	Confirm(ctx context.Context, id, part string, at time.Time) error
-	// Emptied tells the processes that serve.
+	// Emptied tells the processes that serve of a user.
 	Emptied(ctx context.Context, id, user string) error
+	// Withdrawn tells the processes that serve, and the trainer, of an item.
+	Withdrawn(ctx context.Context, id, item string) error
 }
 
 var (
 	_ Source      = (*broker.GroupSource)(nil)
 	_ lagger      = (*broker.GroupSource)(nil)
 	_ rewinder    = (*broker.GroupSource)(nil)
+	_ storeWaiter = (*broker.GroupSource)(nil)
 	_ Ledger      = (*progress.Store)(nil)
 	_ Durable     = progress.Late(0)
 	_ Durable     = (*progress.AOF)(nil)

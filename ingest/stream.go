@@ -11,6 +11,7 @@ import (
 	"github.com/softrec/softrec/ingest/broker"
 	"github.com/softrec/softrec/ingest/progress"
 	"github.com/softrec/softrec/ingest/retry"
+	"github.com/softrec/softrec/schema"
 )
 
 // stream is what both consumers share: fetch, apply, commit, report.
@@ -22,12 +23,14 @@ type stream struct {
 	metrics *metrics
 	commit  *committer
 	counts  counts
-	recheck func() // nil, or what the store must do after its restart
+	hand    hand
+	recheck func()                                       // nil, or what must be done after the store's restart
+	ready   func(context.Context, []broker.Record) error // nil, or what consume waits for before it applies records
 	running atomic.Bool
 }
 
 // counts are totals since the start, for the page.
-type counts struct{ applied, duplicates, late, dead, inHand atomic.Int64 }
+type counts struct{ applied, duplicates, late, dead atomic.Int64 }
 
 func newStream(cfg Config, src Source, dead DeadLetters, name string, opts []Option) (*stream, error) {
 	if src == nil || dead == nil {
@@ -44,6 +47,9 @@ func newStream(cfg Config, src Source, dead DeadLetters, name string, opts []Opt
 	}
 	if o.ledger != nil && o.accept == nil {
 		return nil, errors.New("ingest: a ledger needs a way to accept a restarted store")
+	}
+	if w, ok := src.(storeWaiter); ok {
+		w.CountStoreWaits(m.retries.WithLabelValues(whatStore).Inc)
 	}
 	return &stream{cfg: cfg, src: src, dead: dead, opts: o, metrics: m, commit: newCommitter(src, cfg, o, m)}, nil
 }
@@ -74,10 +80,10 @@ func (s *stream) run(ctx context.Context, consume func(context.Context) error, r
 func (s *stream) keepOn(ctx context.Context, consume func(context.Context) error) error {
 	for {
 		turn, end := context.WithCancelCause(ctx)
-		s.commit.onRestart(end)
+		s.commit.onHopeless(end)
 		err := consume(turn)
 		if err == nil && ctx.Err() == nil {
-			err = context.Cause(turn) // the committer heard of a restart
+			err = context.Cause(turn) // the committer heard of a restart, or of a store that refuses
 		}
 		end(nil)
 		restarted := new(progress.RestartedError)
@@ -98,15 +104,15 @@ func (s *stream) rewind(ctx context.Context, source rewinder) error {
 	s.commit.flushing.Lock()
 	defer s.commit.flushing.Unlock()
 	s.commit.forget()
-	s.counts.inHand.Store(0)
-	s.metrics.inHand.Set(0)
-	if err := retry.Do(ctx, s.opts.policy, s.waiting("store"), s.opts.accept); err != nil {
+	if err := retry.Do(ctx, s.opts.policy, s.waiting(whatStore), s.opts.accept); err != nil {
 		return fmt.Errorf("go on after the store's restart: %w", err)
 	}
 	if s.recheck != nil {
 		s.recheck()
 	}
 	source.Rewind()
+	s.hand.drop()
+	s.metrics.inHand.Set(0)
 	return nil
 }
 
@@ -114,6 +120,17 @@ func (s *stream) rewind(ctx context.Context, source rewinder) error {
 func (s *stream) consume(ctx context.Context, apply func(context.Context, []broker.Record) error) error {
 	for {
 		recs, err := s.src.Fetch(ctx, s.cfg.MaxRecords, s.cfg.MaxDelay)
+		if len(recs) > 0 {
+			s.took(recs)
+		}
+		if len(recs) > 0 && s.ready != nil {
+			switch err := s.ready(ctx, recs); {
+			case ctx.Err() != nil:
+				return nil // nothing of recs is applied: they come again
+			case err != nil:
+				return err
+			}
+		}
 		if len(recs) > 0 {
 			if err := s.batch(ctx, recs, apply); err != nil {
 				return err
@@ -133,22 +150,26 @@ func (s *stream) consume(ctx context.Context, apply func(context.Context, []brok
 func (s *stream) batch(ctx context.Context, recs []broker.Record, apply func(context.Context, []broker.Record) error) error {
 	work, cancel := s.outlast(ctx)
 	defer cancel()
-	s.counts.inHand.Store(int64(len(recs)))
-	s.metrics.inHand.Set(float64(len(recs)))
 	start := time.Now()
 	err := apply(work, recs)
 	s.metrics.apply.Observe(time.Since(start).Seconds())
-	s.metrics.inHand.Set(0)
-	s.counts.inHand.Store(0)
 	if err != nil {
 		return fmt.Errorf("apply %d records: %w", len(recs), err)
 	}
 	s.metrics.batch.Observe(float64(len(recs)))
 	now := time.Now()
-	s.metrics.delay.Set(age(recs, now).Seconds())
 	s.observeVisible(recs, now)
+	s.gave(now)
 	s.commit.applied(recs)
 	return nil
+}
+
+// took notes that recs are in hand.
+func (s *stream) took(recs []broker.Record) { s.metrics.inHand.Set(float64(s.hand.take(recs))) }
+
+// gave notes that the oldest batch in hand was applied at a time.
+func (s *stream) gave(at time.Time) {
+	s.metrics.inHand.Set(float64(s.hand.done(at)))
 }
 
 // outlast is a context for what a stop does not interrupt: it ends FlushTimeout after ctx, or with cancel.
@@ -161,17 +182,6 @@ func (s *stream) outlast(ctx context.Context) (work context.Context, cancel cont
 	return work, func() { forget(); end() }
 }
 
-// age is how long the oldest of recs took from its record time to now.
-func age(recs []broker.Record, now time.Time) time.Duration {
-	var oldest time.Duration
-	for _, r := range recs {
-		if !r.Time.IsZero() {
-			oldest = max(oldest, now.Sub(r.Time))
-		}
-	}
-	return oldest
-}
-
 // observeVisible measures how long recs took from their own time until now, when all of them are in the store.
 func (s *stream) observeVisible(recs []broker.Record, now time.Time) {
 	for _, r := range recs {
@@ -179,6 +189,14 @@ func (s *stream) observeVisible(recs []broker.Record, now time.Time) {
 			s.metrics.visible.Observe(max(0, now.Sub(r.Time).Seconds()))
 		}
 	}
+}
+
+// receipt writes that part has nothing any more of what d names.
+func (s *stream) receipt(ctx context.Context, d schema.Deletion, part string) error {
+	if err := s.opts.deleted.Open(ctx, d); err != nil {
+		return err
+	}
+	return s.opts.deleted.Confirm(ctx, d.ID, part, time.Now())
 }
 
 func (s *stream) waiting(what string) func(error, time.Duration) {

@@ -45,6 +45,7 @@ type fencedLedger struct {
 	mu       sync.Mutex
 	accepted bool
 	noted    int
+	looks    bool // a look meets the fence too, not only a note
 }
 
 func (l *fencedLedger) Note(context.Context, string, map[int]int64) error {
@@ -57,6 +58,15 @@ func (l *fencedLedger) Note(context.Context, string, map[int]int64) error {
 	return nil
 }
 
+func (l *fencedLedger) Look(context.Context) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.looks && !l.accepted {
+		return &progress.RestartedError{RunID: "another"}
+	}
+	return nil
+}
+
 func (l *fencedLedger) accept(context.Context) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -64,41 +74,51 @@ func (l *fencedLedger) accept(context.Context) error {
 	return nil
 }
 
-// A restart of the store that shows when offsets are noted, with nothing in hand and nothing to fetch, makes the consumer go back too. It once
-// noted again for ever: a run of softrec chaos stood still after its 130th fault.
+// A restart of the store makes the consumer go back with nothing in hand and nothing to fetch too, whether offsets are to be noted or nothing is.
+// It once noted again for ever: a run of softrec chaos stood still after its 130th fault. And one without anything to note noticed nothing.
 func TestStream_restartIsNoticedByTheCommitter(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		src, l := &quietSource{}, &fencedLedger{}
-		s, err := newStream(DefaultConfig(), src, noLetters{}, "t", []Option{WithLogger(testLog(t)), WithLedger(l, l.accept), WithRetry(retry.DefaultPolicy())})
-		if err != nil {
-			t.Fatal(err)
-		}
-		ctx, stop := context.WithCancel(t.Context())
-		done := make(chan error, 1)
-		go func() {
-			done <- s.run(ctx, func(ctx context.Context) error {
-				return s.consume(ctx, func(context.Context, []broker.Record) error { return nil })
-			}, func(context.Context) {})
-		}()
-		s.commit.applied([]broker.Record{{Topic: "t", Offset: 7}})
-		time.Sleep(time.Minute)
-		synctest.Wait()
-		src.mu.Lock()
-		if src.rewound != 1 || src.committed != 0 {
-			t.Errorf("rewound %d times, committed %d times; want to go back once and commit nothing of before", src.rewound, src.committed)
-		}
-		src.mu.Unlock()
-		s.commit.applied([]broker.Record{{Topic: "t", Offset: 3}})
-		time.Sleep(time.Minute)
-		synctest.Wait()
-		src.mu.Lock()
-		if src.rewound != 1 || src.committed != 1 {
-			t.Errorf("afterwards rewound %d times, committed %d times; want 1 and 1", src.rewound, src.committed)
-		}
-		src.mu.Unlock()
-		stop()
-		if err := <-done; err != nil {
-			t.Error(err)
-		}
-	})
+	for _, c := range []struct {
+		name    string
+		looks   bool
+		pending []broker.Record
+	}{{"noting", false, []broker.Record{{Topic: "t", Offset: 7}}}, {"with nothing to note", true, nil}} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) { goesBackOnce(t, &fencedLedger{looks: c.looks}, c.pending) })
+		})
+	}
+}
+
+func goesBackOnce(t *testing.T, l *fencedLedger, pending []broker.Record) {
+	src := &quietSource{}
+	s, err := newStream(DefaultConfig(), src, noLetters{}, "t", []Option{WithLogger(testLog(t)), WithLedger(l, l.accept), WithRetry(retry.DefaultPolicy())})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() {
+		done <- s.run(ctx, func(ctx context.Context) error {
+			return s.consume(ctx, func(context.Context, []broker.Record) error { return nil })
+		}, func(context.Context) {})
+	}()
+	s.commit.applied(pending)
+	time.Sleep(time.Minute)
+	synctest.Wait()
+	src.mu.Lock()
+	if src.rewound != 1 || src.committed != 0 {
+		t.Errorf("rewound %d times, committed %d times; want to go back once and commit nothing of before", src.rewound, src.committed)
+	}
+	src.mu.Unlock()
+	s.commit.applied([]broker.Record{{Topic: "t", Offset: 3}})
+	time.Sleep(time.Minute)
+	synctest.Wait()
+	src.mu.Lock()
+	if src.rewound != 1 || src.committed != 1 {
+		t.Errorf("afterwards rewound %d times, committed %d times; want 1 and 1", src.rewound, src.committed)
+	}
+	src.mu.Unlock()
+	stop()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
 }

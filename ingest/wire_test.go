@@ -19,17 +19,18 @@ type wire struct {
 // dial is a client's Dialer.
 func (w *wire) dial(ctx context.Context, network, addr string) (net.Conn, error) {
 	w.mu.Lock()
-	if w.to != "" {
-		addr = w.to
-	}
+	to := w.to
 	w.mu.Unlock()
+	if to != "" {
+		addr = to
+	}
 	c, err := (&net.Dialer{}).DialContext(ctx, network, addr)
 	if err != nil {
 		return nil, err
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.down {
+	if w.down || w.to != to { // cut meanwhile, or cut and mended to lead elsewhere
 		return nil, errors.Join(&net.OpError{Op: "dial", Net: network, Err: syscall.ECONNREFUSED}, c.Close())
 	}
 	if w.conns == nil {

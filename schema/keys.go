@@ -75,6 +75,9 @@ func (k Keys) IngestStatus() string { return k.Prefix + ":{page}:ingest" }
 // Applied is the hash partition -> position of the next record of a topic to be applied.
 func (k Keys) Applied(topic string) string { return k.Prefix + ":{ingest}:applied:" + topic }
 
+// AppliedBy is the hash topic and partition -> position of the next record to be applied by a reader that shares its topics with others.
+func (k Keys) AppliedBy(reader string) string { return k.Prefix + ":{ingest}:applied-by:" + reader }
+
 // Lives is the hash partition -> lives of a topic's partitions, as JSON.
 func (k Keys) Lives(topic string) string { return k.Prefix + ":{ingest}:lives:" + topic }
 
@@ -86,6 +89,15 @@ func (k Keys) Deletion(id string) string { return k.Prefix + ":{deletions}:id:" 
 
 // UserDeletion is the string with the id of a user's newest receipt.
 func (k Keys) UserDeletion(user string) string { return k.Prefix + ":{deletions}:user:" + user }
+
+// ItemDeletion is the string with the id of an item's newest receipt.
+func (k Keys) ItemDeletion(item string) string { return k.Prefix + ":{deletions}:item:" + item }
+
+// ItemDeletionLog is the list of items that were withdrawn, newest first.
+func (k Keys) ItemDeletionLog() string { return k.Prefix + ":{deletions}:itemlog" }
+
+// ItemDeletionCount counts the items ever put into ItemDeletionLog.
+func (k Keys) ItemDeletionCount() string { return k.Prefix + ":{deletions}:itemcount" }
 
 // DeletionLog is the list of users whose windows were emptied, newest first.
 func (k Keys) DeletionLog() string { return k.Prefix + ":{deletions}:log" }

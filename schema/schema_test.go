@@ -37,7 +37,8 @@ func TestKeys_shareTheirHashTags(t *testing.T) {
 		"models":    {k.ModelCurrent(), k.ModelHistory(), k.Rounds(), k.Prequential()},
 		"page":      {k.RecentEvents(), k.IngestStatus()},
 		"names":     {k.Names()},
-		"deletions": {k.Deletion("x"), k.UserDeletion("u{1}"), k.DeletionLog(), k.DeletionCount()},
+		"ingest":    {k.Applied("t{1}"), k.AppliedBy("x"), k.Lives("t"), k.Fence()},
+		"deletions": {k.Deletion("x"), k.UserDeletion("u{1}"), k.DeletionLog(), k.DeletionCount(), k.ItemDeletion("i{1}"), k.ItemDeletionLog(), k.ItemDeletionCount()},
 	} {
 		for _, key := range keys {
 			if tag(key) != want || !strings.HasPrefix(key, "softrec:") {

@@ -13,10 +13,13 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/softrec/softrec/schema"
+	"github.com/softrec/softrec/serve/access"
 )
 
 // maxBatchUsers is how many lists one request may ask for.
 const maxBatchUsers = 256
+
+const batchPath = "/v1/recommend:batch"
 
 // batchBody is the body of POST /v1/recommend:batch: rules for all users, and users with rules of their own.
 type batchBody struct {
@@ -51,9 +54,9 @@ type UserResult struct {
 }
 
 func (s *Server) registerBatch(api huma.API) {
-	op := s.operation("recommend-batch", http.MethodPost, "/v1/recommend:batch", "recommendations", "What next for many users",
-		"One Redis round trip for all. A user's fault does not spoil the others' answers.")
-	op.Errors = []int{400, 413, 422}
+	op := s.operation("recommend-batch", http.MethodPost, batchPath, "recommendations", "What next for many users",
+		"One Redis round trip for all. Every list counts against the rate of the key: 429 when there are too many. A user's fault does not spoil the others' answers.")
+	op.Errors = []int{400, 413, 422, 429}
 	huma.Register(api, op, s.postBatch)
 	documentBody(api.OpenAPI().Paths[op.Path].Post, map[string]*huma.Schema{"application/json": rulesSchema(map[string]*huma.Schema{
 		"users": {Type: huma.TypeArray, Items: idSchema(), MaxItems: ptr(maxBatchUsers), Description: "users for whom the rules beside this hold"},
@@ -78,6 +81,9 @@ func (s *Server) postBatch(ctx context.Context, in *batchInput) (*batchOutput, e
 	n := len(body.Users) + len(body.Requests)
 	if n == 0 || n > maxBatchUsers {
 		return nil, invalid("body", &schema.FieldError{Field: "users", Value: fmt.Sprint(n), Reason: fmt.Sprintf("want 1 to %d users and requests together", maxBatchUsers)})
+	}
+	if err := s.guard.More(ctx, n-1); err != nil { // every list counts against the key's rate
+		return nil, overRate(err)
 	}
 	lists := make([]asked, 0, n)
 	for _, user := range body.Users {
@@ -108,14 +114,35 @@ func (s *Server) ask(user string, body rulesBody) asked {
 	return asked{user: user, q: q, err: err}
 }
 
-// answerAll reads the windows in one round trip and ranks on as many goroutines as there are processors; all end before it does.
+// overRate is a refusal of the guard as a problem document.
+func overRate(err error) error {
+	var r *access.Refusal
+	if !errors.As(err, &r) {
+		return err
+	}
+	h := http.Header{}
+	r.SetHeaders(h)
+	return huma.ErrorWithHeaders(problem(r.Status, r.Detail), h)
+}
+
+// answerAll reads the windows in one round trip and answers for all of them.
 func (s *Server) answerAll(ctx context.Context, lists []asked) []UserResult {
 	now := s.deps.Now()
 	windows, faults := s.readWindows(ctx, lists)
+	return s.rankAll(ctx, lists, windows, faults, now)
+}
+
+// rankAll ranks on as many goroutines as there are processors, and places where requests are shed; all end before it does. The time for rules is one
+// for all lists, and bounds nothing else.
+func (s *Server) rankAll(ctx context.Context, lists []asked, windows []schema.Window, faults []error, now time.Time) []UserResult {
+	rulesEnd := time.Now().Add(rulesPatience)
 	results := make([]UserResult, len(lists))
+	more := s.load.reads.More(int64(min(len(lists), runtime.GOMAXPROCS(0)) - 1)) // one place it has
+	defer s.load.reads.GiveBack(more)
 	var group errgroup.Group
-	group.SetLimit(runtime.GOMAXPROCS(0))
+	group.SetLimit(int(more) + 1)
 	for i, l := range lists {
+		l.q.rulesEnd = rulesEnd
 		group.Go(func() error {
 			results[i] = s.resultOf(ctx, s.modelFor(l.q), l, windows[i], faults[i], now)
 			return nil
@@ -140,7 +167,7 @@ func (s *Server) resultOf(ctx context.Context, live *Live, l asked, win schema.W
 	switch {
 	case err != nil:
 	case fault != nil:
-		out, err = s.answer(start, live, 0, s.popular(live, l.q, now), l.q, "", s.degrade(fault))
+		out, err = s.answer(start, live, 0, s.popular(ctx, live, l.q, now), l.q, "", s.degrade(fault))
 	default:
 		out, err = s.recommendWindow(ctx, start, live, win, l.q, now)
 	}
@@ -189,6 +216,7 @@ func (s *Server) readWindows(ctx context.Context, lists []asked) ([]schema.Windo
 					faults[i] = fmt.Errorf("read window %q: %w", lists[i].user, faults[i])
 				}
 				windows[i].UserID = lists[i].user
+				windows[i].Entries = visible(windows[i].Entries, s.deps.Catalogue.Hidden)
 			}
 			return nil
 		}

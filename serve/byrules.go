@@ -1,6 +1,7 @@
 package serve
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"time"
@@ -106,12 +107,12 @@ type source struct {
 	linear bool // see rules.Pool
 }
 
-func (s *Server) recommendByRules(live *Live, history []schema.Interaction, reading ranker.Reading, q query, now time.Time) answerList {
+func (s *Server) recommendByRules(ctx context.Context, live *Live, history []schema.Interaction, reading ranker.Reading, q query, now time.Time) answerList {
 	var text *ranker.Text
 	if live != nil && reading != nil {
 		text = s.deps.Texts.Score(reading)
 	}
-	return s.byRules(live, source{allow: q.allows(s.deps.Catalogue), rank: func(n int, allow func(string) bool) []ranker.Scored {
+	return s.byRules(ctx, live, source{allow: q.allows(s.deps.Catalogue), rank: func(n int, allow func(string) bool) []ranker.Scored {
 		if live == nil {
 			return nil
 		}
@@ -126,16 +127,27 @@ const (
 	poolShare = 5
 )
 
+// rulesPatience is how long the rules of a request, or of a batch, may take. Over a large catalogue they have work that grows with it.
+const rulesPatience = 5 * time.Second
+
 // byRules lists what q's rules make of a source. It looks for items in rounds: where the rules need more than a round brought, the
 // next asks for what the caps still allow. So the list is filled whenever that many allowed items exist.
-func (s *Server) byRules(live *Live, from source, history []schema.Interaction, q query, now time.Time) answerList {
+func (s *Server) byRules(ctx context.Context, live *Live, from source, history []schema.Interaction, q query, now time.Time) answerList {
+	end := q.rulesEnd
+	if end.IsZero() {
+		end = time.Now().Add(rulesPatience)
+	}
+	ctx, cancel := context.WithDeadline(ctx, end)
+	defer cancel()
+	ended := func() bool { return ctx.Err() != nil } // asked for each item: it costs less than any rule
 	mine := q.rules.Allows(history, now, s.deps.Catalogue.Item)
-	allow := func(id string) bool { return from.allow(id) && mine(id) }
+	allow := func(id string) bool { return from.allow(id) && !ended() && mine(id) }
 	pool := &itemPool{s: s, have: map[string]struct{}{}}
 	want := rules.Pool{
-		N: q.n, Seed: q.id, Now: now, Linear: from.linear, Item: s.deps.Catalogue.Item,
-		MayPin: func(id string) bool { return from.allow(id) },
+		N: q.n, Seed: q.id, Now: now, Linear: from.linear, Item: s.deps.Catalogue.Item, Ended: ended,
 	}
+	known := s.pinnable(live, q.rules.Spec().Pins, now)
+	want.MayPin = func(id string) bool { return known(id) && from.allow(id) }
 	if live != nil {
 		if v, ok := live.Ranker.(vectors); ok {
 			want.Vector = v.Vector
@@ -149,6 +161,9 @@ func (s *Server) byRules(live *Live, from source, history []schema.Interaction, 
 		choosing := q.span.Child("rules")
 		list = q.rules.Select(want)
 		choosing.End(nil)
+		if ended() {
+			return answerList{err: unavailable(time.Second, "the rules could not be carried out before the request ended, or within %s", rulesPatience)}
+		}
 		if len(list.Picks) == q.n || want.Complete {
 			break
 		}
@@ -162,6 +177,25 @@ func (s *Server) byRules(live *Live, from source, history []schema.Interaction, 
 		}
 	}
 	return s.listed(list, pool, q)
+}
+
+// pinnable tells the pinned items that exist from ids that nobody knows: those of the catalogue, and those that the model has counted.
+func (s *Server) pinnable(live *Live, pins []rules.Pin, now time.Time) func(id string) bool {
+	foreign := map[string]bool{} // not in the catalogue -> counted
+	for _, pin := range pins {
+		if _, ok := s.deps.Catalogue.Item(pin.Item); !ok {
+			foreign[pin.Item] = false
+		}
+	}
+	if live != nil && len(foreign) > 0 {
+		for _, sc := range live.Ranker.Popular(now, len(foreign), func(id string) bool { _, ok := foreign[id]; return ok }) {
+			foreign[sc.Item] = true
+		}
+	}
+	return func(id string) bool {
+		counted, isForeign := foreign[id]
+		return counted || !isForeign
+	}
 }
 
 // itemPool is what the rounds of one list found.

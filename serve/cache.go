@@ -1,9 +1,10 @@
 package serve
 
 import (
-	"container/list"
 	"sync"
 	"sync/atomic"
+
+	"github.com/cespare/xxhash/v2"
 
 	"github.com/softrec/softrec/schema"
 )
@@ -30,71 +31,132 @@ func keyOf(win schema.Window, model string, catalogue int64, query string) cache
 	return k
 }
 
-// cache keeps the most recently asked lists, bounded by the items they hold (see weight).
+// cache keeps the most recently asked lists, bounded by the items they hold (see weight). It holds a hundred thousand lists and more, and the
+// garbage collector looks at every pointer of the heap in each cycle, which takes a processor away from the requests: so a list and
+// its key are one text, and nothing else of the cache is a pointer.
 type cache struct {
 	capacity     int
 	hits, misses atomic.Int64
 
-	mu    sync.Mutex
-	items int
-	order *list.List // newest use first; values are *cacheEntry
-	byKey map[cacheKey]*list.Element
+	mu     sync.Mutex
+	items  int
+	byHash map[uint64]int32 // of the packed key; the slot
+	slots  []slot           // slots[0] is the ring's head: next is the newest use, prev the oldest
+	free   int32            // first of the unused slots, linked by next; 0 for none
 }
 
-type cacheEntry struct {
-	key  cacheKey
-	list []schema.AnswerItem
+// slot is one list.
+type slot struct {
+	list       packed
+	hash       uint64
+	weight     int
+	prev, next int32
 }
 
 func newCache(capacity int) *cache {
-	return &cache{capacity: capacity, order: list.New(), byKey: map[cacheKey]*list.Element{}}
+	return &cache{capacity: capacity, byHash: map[uint64]int32{}, slots: make([]slot, 1)}
 }
 
 // get returns the list under k, which the caller must not change.
 func (c *cache) get(k cacheKey) ([]schema.AnswerItem, bool) {
+	var room [keyRoom]byte
+	key := k.pack(room[:0])
+	hash := xxhash.Sum64(key)
 	c.mu.Lock()
-	e, ok := c.byKey[k]
-	if ok {
-		c.order.MoveToFront(e)
+	at := c.find(hash, key)
+	var l packed
+	if at != 0 {
+		l = c.slots[at].list
+		c.unlink(at)
+		c.linkFirst(at)
 	}
 	c.mu.Unlock()
-	if !ok {
+	if at == 0 {
 		c.misses.Add(1)
 		return nil, false
 	}
 	c.hits.Add(1)
-	return e.Value.(*cacheEntry).list, true
+	return l.unpack(), true
 }
 
-// put keeps l under k. A list larger than the whole cache is not kept.
+// put keeps l under k. A list larger than the whole cache is not kept, nor one with explanations: those are looked at once.
 func (c *cache) put(k cacheKey, l []schema.AnswerItem) {
 	w := weight(k, l)
-	if w > c.capacity {
+	if w > c.capacity || !packs(l) {
 		return
 	}
+	var room [keyRoom]byte
+	key := k.pack(room[:0])
+	hash, list := xxhash.Sum64(key), pack(key, l)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if _, ok := c.byKey[k]; ok {
-		return // two requests computed the same list
+	if at, ok := c.byHash[hash]; ok {
+		if c.slots[at].list.under(key) {
+			return // two requests computed the same list
+		}
+		c.drop(at) // another key of the same hash
 	}
-	c.byKey[k] = c.order.PushFront(&cacheEntry{key: k, list: l})
+	at := c.free
+	if at == 0 {
+		c.slots = append(c.slots, slot{})
+		at = int32(len(c.slots) - 1)
+	} else {
+		c.free = c.slots[at].next
+	}
+	c.slots[at] = slot{list: list, hash: hash, weight: w}
+	c.linkFirst(at)
+	c.byHash[hash] = at
 	c.items += w
 	for c.items > c.capacity {
-		oldest := c.order.Back()
-		entry := c.order.Remove(oldest).(*cacheEntry)
-		delete(c.byKey, entry.key)
-		c.items -= weight(entry.key, entry.list)
+		c.drop(c.slots[0].prev)
 	}
+}
+
+// find returns the slot of a packed key, 0 when there is none.
+func (c *cache) find(hash uint64, key []byte) int32 {
+	at := c.byHash[hash]
+	if at != 0 && !c.slots[at].list.under(key) {
+		return 0
+	}
+	return at
+}
+
+func (c *cache) linkFirst(at int32) {
+	first := c.slots[0].next
+	c.slots[at].prev, c.slots[at].next = 0, first
+	c.slots[first].prev, c.slots[0].next = at, at
+}
+
+func (c *cache) unlink(at int32) {
+	prev, next := c.slots[at].prev, c.slots[at].next
+	c.slots[prev].next, c.slots[next].prev = next, prev
+}
+
+func (c *cache) drop(at int32) {
+	c.unlink(at)
+	delete(c.byHash, c.slots[at].hash)
+	c.items -= c.slots[at].weight
+	c.slots[at] = slot{next: c.free}
+	c.free = at
 }
 
 // forget drops every list of a user, or with all every list.
 func (c *cache) forget(user string, all bool) {
+	c.dropWhere(func(l packed) bool { return all || l.user() == user })
+}
+
+// outdated drops every list of a catalogue before version: nobody can ask for it any more.
+func (c *cache) outdated(version int64) {
+	c.dropWhere(func(l packed) bool { return l.catalogue() < version })
+}
+
+func (c *cache) dropWhere(out func(l packed) bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for k, e := range c.byKey {
-		if all || k.user == user {
-			c.items -= weight(k, c.order.Remove(e).(*cacheEntry).list)
-			delete(c.byKey, k)
+	for at, next := c.slots[0].next, int32(0); at != 0; at = next {
+		next = c.slots[at].next
+		if out(c.slots[at].list) {
+			c.drop(at)
 		}
 	}
 }

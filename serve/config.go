@@ -23,7 +23,7 @@ type Config struct {
 	ReadTimeout       time.Duration `koanf:"read_timeout" help:"longest time a client may take to send a whole request (default 15s)"`
 	WriteTimeout      time.Duration `koanf:"write_timeout" help:"longest time from the end of the headers to the end of the answer; live streams count per frame (default 30s)"`
 	IdleTimeout       time.Duration `koanf:"idle_timeout" help:"how long an idle connection stays open (default 2m)"`
-	ShutdownGrace     time.Duration `koanf:"shutdown_grace" help:"how long running requests may go on after a stop (default 15s)"`
+	ShutdownGrace     time.Duration `koanf:"shutdown_grace" help:"how long requests that have come may go on after a stop (default 15s)"`
 	DrainDelay        time.Duration `koanf:"drain_delay" help:"how long to go on accepting after /readyz turned 503, for load balancers to notice (default 1s)"`
 
 	MaxBodyBytes   int64 `koanf:"max_body_bytes" help:"largest request body in bytes (default 4194304)"`
@@ -33,6 +33,7 @@ type Config struct {
 	TLS     certs.Config  `koanf:"tls"`
 	Shed    shed.Config   `koanf:"shed"`
 	Origins []string      `koanf:"origins" help:"origins whose pages may call the API from a browser, such as https://shop.example, or * for all (default none)"`
+	Hosts   []string      `koanf:"hosts" help:"names, beside localhost and addresses, under which a server on loopback without keys is asked; the private port on loopback too (default none)"`
 
 	DefaultItems int    `koanf:"default_items" help:"items in an answer when n is not given (default 10)"`
 	Arms         string `koanf:"arms" help:"JSON file of the arms of an experiment: who gets which model, ranking or rules (default none)"`
@@ -57,12 +58,16 @@ type Config struct {
 	BreakerCooldown time.Duration `koanf:"breaker_cooldown" help:"how long Redis is left alone before one request tries it again (default 1s)"`
 
 	ModelPoll     time.Duration `koanf:"model_poll" help:"how often the pointer to the live model is read (default 250ms)"`
+	ModelShare    float64       `koanf:"model_share" help:"share of one processor that a new model is read with while another one answers; 1 reads it as fast as it can (default 0.25)"`
 	CataloguePoll time.Duration `koanf:"catalogue_poll" help:"how often the catalogue is followed without requests (default 1s)"`
 
 	LiveInterval    time.Duration `koanf:"live_interval" help:"how often the poller behind /v1/live reads Redis while someone watches (default 500ms)"`
 	LiveHeartbeat   time.Duration `koanf:"live_heartbeat" help:"how often an idle live stream sends a comment line (default 15s)"`
 	LiveSubscribers int           `koanf:"live_subscribers" help:"live streams open at once; more get a 503 (default 256)"`
 }
+
+// leastShare is the smallest share of a processor that a model is read with: at less a large one would take hours.
+const leastShare = 0.01
 
 // liveQueue is how many frames a live stream may lag behind before it is closed.
 const liveQueue = 64
@@ -81,7 +86,7 @@ func DefaultConfig() Config {
 		MaxFuture: schema.DefaultMaxFuture, PublishTimeout: 10 * time.Second,
 		VisibleWait: 2 * time.Second, VisiblePoll: 5 * time.Millisecond,
 		RedisTimeout: 250 * time.Millisecond, BreakerFailures: 3, BreakerCooldown: time.Second,
-		ModelPoll: 250 * time.Millisecond, CataloguePoll: time.Second,
+		ModelPoll: 250 * time.Millisecond, ModelShare: 0.25, CataloguePoll: time.Second,
 		LiveInterval: 500 * time.Millisecond, LiveHeartbeat: 15 * time.Second, LiveSubscribers: 256,
 	}
 }
@@ -122,9 +127,15 @@ func (c Config) Validate() error {
 			errs = append(errs, fmt.Errorf("serve.%s %s: want more than publish_timeout + visible_wait + twice redis_timeout (%s)", field, v, need))
 		}
 	}
+	if !(c.ModelShare >= leastShare && c.ModelShare <= 1) {
+		errs = append(errs, fmt.Errorf("serve.model_share %v: want %v to 1", c.ModelShare, leastShare))
+	}
 	errs = append(errs, c.Access.Validate(), c.TLS.Validate(), c.Shed.Validate(), c.Impressions.Validate())
 	for _, origin := range c.Origins {
 		errs = append(errs, checkOrigin(origin))
+	}
+	for _, host := range c.Hosts {
+		errs = append(errs, checkHost(host))
 	}
 	between := func(field string, v, low, high int64) {
 		if v < low || v > high {

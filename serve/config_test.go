@@ -38,6 +38,8 @@ func TestConfig_everyFaultIsNamed(t *testing.T) {
 		`serve.breaker_failures 0`:     func(c *Config) { c.BreakerFailures = 0 },
 		`serve.live_subscribers -1`:    func(c *Config) { c.LiveSubscribers = -1 },
 		`serve.live_heartbeat 0s`:      func(c *Config) { c.LiveHeartbeat = 0 },
+		`serve.model_share 0.001`:      func(c *Config) { c.ModelShare = 0.001 },
+		`serve.model_share 1.1`:        func(c *Config) { c.ModelShare = 1.1 },
 		`serve.catalogue_poll 0s`:      func(c *Config) { c.CataloguePoll = 0 },
 		`serve.breaker_cooldown 0s`:    func(c *Config) { c.BreakerCooldown = 0 },
 		`serve.read_header_timeout 0`:  func(c *Config) { c.ReadHeaderTimeout = 0 },
@@ -74,8 +76,8 @@ func TestCache_isBounded(t *testing.T) {
 	for i := range int64(1000) {
 		c.put(key(i+10), nil)
 	}
-	if c.size() > 25 || len(c.byKey) > 25 || c.order.Len() != len(c.byKey) {
-		t.Errorf("%d items in %d lists", c.size(), len(c.byKey))
+	if c.size() > 25 || len(c.byHash) > 25 || len(c.slots) > 1+26 {
+		t.Errorf("%d items in %d lists", c.size(), len(c.byHash))
 	}
 	off := newCache(0)
 	off.put(key(1), list(1))
@@ -90,7 +92,7 @@ func TestCache_countsItsKeys(t *testing.T) {
 	for i := range 100 {
 		c.put(cacheKey{user: "u", window: int64(i), query: strings.Repeat("x", 100_000)}, make([]schema.AnswerItem, 1))
 	}
-	if n := len(c.byKey); n == 0 || n*100_000 > 1000*150 {
+	if n := len(c.byHash); n == 0 || n*100_000 > 1000*150 {
 		t.Errorf("%d keys of 100 kB in a cache for 150 kB", n)
 	}
 }

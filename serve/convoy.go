@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"github.com/softrec/softrec/ingest/roundtrip"
 	"github.com/softrec/softrec/schema"
 )
 
@@ -32,8 +34,9 @@ const maxPassengers = 64
 // passenger is one request's reading.
 type passenger struct {
 	user  string
-	ready chan struct{} // closed when window, trip and err are set
-	gone  atomic.Bool   // it waits no longer
+	room  []schema.Interaction // for the window's entries, nil for memory of their own
+	ready chan struct{}        // closed when window, trip and err are set
+	gone  atomic.Bool          // it waits no longer
 
 	window func() (schema.Window, error) // nil for user ""
 	trip   *trip
@@ -43,6 +46,7 @@ type passenger struct {
 // trip is what the passengers of one round trip share.
 type trip struct {
 	catalogue func() error // brings the view up to date; the first to call does it
+	hidden    func(item string, partition int, position int64) bool
 	cancel    context.CancelFunc
 
 	mu   sync.Mutex
@@ -63,9 +67,12 @@ func (t *trip) off() {
 // errRoundTrip marks the fault of a whole round trip.
 var errRoundTrip = errors.New("ask redis")
 
-// read reads the window of a user, the empty one for "", and follows the catalogue.
-func (c *convoy) read(ctx context.Context, user string) (schema.Window, error) {
-	p := &passenger{user: user, ready: make(chan struct{})}
+// read reads the window of a user, the empty one for "", and follows the catalogue. After an error room may not be used again.
+func (c *convoy) read(ctx context.Context, user string, room []schema.Interaction) (schema.Window, error) {
+	if err := ctx.Err(); err != nil { // the client has left already: nobody needs the trip
+		return schema.Window{}, err
+	}
+	p := &passenger{user: user, room: room, ready: make(chan struct{})}
 	c.mu.Lock()
 	c.waiting = append(c.waiting, p)
 	driver := c.running < maxDrivers
@@ -116,7 +123,18 @@ func (p *passenger) arrive() (win schema.Window, err error) {
 	if win, err = p.window(); err != nil {
 		return schema.Window{}, fmt.Errorf("read window %q: %w", p.user, err)
 	}
+	win.Entries = visible(win.Entries, p.trip.hidden)
 	return win, nil
+}
+
+// visible leaves out the interactions with items that were withdrawn after them: windows in Redis keep those until newer ones push
+// them out. The view must be up to date.
+func visible(entries []schema.Interaction, hidden func(item string, partition int, position int64) bool) []schema.Interaction {
+	out := func(e schema.Interaction) bool { return hidden(e.ItemID, e.Partition, e.Offset) }
+	if !slices.ContainsFunc(entries, out) {
+		return entries
+	}
+	return slices.DeleteFunc(slices.Clone(entries), out)
 }
 
 // drive makes round trips until nobody waits.
@@ -158,7 +176,7 @@ func boarding(all []*passenger) []*passenger {
 func (c *convoy) travel(all []*passenger) {
 	g := c.gateway
 	ctx, cancel := context.WithTimeout(context.Background(), g.timeout)
-	t := &trip{cancel: cancel, left: len(all)}
+	t := &trip{cancel: cancel, left: len(all), hidden: g.catalogue.Hidden}
 	err := t.ask(ctx, g, all)
 	if err != nil {
 		g.breaker.failure(g.now())
@@ -179,7 +197,7 @@ func (t *trip) ask(ctx context.Context, g *gateway, all []*passenger) (err error
 	pipe := g.rdb.Pipeline()
 	for _, p := range all {
 		if p.user != "" {
-			p.window = g.windows.Queue(ctx, pipe, p.user)
+			p.window = g.windows.QueueInto(ctx, pipe, p.user, p.room)
 		}
 	}
 	behind := g.catalogue.Queue(ctx, pipe)
@@ -199,7 +217,7 @@ func (t *trip) ask(ctx context.Context, g *gateway, all []*passenger) (err error
 		return nil
 	}
 	sent := time.Now()
-	if _, err := pipe.Exec(ctx); outage(err) {
+	if err := roundtrip.Exec(ctx, pipe); outage(err) {
 		return fmt.Errorf("%w: %w", errRoundTrip, err)
 	}
 	g.trip(time.Since(sent))

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/alicebob/miniredis/v2"
 	"github.com/redis/go-redis/v9"
 
 	"github.com/softrec/softrec/schema"
@@ -118,6 +119,22 @@ func TestDegraded_redisHangs(t *testing.T) {
 	}
 	if n := st.s.gateway.breaker.failures.Load(); n < 3 || n > 4 {
 		t.Errorf("redis was asked %d times", n)
+	}
+}
+
+// A Redis that refuses new connections (a password changed under us) is no user without a past.
+func TestDegraded_refusedAtTheDoor(t *testing.T) {
+	st := newStack(t, func(c *Config, d *Deps) {
+		mr := miniredis.RunT(t)
+		mr.RequireAuth("new")
+		opts := &redis.UniversalOptions{Addrs: []string{mr.Addr()}, Password: "old"}
+		c.RedisOptions(opts)
+		refused := redis.NewUniversalClient(opts)
+		t.Cleanup(func() { _ = refused.Close() })
+		d.Redis = refused
+	})
+	if a := st.recommend("/v1/recommend/u"); a.Degraded == "" {
+		t.Errorf("answer %+v", a)
 	}
 }
 

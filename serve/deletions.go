@@ -2,6 +2,7 @@ package serve
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -21,21 +22,22 @@ type deletionOutput struct{ Body schema.Deletion }
 
 func (s *Server) registerDeletions(api huma.API) {
 	const tag = "users"
-	about := "When each part of softrec had nothing of the user any more. A receipt is kept for 90 days."
+	about := "When each part of softrec had nothing of the user or the item any more, and what stays. A receipt is kept for 90 days."
 	huma.Register(api, s.operation("get-deletion", http.MethodGet, "/v1/deletions/{id}", tag, "The receipt of a deletion", about), s.getDeletion)
 	huma.Register(api, s.operation("get-user-deletion", http.MethodGet, "/v1/users/{id}/deletion", tag, "The receipt of a user's newest deletion", about), s.getUserDeletion)
+	huma.Register(api, s.operation("get-item-deletion", http.MethodGet, "/v1/items/{id}/deletion", "items", "The receipt of an item's newest deletion", about), s.getItemDeletion)
 }
 
-// openDeletion writes the receipt down before anything happens. A Redis that is away does not hinder a deletion: ingest opens
-// the receipt too, from the tombstone.
-func (s *Server) openDeletion(ctx context.Context, user string) (string, error) {
+// openDeletion writes the receipt of a user or an item down before anything happens, and returns its id. A Redis that is away does not
+// hinder a deletion: ingest opens the receipt too, from the tombstone.
+func (s *Server) openDeletion(ctx context.Context, d schema.Deletion) (string, error) {
 	id, err := uuid.NewV7()
 	if err != nil {
 		return "", fmt.Errorf("name a deletion: %w", err)
 	}
 	ctx, cancel := context.WithTimeout(ctx, s.cfg.RedisTimeout)
 	defer cancel()
-	d := schema.Deletion{ID: id.String(), UserID: user, By: schema.DeletionByAPI, Requested: s.deps.Now()}
+	d.ID, d.By, d.Requested = id.String(), schema.DeletionByAPI, s.deps.Now()
 	if err := s.deps.Deletions.Open(ctx, d); err != nil {
 		s.log.Warn("the receipt will be opened later", "deletion", d.ID, "err", err)
 	}
@@ -55,6 +57,15 @@ func (s *Server) getUserDeletion(ctx context.Context, in *userInput) (*deletionO
 	})
 }
 
+func (s *Server) getItemDeletion(ctx context.Context, in *ItemPath) (*deletionOutput, error) {
+	if err := schema.CheckItemID(in.ID); err != nil {
+		return nil, invalid("path.id", err)
+	}
+	return s.receipt(ctx, fmt.Sprintf("deletion of item %q", in.ID), func(ctx context.Context) (schema.Deletion, bool, error) {
+		return s.deps.Deletions.LatestItem(ctx, in.ID)
+	})
+}
+
 func (s *Server) receipt(ctx context.Context, what string, read func(context.Context) (schema.Deletion, bool, error)) (*deletionOutput, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.cfg.RedisTimeout)
 	defer cancel()
@@ -66,14 +77,22 @@ func (s *Server) receipt(ctx context.Context, what string, read func(context.Con
 	case !ok:
 		return nil, problem(http.StatusNotFound, "there is no "+what)
 	}
+	d.MarkKept()
 	return &deletionOutput{Body: d}, nil
 }
 
-// oblivion drops what this process holds of users whose windows were emptied, and confirms it.
+// oblivion drops what this process holds of users whose windows were emptied and of items that were withdrawn, and confirms it.
 type oblivion struct {
-	name   string // of this process
+	name         string // of this process
+	begun        bool
+	users, items dropped
+}
+
+// dropped is how far one list of deletions was followed.
+type dropped struct {
+	first  int64 // deletions before this process began
 	seen   int64
-	before []schema.Deletion // dropped once already
+	before []schema.Deletion // dropped once already, the newest of those seen
 }
 
 func newOblivion() *oblivion {
@@ -84,10 +103,25 @@ func newOblivion() *oblivion {
 	return &oblivion{name: fmt.Sprintf("%s:%s-%d", schema.PartServe, host, os.Getpid())}
 }
 
+// begin notes which deletions are older than this process, which has nothing of them.
+func (s *Server) begin(ctx context.Context) (err error) {
+	o := s.oblivion
+	if !o.begun {
+		o.users.first, o.items.first, err = s.deps.Deletions.Counts(ctx)
+		o.begun = err == nil
+	}
+	return err
+}
+
+// forget follows both lists.
+func (s *Server) forget(ctx context.Context) error {
+	return errors.Join(s.forgetUsers(ctx), s.forgetItems(ctx))
+}
+
 // forgetUsers follows the list of emptied windows. Each user is dropped twice, a look apart, and confirmed the second time: a
 // request that had read the window before it was emptied may have put its list into the cache after the first.
 func (s *Server) forgetUsers(ctx context.Context) error {
-	o := s.oblivion
+	o := &s.oblivion.users
 	emptied, count, missed, err := s.deps.Deletions.Since(ctx, o.seen)
 	if err != nil {
 		return err
@@ -107,12 +141,69 @@ func (s *Server) forgetUsers(ctx context.Context) error {
 	}
 	for _, d := range o.before {
 		drop(d.UserID, false)
-		for _, part := range []string{o.name, schema.PartServe} {
-			if err := s.deps.Deletions.Confirm(ctx, d.ID, part, time.Now()); err != nil {
-				return err // and all of it again
-			}
+	}
+	if err := s.confirm(ctx, o); err != nil {
+		return err // and the rest of it again
+	}
+	o.follow(emptied, count)
+	return nil
+}
+
+// forgetItems follows the list of withdrawn items. The view is at the withdrawal first: from then on no answer holds the item, and a
+// list that was made before is asked for by nobody, as its key names an older catalogue. All such lists go, twice as those of users do.
+func (s *Server) forgetItems(ctx context.Context) error {
+	o := &s.oblivion.items
+	withdrawn, count, missed, err := s.deps.Deletions.ItemsSince(ctx, o.seen)
+	if err != nil {
+		return err
+	}
+	if len(withdrawn) > 0 || len(o.before) > 0 || missed {
+		if err := s.deps.Catalogue.Sync(ctx); err != nil {
+			return err
+		}
+		s.cache.outdated(s.deps.Catalogue.Version())
+		if s.desk != nil {
+			s.desk.forget("", true)
 		}
 	}
-	o.before, o.seen = emptied, count
+	if err := s.confirm(ctx, o); err != nil {
+		return err
+	}
+	o.follow(withdrawn, count)
+	return nil
+}
+
+// follow goes on after a look that found gone.
+func (o *dropped) follow(gone []schema.Deletion, count int64) {
+	if count < o.seen { // Redis lost the list
+		o.first = 0
+	}
+	o.before, o.seen = gone, count
+}
+
+// older is how many of those dropped are older than the process.
+func (o *dropped) older() int {
+	n := int64(len(o.before))
+	return int(max(0, min(n, o.first-(o.seen-n))))
+}
+
+// confirm writes the receipts of what was dropped. Of deletions that are older than this process it only says that some process has dropped
+// them, where nobody has said so.
+func (s *Server) confirm(ctx context.Context, o *dropped) error {
+	for len(o.before) > 0 {
+		some, parts := o.before, []string{schema.PartServe, s.oblivion.name}
+		if n := o.older(); n > 0 {
+			some, parts = some[:n], parts[:1]
+		}
+		ids := make([]string, len(some))
+		for i, d := range some {
+			ids[i] = d.ID
+		}
+		done, err := s.deps.Deletions.ConfirmAll(ctx, ids, time.Now(), parts...)
+		o.before = o.before[done:]
+		if err != nil {
+			return err
+		}
+	}
 	return nil
 }

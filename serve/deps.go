@@ -14,6 +14,7 @@ import (
 
 	"github.com/softrec/softrec/schema"
 	"github.com/softrec/softrec/serve/page"
+	"github.com/softrec/softrec/trainer/model/pace"
 	"github.com/softrec/softrec/trainer/model/ranker"
 )
 
@@ -23,12 +24,16 @@ type Windows interface {
 	Window(ctx context.Context, user string) (schema.Window, error)
 	// Queue adds the read to pipe; the result is valid after pipe.Exec.
 	Queue(ctx context.Context, pipe redis.Pipeliner, user string) func() (schema.Window, error)
+	// QueueInto is Queue with room that the window's entries may be laid into.
+	QueueInto(ctx context.Context, pipe redis.Pipeliner, user string, room []schema.Interaction) func() (schema.Window, error)
 }
 
 // Catalogue is an in-memory copy of the catalogue; ingest/catalog.View is one.
 type Catalogue interface {
 	Item(id string) (schema.Item, bool)
 	Withdrawn(id string) bool
+	// Hidden reports whether an interaction with an item at a position of its topic does not count: the item is withdrawn, or was then.
+	Hidden(id string, partition int, position int64) bool
 	Version() int64
 	Len() int
 	// Newest returns up to n live items, newest first.
@@ -79,11 +84,18 @@ type EventSink interface {
 // Deletions reads and writes the receipts of deletions; ingest/deletion.Store is one.
 type Deletions interface {
 	Open(ctx context.Context, d schema.Deletion) error
-	Confirm(ctx context.Context, id, part string, at time.Time) error
+	// ConfirmAll writes down that parts had nothing of the users or items of many receipts any more. done of them, from the first on, are
+	// confirmed even after an error.
+	ConfirmAll(ctx context.Context, ids []string, at time.Time, parts ...string) (done int, err error)
+	// Counts returns how many windows were emptied and how many items withdrawn ever.
+	Counts(ctx context.Context) (emptied, withdrawn int64, err error)
 	Get(ctx context.Context, id string) (schema.Deletion, bool, error)
 	Latest(ctx context.Context, user string) (schema.Deletion, bool, error)
+	LatestItem(ctx context.Context, item string) (schema.Deletion, bool, error)
 	// Since returns the windows emptied after the first seen ones and how many there were ever; missed: there were more.
 	Since(ctx context.Context, seen int64) (emptied []schema.Deletion, count int64, missed bool, err error)
+	// ItemsSince is Since for the items that were withdrawn.
+	ItemsSince(ctx context.Context, seen int64) (withdrawn []schema.Deletion, count int64, missed bool, err error)
 }
 
 // Letters reads and sends again the records that ingest set aside.
@@ -98,7 +110,9 @@ type Letters interface {
 // ItemSink writes to the items topic, with the same promise as EventSink.
 type ItemSink interface {
 	Put(ctx context.Context, item schema.Item) error
-	Withdraw(ctx context.Context, id string) error // a tombstone
+	// Withdraw writes a record without a value under the item's id, with the id of its receipt, if it has one, in
+	// schema.HeaderDeletion.
+	Withdraw(ctx context.Context, id, deletion string) error
 }
 
 // Attributions reads what became of answers; ingest/attribution.Store is one.
@@ -111,6 +125,9 @@ type Check struct {
 	Name string
 	Func func(ctx context.Context) error
 }
+
+// Decode turns a snapshot's files into a model, at the pace of ctx (trainer/model/pace) where it has one.
+type Decode func(ctx context.Context, files map[string][]byte) (Ranker, error)
 
 // Deps is what a Server works with. The fields up to Deletions are required.
 type Deps struct {
@@ -128,19 +145,19 @@ type Deps struct {
 	Impressions  ImpressionSink // nil: answers are not logged
 	Attributions Attributions   // nil: nobody knows what became of answers
 
-	Texts      Texts                                         // the language model; nil: none
-	Letters    Letters                                       // the records set aside; nil: they are not shown
-	Traces     trace.TracerProvider                          // where spans of requests go; nil: nowhere
-	Decode     func(files map[string][]byte) (Ranker, error) // turns a snapshot's files into a model; nil: ranker.Decode
-	Page       http.Handler                                  // everything outside /v1 and /openapi.json; nil: page.Handler
-	Checks     []Check                                       // asked by /readyz
-	Effective  any                                           // shown by /config as JSON, secrets already hidden
-	Version    string                                        // of the build
-	Logger     *slog.Logger                                  // nil: no log
-	Registerer prometheus.Registerer                         // nil: a private registry
-	Gatherer   prometheus.Gatherer                           // what /metrics shows; nil: the private registry or the default one
-	Now        func() time.Time                              // nil: time.Now
-	Clock      func() time.Time                              // what time the page gives to a click; nil: Now
+	Texts      Texts                 // the language model; nil: none
+	Letters    Letters               // the records set aside; nil: they are not shown
+	Traces     trace.TracerProvider  // where spans of requests go; nil: nowhere
+	Decode     Decode                // turns a snapshot's files into a model; nil: ranker.DecodeAt the pace of the context
+	Page       http.Handler          // everything outside /v1 and /openapi.json; nil: page.Handler
+	Checks     []Check               // asked by /readyz
+	Effective  any                   // shown by /config as JSON, secrets already hidden
+	Version    string                // of the build
+	Logger     *slog.Logger          // nil: no log
+	Registerer prometheus.Registerer // nil: a private registry
+	Gatherer   prometheus.Gatherer   // what /metrics shows; nil: the private registry or the default one
+	Now        func() time.Time      // nil: time.Now
+	Clock      func() time.Time      // what time the page gives to a click; nil: Now
 }
 
 // check reports every required field that is missing.
@@ -196,8 +213,8 @@ func (d *Deps) fill() {
 	}
 }
 
-func decodeBundle(files map[string][]byte) (Ranker, error) {
-	b, err := ranker.Decode(files)
+func decodeBundle(ctx context.Context, files map[string][]byte) (Ranker, error) {
+	b, err := ranker.DecodeAt(files, pace.Of(ctx))
 	if err != nil {
 		return nil, err
 	}

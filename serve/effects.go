@@ -35,6 +35,7 @@ type effects struct {
 
 // mark is a user's newest accepted event.
 type mark struct {
+	item     string
 	hash     uint32 // schema.EventHash of its id
 	accepted time.Time
 	written  bool              // the brokers have it
@@ -57,7 +58,7 @@ func (e *effects) expect(events []schema.Event, now time.Time, span trace.SpanCo
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	for _, ev := range events {
-		e.marks.Add(ev.UserID, mark{hash: schema.EventHash(ev.EventID), accepted: now, span: span})
+		e.marks.Add(ev.UserID, mark{item: ev.ItemID, hash: schema.EventHash(ev.EventID), accepted: now, span: span})
 	}
 	e.count()
 }
@@ -131,6 +132,8 @@ func (s *Server) noteEffect(win schema.Window, span tracing.Span) {
 			span.Link(m.span, attribute.String("softrec.link", "event"))
 			span.Set(attribute.Float64("softrec.event_effect_seconds", age(now, m.accepted)))
 		}
+	case missing && s.deps.Catalogue.Withdrawn(m.item): // no window that is read has it
+		s.effects.forget(win.UserID, false)
 	case missing:
 		s.metrics.unaware.Inc()
 	}

@@ -16,7 +16,10 @@ import (
 )
 
 // intake counts what became of events.
-type intake struct{ accepted, duplicates, rejected atomic.Int64 }
+type intake struct{ accepted, duplicates, ahead, invalid atomic.Int64 }
+
+// rejected is how many events were not taken, for whatever reason.
+func (in *intake) rejected() int64 { return in.ahead.Load() + in.invalid.Load() }
 
 type eventsInput struct {
 	ContentType string `header:"Content-Type"`
@@ -87,7 +90,6 @@ func (s *Server) postEvents(ctx context.Context, in *eventsInput) (*eventsOutput
 // take writes what can be used of a body's events to the topic. None is an error, with the reasons of all.
 func (s *Server) take(ctx context.Context, all []schema.EventResult) (EventsResult, error) {
 	good, rejected := s.sift(all)
-	s.intake.rejected.Add(int64(len(all) - len(good)))
 	if len(good) == 0 && len(rejected) > 0 {
 		return EventsResult{}, refuse(rejected, len(all))
 	}
@@ -108,19 +110,20 @@ func (s *Server) take(ctx context.Context, all []schema.EventResult) (EventsResu
 	return EventsResult{Accepted: len(fresh), Duplicates: len(good) - len(fresh), Rejected: rejected}, nil
 }
 
-// sift parts events that can be used from the reasons why the others cannot.
+// sift parts events that can be used from the reasons why the others cannot, and counts those.
 func (s *Server) sift(all []schema.EventResult) ([]schema.Event, []Rejected) {
 	now := s.deps.Now()
 	good, rejected := make([]schema.Event, 0, len(all)), []Rejected{}
 	for _, r := range all {
-		err := r.Err
+		err, why := r.Err, &s.intake.invalid
 		if err == nil {
-			err = r.Event.CheckFuture(now, s.cfg.MaxFuture)
+			err, why = r.Event.CheckFuture(now, s.cfg.MaxFuture), &s.intake.ahead
 		}
 		if err == nil {
 			good = append(good, r.Event)
 			continue
 		}
+		why.Add(1)
 		rejected = append(rejected, rejection(r.Index, "event", err)...)
 	}
 	return good, rejected

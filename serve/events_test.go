@@ -147,7 +147,7 @@ func FuzzDecodeSession(f *testing.F) {
 	f.Add([]byte(`{"items":["a"],"n":3}`))
 	f.Add([]byte(`{"n":1001,"exclude":[""]}`))
 	f.Add([]byte(`{"filter":"price<2","boosts":[{"when":"a","factor":2}],"caps":{"*":1},"pins":[{"item":"a","position":1}],"filter_seen":"view:7d"}`))
-	compiler := rules.NewCompiler(16)
+	compiler := rules.NewCompiler(1 << 20)
 	f.Fuzz(func(t *testing.T, body []byte) {
 		items, spec, err := decodeSession(body)
 		if err == nil && (spec.N < 0 || spec.N > schema.MaxAnswerItems || len(items) > schema.MaxSessionItems) {

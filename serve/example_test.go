@@ -52,7 +52,7 @@ func (k *noKafka) Put(ctx context.Context, it schema.Item) error {
 	return err
 }
 
-func (k *noKafka) Withdraw(ctx context.Context, id string) error {
+func (k *noKafka) Withdraw(ctx context.Context, id, _ string) error {
 	k.offset++
 	_, err := k.items.Apply(ctx, []catalog.Change{{Offset: k.offset, ID: id}})
 	return err

@@ -74,7 +74,7 @@ func (f *fakeRanker) Popular(_ time.Time, n int, allow func(string) bool) []rank
 	return f.list(n, "", schema.SourcePopular, allow)
 }
 
-func decodeFake(files map[string][]byte) (Ranker, error) {
+func decodeFake(_ context.Context, files map[string][]byte) (Ranker, error) {
 	f := &fakeRanker{}
 	b, ok := files["model.json"]
 	if !ok {
@@ -240,8 +240,17 @@ func (b *bus) Put(_ context.Context, it schema.Item) error {
 	return b.do(func() error { b.writes.Add(1); return b.items.apply(it.ID, &it) })
 }
 
-func (b *bus) Withdraw(_ context.Context, id string) error {
-	return b.do(func() error { b.writes.Add(1); return b.items.apply(id, nil) })
+func (b *bus) Withdraw(_ context.Context, item, id string) error {
+	return b.do(func() error {
+		b.writes.Add(1)
+		err := b.items.apply(item, nil)
+		if id == "" {
+			return err
+		}
+		ctx := context.Background()
+		return errors.Join(err, b.gone.Open(ctx, schema.Deletion{ID: id, ItemID: item, By: schema.DeletionByAPI, Requested: testStart}),
+			b.gone.Confirm(ctx, id, schema.PartCatalogue, testStart), b.gone.Withdrawn(ctx, id, item))
+	})
 }
 
 // shelf writes to the catalogue as ingest does.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/softrec/softrec/ingest/roundtrip"
 	"github.com/softrec/softrec/schema"
 )
 
@@ -41,10 +42,15 @@ func newGateway(rdb redis.UniversalClient, windows Windows, catalogue Catalogue,
 // version Redis has, in one round trip when the view is not behind. An error means both may be stale. Requests that meet
 // share their round trips, see convoy.
 func (g *gateway) read(ctx context.Context, user string) (schema.Window, error) {
+	return g.readInto(ctx, user, nil)
+}
+
+// readInto is read with room that the entries may be laid into.
+func (g *gateway) readInto(ctx context.Context, user string, room []schema.Interaction) (schema.Window, error) {
 	if !g.breaker.allow(g.now()) {
 		return schema.Window{}, errSpared
 	}
-	win, err := g.convoy.read(ctx, user)
+	win, err := g.convoy.read(ctx, user, room)
 	switch {
 	case errors.Is(err, errRoundTrip): // the breaker heard of it, once for all of the convoy
 	case outage(err):
@@ -67,7 +73,7 @@ func (g *gateway) do(ctx context.Context, queue func(ctx context.Context, pipe r
 	results := queue(ctx, pipe)
 	if pipe.Len() > 0 {
 		sent := time.Now()
-		if _, err := pipe.Exec(ctx); outage(err) {
+		if err := roundtrip.Exec(ctx, pipe); outage(err) {
 			g.breaker.failure(g.now())
 			return fmt.Errorf("ask redis: %w", err)
 		}

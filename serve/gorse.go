@@ -30,6 +30,9 @@ type GorseList struct {
 	User   string `path:"user" doc:"user id"`
 	N      int    `query:"n" minimum:"1" maximum:"1000" default:"10" doc:"items wanted"`
 	Offset int    `query:"offset" minimum:"0" maximum:"1000" doc:"items of the list to pass over"`
+
+	WriteBackType  string `query:"write-back-type" maxLength:"128" doc:"of Gorse: feedback to write for the items of the list; accepted and not carried out, as what was shown is no interaction here"`
+	WriteBackDelay string `query:"write-back-delay" maxLength:"128" doc:"of Gorse: accepted and not carried out"`
 }
 
 type gorseCategoryInput struct {
@@ -110,7 +113,7 @@ func (s *Server) takeItems(ctx context.Context, all []compat.ItemResult) (n int,
 			if r.Err != nil {
 				continue
 			}
-			write := func() error { return s.deps.Changes.Withdraw(ctx, r.ID) }
+			write := func() error { return s.deps.Changes.Withdraw(ctx, r.ID, "") }
 			if r.Item != nil {
 				write = func() error { return s.deps.Changes.Put(ctx, *r.Item) }
 			}

@@ -103,14 +103,15 @@ func (c calls) Popular(ctx context.Context, req *connect.Request[rpc.PopularRequ
 
 // Session implements rpc.SoftrecServiceHandler.
 func (c calls) Session(ctx context.Context, req *connect.Request[rpc.SessionRequest]) (*connect.Response[rpc.Answer], error) {
-	if _, err := c.params(req.Msg.GetWant()); err != nil {
+	p, err := c.params(req.Msg.GetWant())
+	if err != nil {
 		return nil, callError(err)
 	}
 	body, err := sessionQuestion(req.Msg)
 	if err != nil {
 		return nil, callError(err)
 	}
-	return called(c.s.postSession(ctx, &sessionInput{RawBody: body}))
+	return called(c.s.postSession(ctx, &sessionInput{Logging: p.Logging, RawBody: body}))
 }
 
 // TakeEvents implements rpc.SoftrecServiceHandler.
@@ -143,5 +144,9 @@ func (c calls) params(w *rpc.Want) (ListParams, error) {
 	if n := int(w.GetN()); n < 0 || n > schema.MaxAnswerItems {
 		return ListParams{}, problem(http.StatusUnprocessableEntity, "validation failed", &huma.ErrorDetail{Location: "want.n", Value: n, Message: "want 0 to 1000"})
 	}
-	return ListParams{N: int(w.GetN()), Category: w.GetCategories(), Exclude: w.GetExclude(), Explain: w.GetExplain()}, nil
+	p := ListParams{N: int(w.GetN()), Category: w.GetCategories(), Exclude: w.GetExclude(), Explain: w.GetExplain()}
+	if w.GetUnlogged() {
+		p.Log = "false"
+	}
+	return p, nil
 }

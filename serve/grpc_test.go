@@ -4,12 +4,16 @@ import (
 	"context"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
 	"connectrpc.com/connect"
 	"connectrpc.com/grpchealth"
 	"connectrpc.com/grpcreflect"
+	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/softrec/softrec/serve/rpc"
@@ -72,6 +76,94 @@ func TestCalls_theRoadOfAClick(t *testing.T) {
 				t.Errorf("too many: %v", err)
 			}
 		})
+	}
+}
+
+// A call that says so is a look: of each list, only the answer without it is an impression, and only that one has its shadow computed.
+func TestCalls_looksAreNoImpressions(t *testing.T) {
+	st, sink := withArms(t, `{"arms":[{"name":"ruled","share":0.5,"rules":{"categories":["even"]}}],"shadows":[{"name":"pop","share":1,"ranking":"popular"}]}`)
+	st.model("v1", names(20)...)
+	url, h2 := st.listening()
+	c := rpc.NewSoftrecServiceClient(h2, url, connect.WithGRPC())
+	type list struct {
+		name string
+		ask  func(want *rpc.Want) (*connect.Response[rpc.Answer], error)
+	}
+	lists := []list{
+		{"similar", func(w *rpc.Want) (*connect.Response[rpc.Answer], error) {
+			return c.Similar(t.Context(), connect.NewRequest(&rpc.SimilarRequest{ItemId: "i001", Want: w}))
+		}},
+		{"popular", func(w *rpc.Want) (*connect.Response[rpc.Answer], error) {
+			return c.Popular(t.Context(), connect.NewRequest(&rpc.PopularRequest{Want: w}))
+		}},
+		{"session", func(w *rpc.Want) (*connect.Response[rpc.Answer], error) {
+			return c.Session(t.Context(), connect.NewRequest(&rpc.SessionRequest{Items: []string{"i001"}, Want: w}))
+		}},
+	}
+	arms := map[string]bool{}
+	for _, user := range []string{"u0", "u1", "u2", "u3", "u4", "u5"} { // of both arms
+		arms[st.recommend("/v1/recommend/"+user+"?log=false").Arm] = true
+		lists = append(lists, list{user, func(w *rpc.Want) (*connect.Response[rpc.Answer], error) {
+			return c.Recommend(t.Context(), connect.NewRequest(&rpc.RecommendRequest{UserId: user, Want: w}))
+		}})
+	}
+	if len(arms) != 2 {
+		t.Fatalf("users of the arms %v: want both", arms)
+	}
+	of := map[string]string{} // the list of an answer that is to be logged
+	for _, l := range lists {
+		look, err := l.ask(&rpc.Want{N: 3, Unlogged: true})
+		if err != nil || len(look.Msg.Items) != 3 || look.Msg.RecommendationId == "" {
+			t.Fatalf("look at %s: %v %v", l.name, look, err)
+		}
+		for _, want := range []*rpc.Want{{N: 3}, nil} {
+			a, err := l.ask(want)
+			if err != nil {
+				t.Fatalf("%s: %v", l.name, err)
+			}
+			of[a.Msg.RecommendationId] = l.name
+		}
+	}
+	users := len(lists) - 3
+	eventually(t, "what was to be logged is", func() bool { return len(sink.seen()) >= len(of)+2*users })
+	count := map[string]int{}
+	for _, im := range sink.seen() {
+		if of[im.RecommendationID] == "" {
+			t.Errorf("a look is logged: %+v", im)
+		}
+		count[of[im.RecommendationID]]++
+	}
+	for _, l := range lists {
+		want := 2
+		if strings.HasPrefix(l.name, "u") {
+			want = 4 // with the shadows
+		}
+		if count[l.name] != want {
+			t.Errorf("%s: %d records, want %d", l.name, count[l.name], want)
+		}
+	}
+}
+
+// The README's command for grpcurl: what it sends, as grpcurl reads it, over gRPC, to the method that it names.
+func TestCalls_theReadmesCommand(t *testing.T) {
+	readme, err := os.ReadFile("../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	line := regexp.MustCompile(`(?m)^grpcurl .*$`).FindString(string(readme))
+	list := words(line)
+	if len(list) != 6 || !slices.Equal(list[:3], []string{"grpcurl", "-plaintext", "-d"}) || list[4] != "localhost:8080" {
+		t.Fatalf("%q", list)
+	}
+	var in rpc.RecommendRequest
+	if err := protojson.Unmarshal([]byte(list[3]), &in); err != nil {
+		t.Fatal(err)
+	}
+	st := newStack(t).stock(9)
+	url, h2 := st.listening()
+	call := connect.NewClient[rpc.RecommendRequest, rpc.Answer](h2, url+"/"+list[5], connect.WithGRPC())
+	if a, err := call.CallUnary(t.Context(), connect.NewRequest(&in)); err != nil || len(a.Msg.Items) != 5 {
+		t.Error(a, err)
 	}
 }
 

@@ -146,7 +146,7 @@ func TestHTTP_openAPI(t *testing.T) {
 	}
 	slices.Sort(got)
 	want := []string{
-		"delete /v1/items/{id}", "delete /v1/users/{id}", "get /api/recommend/{user}", "get /api/recommend/{user}/{category}", "get /v1/attribution", "get /v1/deadletters", "get /v1/deletions/{id}", "get /v1/items", "get /v1/items/{id}", "get /v1/live", "get /v1/models", "get /v1/popular",
+		"delete /v1/items/{id}", "delete /v1/users/{id}", "get /api/recommend/{user}", "get /api/recommend/{user}/{category}", "get /v1/attribution", "get /v1/deadletters", "get /v1/deletions/{id}", "get /v1/items", "get /v1/items/{id}", "get /v1/items/{id}/deletion", "get /v1/live", "get /v1/models", "get /v1/popular",
 		"get /v1/recommend/{user}", "get /v1/rounds", "get /v1/similar/{item}", "get /v1/stats", "get /v1/users", "get /v1/users/{id}", "get /v1/users/{id}/deletion",
 		"patch /v1/items/{id}", "post /api/feedback", "post /api/item", "post /api/items", "post /feedback", "post /v1/deadletters/replay", "post /v1/events", "post /v1/models/rollback", "post /v1/recommend/{user}", "post /v1/recommend:batch", "post /v1/session/recommend", "put /api/feedback", "put /v1/items/{id}",
 	}

@@ -34,9 +34,10 @@ type itemChangeOutput struct {
 
 // ItemChange is the answer to a change of one item.
 type ItemChange struct {
-	ID      string       `json:"id"`
-	Visible bool         `json:"visible" doc:"false: accepted, but the catalogue does not show it yet"`
-	Item    *schema.Item `json:"item,omitempty" doc:"as written; absent after a withdrawal"`
+	ID       string       `json:"id"`
+	Visible  bool         `json:"visible" doc:"false: accepted, but the catalogue does not show it yet"`
+	Item     *schema.Item `json:"item,omitempty" doc:"as written; absent after a withdrawal"`
+	Deletion string       `json:"deletion,omitempty" doc:"id of the receipt of a withdrawal, see /v1/deletions/{id}"`
 }
 
 type itemsInput struct {
@@ -60,7 +61,7 @@ func (s *Server) registerItems(api huma.API) {
 	put := s.operation("put-item", http.MethodPut, path, tag, "Write an item", "Replaces the whole item."+visible)
 	patch := s.operation("patch-item", http.MethodPatch, path, tag, "Change an item", "A JSON merge patch (RFC 7396): null removes a field."+visible)
 	del := s.operation("delete-item", http.MethodDelete, path, tag, "Withdraw an item",
-		"After a 200 no answer to a request that starts later holds the item, on any server."+visible)
+		"After a 200 no answer to a request that starts later holds the item, on any server. It is left out wherever a window is read, and taken out of caches, training data, held-out data and counts; the receipt says when each part was done. An item that is put again counts anew."+visible)
 	for _, op := range []*huma.Operation{&put, &patch, &del} {
 		op.Errors = []int{400, 404, 413, 422, 503}
 	}
@@ -136,12 +137,21 @@ func (s *Server) deleteItem(ctx context.Context, in *ItemPath) (*itemChangeOutpu
 	if err := schema.CheckItemID(in.ID); err != nil {
 		return nil, invalid("path.id", err)
 	}
-	return s.changeItem(ctx, in.ID, func(context.Context) (*schema.Item, error) { return nil, nil })
+	id, err := s.openDeletion(ctx, schema.Deletion{ItemID: in.ID})
+	if err != nil {
+		return nil, err
+	}
+	return s.writeItem(ctx, in.ID, id, func(context.Context) (*schema.Item, error) { return nil, nil })
 }
 
-// changeItem writes what next returns (nil withdraws) and waits until the catalogue shows it, here and in Redis. One
-// change of an item at a time passes through a server, so that a patch starts from what the patch before it left.
+// changeItem is writeItem for an item that stays.
 func (s *Server) changeItem(ctx context.Context, id string, next func(context.Context) (*schema.Item, error)) (*itemChangeOutput, error) {
+	return s.writeItem(ctx, id, "", next)
+}
+
+// writeItem writes what next returns (nil withdraws, with the receipt deletion) and waits until the catalogue shows it, here and in Redis. One
+// change of an item at a time passes through a server, so that a patch starts from what the patch before it left.
+func (s *Server) writeItem(ctx context.Context, id, deletion string, next func(context.Context) (*schema.Item, error)) (*itemChangeOutput, error) {
 	unlock, err := s.items.lock(ctx, id)
 	if err != nil {
 		return nil, unavailable(retryAfter, "item %q is being changed", id)
@@ -151,7 +161,7 @@ func (s *Server) changeItem(ctx context.Context, id string, next func(context.Co
 	if err != nil {
 		return nil, err
 	}
-	write := func(ctx context.Context) error { return s.deps.Changes.Withdraw(ctx, id) }
+	write := func(ctx context.Context) error { return s.deps.Changes.Withdraw(ctx, id, deletion) }
 	if it != nil {
 		write = func(ctx context.Context) error { return s.deps.Changes.Put(ctx, *it) }
 	}
@@ -159,7 +169,7 @@ func (s *Server) changeItem(ctx context.Context, id string, next func(context.Co
 	if err := s.publish(ctx, "items", write); err != nil {
 		return nil, err
 	}
-	out := &itemChangeOutput{Status: http.StatusOK, Body: ItemChange{ID: id, Visible: true, Item: it}}
+	out := &itemChangeOutput{Status: http.StatusOK, Body: ItemChange{ID: id, Visible: true, Item: it, Deletion: deletion}}
 	if !s.await(ctx, func(ctx context.Context) (bool, error) { return s.itemVisible(ctx, id, it, before) }) {
 		s.metrics.unseen.WithLabelValues("item").Inc()
 		out.Status, out.Body.Visible = http.StatusAccepted, false

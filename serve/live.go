@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"github.com/softrec/softrec/schema"
-	"github.com/softrec/softrec/trainer/model/backseat"
+	"github.com/softrec/softrec/trainer/model/pace"
 	"github.com/softrec/softrec/trainer/model/ranker"
 )
 
@@ -35,14 +35,19 @@ func (l *Live) version() string {
 type models struct {
 	registry  Registry
 	snapshots Snapshots
-	decode    func(map[string][]byte) (Ranker, error)
+	decode    Decode
+	share     float64 // of a processor for reading a model while one answers
 	now       func() time.Time
 	texts     Texts // nil without a language model
 	log       *slog.Logger
 	swapped   func(context.Context) // nil, or what follows the live model
 
 	live     atomic.Pointer[Live]
-	cold     atomic.Bool // the registry said at least once that there is no model yet
+	answers  atomic.Bool                        // somebody is answered: before that nobody is to be given way to
+	ready    sync.Map                           // version -> *Live read already, for the next poll that wants it; empty normally
+	waiting  atomic.Int64                       // callers of goLive
+	hurry    atomic.Pointer[context.CancelFunc] // ends the rests of the reading that is under way
+	cold     atomic.Bool                        // the registry said at least once that there is no model yet
 	swaps    atomic.Int64
 	failures atomic.Int64
 	fault    atomic.Pointer[string] // why the model that should be live is not; nil normally
@@ -83,7 +88,7 @@ func (m *models) poll(ctx context.Context) error {
 		m.fault.Store(nil)
 		return nil
 	}
-	if version == m.bad && m.now().Before(m.retryAt) {
+	if _, ready := m.ready.Load(version); !ready && version == m.bad && m.now().Before(m.retryAt) {
 		return nil
 	}
 	next, err := m.fetch(ctx, version)
@@ -161,18 +166,33 @@ func (m *models) postpone(version string) {
 	m.retryAt = m.now().Add(m.wait)
 }
 
-// fetch is load, behind the requests while there is a model to answer them with: reading a large snapshot takes a processor for seconds.
-func (m *models) fetch(ctx context.Context, version string) (live *Live, err error) {
-	if m.live.Load() == nil {
-		return m.load(ctx, version)
+// fetch is load, which gives way to the requests while there is a model to answer them with.
+func (m *models) fetch(ctx context.Context, version string) (*Live, error) {
+	if l, ready := m.ready.Load(version); ready {
+		return l.(*Live), nil
 	}
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		backseat.Run(func() { live, err = m.load(ctx, version) })
-	}()
-	<-done
-	return live, err
+	if m.answers.Load() && m.live.Load() != nil {
+		resting, hurry := context.WithCancel(ctx)
+		defer hurry()
+		m.hurry.Store(&hurry)
+		if m.waiting.Load() > 0 { // after the store: who came before it has not seen it, who comes after it calls it
+			hurry()
+		}
+		ctx = pace.With(ctx, pace.New(resting, m.share))
+	}
+	return m.load(ctx, version)
+}
+
+// goLive is poll for a model that was read already and that somebody waits for: it waits for no rests of a reading under way.
+func (m *models) goLive(ctx context.Context, l *Live) error {
+	m.ready.Store(l.version(), l)
+	defer m.ready.CompareAndDelete(l.version(), l) // another may have read the same version
+	m.waiting.Add(1)
+	defer m.waiting.Add(-1)
+	if hurry := m.hurry.Load(); hurry != nil {
+		(*hurry)()
+	}
+	return m.poll(ctx)
 }
 
 func (m *models) load(ctx context.Context, version string) (*Live, error) {
@@ -183,7 +203,7 @@ func (m *models) load(ctx context.Context, version string) (*Live, error) {
 	if manifest.Version != version {
 		return nil, fmt.Errorf("snapshot calls itself %q", manifest.Version)
 	}
-	r, err := m.open(files)
+	r, err := m.open(ctx, files)
 	if err != nil {
 		return nil, err
 	}
@@ -192,13 +212,13 @@ func (m *models) load(ctx context.Context, version string) (*Live, error) {
 
 // open decodes files and asks the model once, so that one which cannot answer never goes live. Files come from outside
 // the process: a panic in there is a bad snapshot, not the end of the server.
-func (m *models) open(files map[string][]byte) (r Ranker, err error) {
+func (m *models) open(ctx context.Context, files map[string][]byte) (r Ranker, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("decode snapshot: panic: %v", p)
 		}
 	}()
-	r, err = m.decode(files)
+	r, err = m.decode(ctx, files)
 	if err != nil {
 		return nil, fmt.Errorf("decode snapshot: %w", err)
 	}

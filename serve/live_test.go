@@ -4,13 +4,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/softrec/softrec/schema"
+	"github.com/softrec/softrec/trainer/model/pace"
 )
 
 func TestModels_followThePointer(t *testing.T) {
@@ -34,6 +37,104 @@ func TestModels_followThePointer(t *testing.T) {
 	if m.Current != "v1" || m.Loaded != "v1" || len(m.History) != 2 || m.Manifests[0].Version != "v2" {
 		t.Errorf("models %+v", m)
 	}
+}
+
+// paced wraps a store of snapshots and says of each reading whether it gave way.
+type paced struct {
+	Snapshots
+	read func(ctx context.Context)
+}
+
+func (p paced) Read(ctx context.Context, version string) (schema.Manifest, map[string][]byte, error) {
+	p.read(ctx)
+	return p.Snapshots.Read(ctx, version)
+}
+
+// Models are read as fast as can be before the server answers, and while there is none to answer with; they give way from then on, unless the share
+// says otherwise. One to roll back to is read once, and nobody waits for rests of it.
+func TestModels_aReadingGivesWayOnceAModelAnswers(t *testing.T) {
+	for share, want := range map[float64][]bool{0.25: {false, false, true, false}, 1: {false, false, false, false}} {
+		var read, decoded []bool
+		st := newStack(t, func(c *Config, d *Deps) {
+			c.ModelShare = share
+			d.Snapshots = paced{d.Snapshots, func(ctx context.Context) { read = append(read, pace.Of(ctx) != nil) }}
+			d.Decode = func(ctx context.Context, files map[string][]byte) (Ranker, error) {
+				decoded = append(decoded, pace.Of(ctx) != nil)
+				return decodeFake(ctx, files)
+			}
+		})
+		st.model("v1", names(5)...).model("v2", names(5)...)
+		st.s.models.answers.Store(true) // as Run does
+		st.model("v3", names(5)...)
+		if r := st.do("POST", "/v1/models/rollback", `{"from":"v3"}`); r.Code != 200 || st.s.Live().version() != "v2" {
+			t.Errorf("share %v: rolled back to %s, status %d: %s", share, st.s.Live().version(), r.Code, r.Body)
+		}
+		if !slices.Equal(read, want) || !slices.Equal(decoded, want) {
+			t.Errorf("share %v: read with rests %v, decoded %v, want %v", share, read, decoded, want)
+		}
+	}
+}
+
+// One to roll back to that comes between a reading's look for it and the reading's beginning is not made to wait for rests.
+func TestModels_aReadingThatBeginsWhileSomebodyWaitsDoesNotRest(t *testing.T) {
+	var rested time.Duration
+	st := newStack(t, func(_ *Config, d *Deps) {
+		d.Snapshots = paced{d.Snapshots, func(ctx context.Context) {
+			if p := pace.Of(ctx); p != nil {
+				time.Sleep(2 * time.Millisecond) // work, by the clock of the bubble below
+				began := time.Now()
+				p.Did(1 << 20)
+				rested = time.Since(began)
+			}
+		}}
+	}).model("v1", names(5)...)
+	st.s.models.answers.Store(true)
+	st.models.publish("v2", &fakeRanker{Vocab: names(5)})
+	synctest.Test(t, func(t *testing.T) {
+		for waiting, rests := range []bool{true, false} {
+			st.s.models.waiting.Store(int64(waiting)) // as goLive does before it looks for a reading
+			if _, err := st.s.models.fetch(t.Context(), "v2"); err != nil || (rested > 0) != rests {
+				t.Errorf("with %d waiting it rested for %s: %v", waiting, rested, err)
+			}
+		}
+	})
+}
+
+// Two roll-backs at once, of which the older comes late to the watcher: neither takes away what the other has read.
+func TestModels_twoRollBacksAtOnce(t *testing.T) {
+	var reads atomic.Int64
+	st := newStack(t, func(_ *Config, d *Deps) { d.Snapshots = paced{d.Snapshots, func(context.Context) { reads.Add(1) }} })
+	for _, v := range []string{"v1", "v2", "v3"} {
+		st.model(v, names(5)...)
+	}
+	m := st.s.models
+	older := map[string]*Live{}
+	for _, v := range []string{"v1", "v2"} {
+		var err error
+		if older[v], err = m.load(t.Context(), v); err != nil {
+			t.Fatal(err)
+		}
+	}
+	st.models.mu.Lock()
+	st.models.current = "v1"
+	st.models.mu.Unlock()
+	reads.Store(0)
+	m.mu.Lock() // a poll is under way
+	var both sync.WaitGroup
+	for i, v := range []string{"v1", "v2"} { // v3 to v2 was first in the registry
+		both.Go(func() {
+			if err := m.goLive(t.Context(), older[v]); err != nil {
+				t.Error(err)
+			}
+		})
+		eventually(t, "a roll-back waits", func() bool { return m.waiting.Load() == int64(i+1) })
+	}
+	m.mu.Unlock()
+	both.Wait()
+	if v := st.s.Live().version(); v != "v1" || reads.Load() > 0 {
+		t.Errorf("%s is live, %d snapshots were read once more", v, reads.Load())
+	}
+	m.ready.Range(func(v, _ any) bool { t.Errorf("%s is kept", v); return true })
 }
 
 func TestModels_badSnapshotKeepsTheOld(t *testing.T) {

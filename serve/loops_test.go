@@ -36,7 +36,7 @@ func TestRun_panicInALoopIsContained(t *testing.T) {
 	eventually(t, "the first answer", func() bool { code, _ := get(t, client, "http://"+api+"/v1/popular"); return code == 200 })
 	cat.panics.Store(1)
 	eventually(t, "the panic is counted", func() bool {
-		return strings.Contains(string(ask(t, st.s.Admin(), "GET", "/metrics", "").Body), "softrec_serve_panics_total 1\n")
+		return strings.Contains(string(ask(t, st.s.Admin(), "GET", "http://localhost/metrics", "").Body), "softrec_serve_panics_total 1\n")
 	})
 	it := schema.Item{ID: "late"}
 	if err := st.shelf.apply(it.ID, &it); err != nil {

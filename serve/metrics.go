@@ -1,6 +1,7 @@
 package serve
 
 import (
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -86,12 +87,16 @@ func (*metrics) derived(s *Server) []prometheus.Collector {
 	gauge := func(name, help string, f func() float64) prometheus.Collector {
 		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, f)
 	}
+	rejected := func(reason string, n *atomic.Int64) prometheus.Collector {
+		return prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "softrec_serve_events_rejected_total", ConstLabels: prometheus.Labels{"reason": reason},
+			Help: "Events that POST /v1/events and its like refused, by reason (invalid, ahead: further ahead of this machine's clock than max_future)."}, func() float64 { return float64(n.Load()) })
+	}
 	return []prometheus.Collector{
 		counter("softrec_serve_cache_hits_total", "Lists answered from the cache.", s.cache.hits.Load),
 		counter("softrec_serve_cache_misses_total", "Lists that had to be computed.", s.cache.misses.Load),
 		counter("softrec_serve_events_accepted_total", "Events written to Kafka for POST /v1/events.", s.intake.accepted.Load),
 		counter("softrec_serve_events_duplicate_total", "Events of POST /v1/events known already and not written again.", s.intake.duplicates.Load),
-		counter("softrec_serve_events_rejected_total", "Events of POST /v1/events refused as invalid.", s.intake.rejected.Load),
+		rejected("invalid", &s.intake.invalid), rejected("ahead", &s.intake.ahead),
 		counter("softrec_serve_model_swaps_total", "Models that went live in this process.", s.models.swaps.Load),
 		counter("softrec_serve_model_load_failures_total", "Snapshots that could not be loaded; the model before stayed.", s.models.failures.Load),
 		gauge("softrec_serve_cache_items", "Recommended items held in cached lists.", func() float64 { return float64(s.cache.size()) }),

@@ -13,6 +13,9 @@ import (
 // wrap surrounds every request of the API: what cannot be answered in time is refused first, panics are contained, bodies bounded, times and errors counted by route.
 func (s *Server) wrap(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if s.stopping.Load() {
+			w.Header().Set("Connection", "close") // clients that ask on learn to go elsewhere; idle ones are not cut off
+		}
 		if places := s.load.of(r); places != nil {
 			if !places.Acquire() {
 				s.load.keep(r.Context().Done())
@@ -24,9 +27,6 @@ func (s *Server) wrap(next http.Handler) http.Handler {
 		start := time.Now()
 		r, span := s.startSpan(r)
 		rec := &recorder{ResponseWriter: w, asIs: ofCalls(r.URL.Path)}
-		if s.stopping.Load() {
-			w.Header().Set("Connection", "close") // clients that ask on learn to go elsewhere; idle ones are not cut off
-		}
 		s.metrics.inFlight.Inc()
 		defer func() {
 			s.metrics.inFlight.Dec()

@@ -80,7 +80,7 @@ func (o *overload) collectors() []prometheus.Collector {
 			prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "softrec_serve_shed_total", ConstLabels: labels,
 				Help: "Requests refused with 503 before any work because more came than could be answered in time, by class (read, write)."}, func() float64 { return float64(l.Refused()) }),
 			prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "softrec_serve_at_work", ConstLabels: labels,
-				Help: "Requests being worked at now, without streams and the page, by class (read, write)."}, func() float64 { return float64(l.AtWork()) }),
+				Help: "Requests being worked at now, without streams and the page, by class (read, write); a batch counts as often as it is worked at at once."}, func() float64 { return float64(l.AtWork()) }),
 			prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "softrec_serve_at_work_limit", ConstLabels: labels,
 				Help: "Requests that may be worked at at once now, by class (read, write); it falls when requests wait."}, func() float64 { return float64(l.Limit()) }))
 	}

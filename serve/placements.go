@@ -16,8 +16,8 @@ import (
 // defaultPlacement is the rules of requests that choose none.
 const defaultPlacement = "default"
 
-// keptExpressions bounds the compiled expressions a server keeps: some MB.
-const keptExpressions = 1024
+// keptExpressions bounds the compiled expressions a server keeps, bytes: some thousand usual ones, fifty of the largest.
+const keptExpressions = 16 << 20
 
 // ruleBook is the named rules of a server and the compiler of all rules. It is never changed.
 type ruleBook struct {

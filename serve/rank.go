@@ -1,6 +1,7 @@
 package serve
 
 import (
+	"context"
 	"math"
 	"slices"
 	"strconv"
@@ -24,7 +25,10 @@ type query struct {
 	id         string       // of the answer, where its draws depend on it
 	have       string       // the If-None-Match of the request
 	untagged   bool         // nobody reads the answer's ETag
+	lent       bool         // the window's entries are laid into a spare slice
 	span       tracing.Span // of the request, the zero one mostly
+
+	rulesEnd time.Time // when the time for the rules is over; zero: rulesPatience after they begin
 
 	unlogged bool // somebody looks or polls, or could not name the answer in a click: it is no impression
 
@@ -80,9 +84,9 @@ func (q query) allows(c Catalogue) func(id string) bool {
 
 // recommend ranks for a history, oldest first, and what the language model read in it, nil for nothing. Without a model
 // the list is the newest of the catalogue.
-func (s *Server) recommend(live *Live, history []schema.Interaction, reading ranker.Reading, q query, now time.Time) answerList {
+func (s *Server) recommend(ctx context.Context, live *Live, history []schema.Interaction, reading ranker.Reading, q query, now time.Time) answerList {
 	if q.rules != nil {
-		return s.recommendByRules(live, history, reading, q, now)
+		return s.recommendByRules(ctx, live, history, reading, q, now)
 	}
 	allow := q.allows(s.deps.Catalogue)
 	var scored []ranker.Scored
@@ -107,7 +111,7 @@ func (s *Server) recommend(live *Live, history []schema.Interaction, reading ran
 }
 
 // popular lists what is popular now.
-func (s *Server) popular(live *Live, q query, now time.Time) answerList {
+func (s *Server) popular(ctx context.Context, live *Live, q query, now time.Time) answerList {
 	rank := func(n int, allow func(string) bool) []ranker.Scored {
 		if live == nil {
 			return nil
@@ -117,13 +121,13 @@ func (s *Server) popular(live *Live, q query, now time.Time) answerList {
 	}
 	allow := q.allows(s.deps.Catalogue)
 	if q.rules != nil {
-		return s.byRules(live, source{rank: rank, allow: allow, linear: true}, nil, q, now)
+		return s.byRules(ctx, live, source{rank: rank, allow: allow, linear: true}, nil, q, now)
 	}
 	return answerList{items: s.finish(rank(q.n, allow), q, allow)}
 }
 
 // similar lists what goes with item.
-func (s *Server) similar(live *Live, item string, q query, now time.Time) answerList {
+func (s *Server) similar(ctx context.Context, live *Live, item string, q query, now time.Time) answerList {
 	inner := q.allows(s.deps.Catalogue)
 	allow := func(id string) bool { return id != item && inner(id) }
 	rank := func(n int, allow func(string) bool) []ranker.Scored {
@@ -131,7 +135,7 @@ func (s *Server) similar(live *Live, item string, q query, now time.Time) answer
 		return s.rankSimilar(live, item, q, now, n, allow)
 	}
 	if q.rules != nil {
-		return s.byRules(live, source{rank: rank, allow: allow, linear: true}, nil, q, now)
+		return s.byRules(ctx, live, source{rank: rank, allow: allow, linear: true}, nil, q, now)
 	}
 	return answerList{items: s.finish(rank(q.n, allow), q, allow)}
 }

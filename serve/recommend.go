@@ -152,12 +152,13 @@ func (s *Server) recommendUser(ctx context.Context, user string, q query) (*answ
 	live, now := s.modelFor(q), s.deps.Now()
 	q.span = s.tracer.Current(ctx)
 	reading := q.span.Child("window read")
-	win, err := s.gateway.read(ctx, user)
+	win, err := s.gateway.readInto(ctx, user, s.spares.take())
 	reading.End(err)
 	if err != nil {
-		return s.answer(start, live, 0, s.popular(live, q, now), q, "", s.degrade(err))
+		return s.answer(start, live, 0, s.popular(ctx, live, q, now), q, "", s.degrade(err))
 	}
 	win.UserID = user
+	q.lent = true
 	return s.recommendWindow(ctx, start, live, win, q, now)
 }
 
@@ -171,27 +172,40 @@ func (s *Server) recommendWindow(ctx context.Context, start time.Time, live *Liv
 		key.text = 1 + s.deps.Texts.Version() // before the scores: a list may know more than its key says, never less
 	}
 	if !q.keepable() {
-		out, err := s.answer(start, live, win.Version, s.recommend(live, win.Entries, reading, q, now), q, state, "")
+		out, err := s.answer(start, live, win.Version, s.recommend(ctx, live, win.Entries, reading, q, now), q, state, "")
 		s.offerShadows(out, q, live, win.Entries, reading, now)
 		return out, err
+	}
+	done := func() { // with the entries
+		if q.lent && s.deps.Texts == nil && q.again == nil { // nothing else has seen them: readings and shadows keep them
+			s.spares.give(win.Entries)
+			win.Entries = nil
+		}
 	}
 	tag := ""
 	if !q.untagged {
 		if tag = tagOf(key); s.holds(q.have, tag) && s.complaint(q) == "" {
+			done()
 			return notModified(tag), nil
 		}
 	}
 	items, ok := s.cache.get(key)
 	traceCache(q.span, ok)
-	if !ok {
-		items = s.recommend(live, win.Entries, reading, q, now).items
+	if ok {
+		done()
+	} else {
+		list := s.recommend(ctx, live, win.Entries, reading, q, now)
+		if list.err != nil {
+			return nil, list.err
+		}
+		items = list.items
 		s.cache.put(key, items)
 	}
 	out, err := s.answer(start, live, win.Version, answerList{items: items}, q, state, "")
 	if err != nil {
 		return nil, err
 	}
-	s.offerShadows(out, q, live, win.Entries, reading, now)
+	s.offerShadows(out, q, live, win.Entries, reading, now) // none where the entries were given back
 	return out.tagged(tag), nil
 }
 
@@ -211,7 +225,7 @@ func (s *Server) getSimilar(ctx context.Context, in *similarInput) (*answerOutpu
 	if err == nil && tag != "" && s.holds(in.IfNoneMatch, tag) {
 		return notModified(tag), nil
 	}
-	return s.answerTagged(start, live, s.similar(live, in.Item, q, now), q, tag, s.degrade(err))
+	return s.answerTagged(start, live, s.similar(ctx, live, in.Item, q, now), q, tag, s.degrade(err))
 }
 
 func (s *Server) getPopular(ctx context.Context, in *popularInput) (*answerOutput, error) {
@@ -227,7 +241,7 @@ func (s *Server) getPopular(ctx context.Context, in *popularInput) (*answerOutpu
 	if err == nil && tag != "" && s.holds(in.IfNoneMatch, tag) {
 		return notModified(tag), nil
 	}
-	return s.answerTagged(start, live, s.popular(live, q, now), q, tag, s.degrade(err))
+	return s.answerTagged(start, live, s.popular(ctx, live, q, now), q, tag, s.degrade(err))
 }
 
 func (s *Server) postSession(ctx context.Context, in *sessionInput) (*answerOutput, error) {
@@ -246,7 +260,7 @@ func (s *Server) postSession(ctx context.Context, in *sessionInput) (*answerOutp
 	_, err = s.gateway.read(ctx, "")
 	history := session(items, now)
 	reading, state := s.text(ctx, live, sessionKey(items), history)
-	return s.answer(start, live, 0, s.recommend(live, history, reading, q, now), q, state, s.degrade(err))
+	return s.answer(start, live, 0, s.recommend(ctx, live, history, reading, q, now), q, state, s.degrade(err))
 }
 
 // session makes a history of items, oldest first, one second apart so that each is a step of its own.
@@ -265,10 +279,14 @@ func session(items []string, now time.Time) []schema.Interaction {
 type answerList struct {
 	items []schema.AnswerItem
 	next  string // the token of the next page
+	err   error  // there is none: the request ended, or its rules took too long
 }
 
 // answer makes the answer that holds l.
 func (s *Server) answer(start time.Time, live *Live, window int64, l answerList, q query, text schema.TextState, degraded string) (*answerOutput, error) {
+	if l.err != nil {
+		return nil, l.err
+	}
 	id := q.id
 	if id == "" {
 		var err error

@@ -67,7 +67,8 @@ func (s *Server) rollback(ctx context.Context, in *rollbackInput) (*rollbackOutp
 	if before == "" {
 		return nil, problem(http.StatusConflict, fmt.Sprintf("no model was live before %q", current))
 	}
-	if _, err := s.models.load(ctx, before); err != nil {
+	older, err := s.models.load(ctx, before)
+	if err != nil {
 		s.log.Warn("model is not rolled back", "from", current, "to", before, "err", err)
 		return nil, problem(http.StatusConflict, fmt.Sprintf("the model before, %q, cannot be read: nothing was changed", before))
 	}
@@ -80,7 +81,7 @@ func (s *Server) rollback(ctx context.Context, in *rollbackInput) (*rollbackOutp
 		return nil, movedOn(b.From, live)
 	}
 	s.log.Warn("model rolled back", "from", current, "to", live, "by", access.From(ctx).Name)
-	if err := s.models.poll(ctx); err != nil {
+	if err := s.models.goLive(ctx, older); err != nil {
 		s.log.Warn("the model that was rolled back to is not live here yet", "err", err) // the watcher tries again
 	}
 	return &rollbackOutput{Body: RolledBack{Before: current, Live: live}}, nil

@@ -84,17 +84,39 @@ func TestRules_parametersAndBodiesAgree(t *testing.T) {
 	}
 }
 
+// An id that nobody knows is in no list, pinned or not; one that only the model knows may be.
+func TestRules_pinsOfUnknownItems(t *testing.T) {
+	st := shop(t, 10).model("v9", "i001", "i002", "elsewhere")
+	for _, path := range []string{"/v1/recommend/u", "/v1/popular", "/v1/similar/i001"} {
+		got := st.recommend(path + "?n=3&pin=1:nosuch&pin=2:elsewhere")
+		if len(got.Items) != 3 || slices.Contains(ids(got), "nosuch") || got.Items[1].ID != "elsewhere" || got.Items[1].Source != schema.SourcePinned {
+			t.Errorf("%s: %v", path, ids(got))
+		}
+	}
+	if got := newStack(t).recommend("/v1/recommend/u?n=3&pin=1:nosuch"); len(got.Items) != 0 {
+		t.Errorf("without model and catalogue: %v", ids(got))
+	}
+}
+
 func TestRules_badOnesAreRefused(t *testing.T) {
 	st := shop(t, 10)
+	heavy := `title matches "(.*){30}z0"` + strings.Repeat(` || title matches "(.*){30}z1"`, 59) // for seconds over 2,000 items
 	for query, says := range map[string]string{
-		"filtre=x":                     `"location":"query.filtre"`,
-		"n=3&Filter=x":                 `there is no such parameter; known are after, arm, boost, cap, category`,
-		"filter=price+%3C":             `line 1, column 7`,
-		"filter=":                      `"location":"query.filter"`,
-		"filter_seen=view":             `"location":"query.filter_seen"`,
-		"boost=2":                      `FACTOR:EXPRESSION`,
-		"boost=0:in_stock":             `"location":"query.boost"`,
-		"boost=2:(":                    `"location":"query.boost"`,
+		"filtre=x":                         `"location":"query.filtre"`,
+		"n=3&Filter=x":                     `there is no such parameter; known are after, arm, boost, cap, category`,
+		"filter=price+%3C":                 `line 1, column 7`,
+		"filter=":                          `"location":"query.filter"`,
+		"filter=1":                         `"location":"query.filter"`,
+		"filter=nil":                       `is no condition: want what is true or false, not nil`,
+		"filter=%22x%22":                   `is no condition: want what is true or false, not string`,
+		"filter=title":                     `is no condition: want what is true or false, not title`,
+		"boost=2:1":                        `"location":"query.boost"`,
+		"filter_seen=view":                 `"location":"query.filter_seen"`,
+		"boost=2":                          `FACTOR:EXPRESSION`,
+		"boost=0:in_stock":                 `"location":"query.boost"`,
+		"boost=2:(":                        `"location":"query.boost"`,
+		"filter=" + url.QueryEscape(heavy): `steps, at most 256 are allowed`,
+		"filter=" + url.QueryEscape(`title matches "x{200}"`) + "&boost=" + url.QueryEscape(`2:title matches "y{200}"`): `"location":"query.boost"`,
 		"cap=x":                        `"location":"query.cap"`,
 		"cap=c1:-1":                    `"location":"query.cap"`,
 		"pin=i001":                     `POSITION:ITEM`,
@@ -409,7 +431,7 @@ func BenchmarkRules(b *testing.B) {
 			}
 			b.ReportAllocs()
 			for b.Loop() {
-				st.s.recommend(st.s.Live(), nil, nil, q, testStart)
+				st.s.recommend(b.Context(), st.s.Live(), nil, nil, q, testStart)
 			}
 		})
 	}

@@ -53,8 +53,8 @@ func (s *Server) addr(of func() net.Listener) net.Addr {
 	return nil
 }
 
-// Run answers requests until ctx is done, then stops in order: /readyz says no, drain_delay passes, live streams end,
-// running requests end within shutdown_grace, the private port closes last. It returns nil after that, else the fault
+// Run answers requests until ctx is done, then stops in order: /readyz says no and answers close their connections, drain_delay passes, live streams end,
+// the port closes while who has come is answered, running requests end within shutdown_grace, the private port closes last. It returns nil after that, else the fault
 // that ended it. A Server runs once.
 func (s *Server) Run(ctx context.Context) error {
 	if err := s.Listen(); err != nil {
@@ -63,14 +63,17 @@ func (s *Server) Run(ctx context.Context) error {
 	if err := s.Refresh(ctx); err != nil && ctx.Err() == nil {
 		s.log.Warn("starting without the newest model or catalogue", "err", err)
 	}
+	s.models.answers.Store(true)
 	public, private := s.servers()
+	door := newLastCall(s.public)
+	door.attend(public)
 	// The loops outlive the requests, so that those which are drained still see a fresh catalogue.
 	loops, stopLoops := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopLoops()
 	streams, stopStreams := context.WithCancel(loops)
 	defer stopStreams()
 	group, failed := errgroup.WithContext(ctx)
-	group.Go(func() error { return listenOn(public, s.public) })
+	group.Go(func() error { return listenOn(public, door) })
 	group.Go(func() error { return listenOn(private, s.private) })
 	for name, loop := range map[string]func(context.Context){
 		"model watcher":      func(ctx context.Context) { s.models.run(ctx, s.cfg.ModelPoll) },
@@ -88,20 +91,28 @@ func (s *Server) Run(ctx context.Context) error {
 			time.Sleep(s.cfg.DrainDelay)
 		}
 		stopStreams()
-		return s.shutdown(public, private)
+		grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.cfg.ShutdownGrace)
+		defer cancel()
+		if ctx.Err() != nil {
+			door.leave(grace)
+		}
+		return s.shutdown(grace, public, private)
 	})
 	s.log.Info("serving", "address", s.public.Addr().String(), "admin", s.private.Addr().String(), "tls", s.secrets != nil)
 	s.sayWhoMayAsk()
 	return group.Wait()
 }
 
-// sayWhoMayAsk puts one line into the log: a warning when strangers may reach what nobody guards.
+// sayWhoMayAsk puts one line into the log: a warning when strangers may reach what nobody guards, and another where keys can be read on the wire.
 func (s *Server) sayWhoMayAsk() {
 	level := slog.LevelInfo
 	if !s.guard.Closed() && !(access.Loopback(s.Addr()) && access.Loopback(s.AdminAddr())) {
 		level = slog.LevelWarn
 	}
 	s.log.Log(context.Background(), level, s.guard.Describe(), "keys_file", s.cfg.Access.KeysFile, "insecure", s.cfg.Access.Insecure)
+	if s.guard.Closed() && s.secrets == nil && !(access.Loopback(s.Addr()) && access.Loopback(s.AdminAddr())) {
+		s.log.Warn("keys travel in clear text: set serve.tls, or have a proxy in front that speaks TLS and a network of their own between the two", "address", s.Addr().String(), "admin", s.AdminAddr().String())
+	}
 }
 
 func (s *Server) servers() (public, private *http.Server) {
@@ -109,12 +120,19 @@ func (s *Server) servers() (public, private *http.Server) {
 	public = &http.Server{
 		Handler: s.api, ReadHeaderTimeout: s.cfg.ReadHeaderTimeout, ReadTimeout: s.cfg.ReadTimeout, WriteTimeout: s.cfg.WriteTimeout,
 		IdleTimeout: s.cfg.IdleTimeout, MaxHeaderBytes: s.cfg.MaxHeaderBytes, ErrorLog: complaints, TLSConfig: s.secrets,
-		Protocols: protocols(),
+		Protocols: protocols(), HTTP2: s.cfg.lively(),
 	}
+	wait := s.cfg.ReadHeaderTimeout
+	if s.secrets != nil {
+		wait *= 2 // the handshake has as long for itself
+	}
+	hasten(public, wait)
 	private = &http.Server{
 		Handler: s.admin, ReadHeaderTimeout: s.cfg.ReadHeaderTimeout, ReadTimeout: s.cfg.ReadTimeout, WriteTimeout: profileTimeout,
 		IdleTimeout: s.cfg.IdleTimeout, MaxHeaderBytes: s.cfg.MaxHeaderBytes, ErrorLog: complaints, TLSConfig: s.secrets.Clone(),
+		Protocols: new(http.Protocols),
 	}
+	private.Protocols.SetHTTP1(true) // ReadHeaderTimeout does not bound the headers of HTTP/2
 	return public, private
 }
 
@@ -131,9 +149,7 @@ func protocols() *http.Protocols {
 const profileTimeout = 5 * time.Minute
 
 // shutdown drains the API and then closes the private port. Requests that outlast the grace are cut and reported.
-func (s *Server) shutdown(public, private *http.Server) error {
-	grace, cancel := context.WithTimeout(context.Background(), s.cfg.ShutdownGrace)
-	defer cancel()
+func (s *Server) shutdown(grace context.Context, public, private *http.Server) error {
 	var errs []error
 	if err := public.Shutdown(grace); err != nil {
 		errs = append(errs, fmt.Errorf("drain requests within %s: %w", s.cfg.ShutdownGrace, err), public.Close())
@@ -149,7 +165,7 @@ func listenOn(srv *http.Server, l net.Listener) error {
 	if srv.TLSConfig != nil {
 		serve = func() error { return srv.ServeTLS(l, "", "") }
 	}
-	if err := serve(); !errors.Is(err, http.ErrServerClosed) {
+	if err := serve(); !errors.Is(err, http.ErrServerClosed) && !errors.Is(err, net.ErrClosed) {
 		return fmt.Errorf("serve %s: %w", l.Addr(), err)
 	}
 	return nil
@@ -167,8 +183,12 @@ func (s *Server) follow(ctx context.Context) {
 		case <-tick.C:
 		}
 		err := s.deps.Catalogue.Sync(ctx)
-		if err := s.forgetUsers(ctx); err != nil && ctx.Err() == nil {
-			s.log.Debug("users to forget are not followed", "err", err)
+		fault := s.begin(ctx)
+		if fault == nil {
+			fault = s.forget(ctx)
+		}
+		if fault != nil && ctx.Err() == nil {
+			s.log.Debug("users and items to forget are not followed", "err", fault)
 		}
 		if err != nil && ctx.Err() == nil && !faulty {
 			s.log.Warn("catalogue is not followed", "err", err)

@@ -5,7 +5,11 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"net/http/httptrace"
 	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -77,11 +81,7 @@ func TestRun_graceEnds(t *testing.T) {
 	st := newStack(t, func(c *Config, _ *Deps) { c.ShutdownGrace = 20 * time.Millisecond }).stock(3).model("v1", names(3)...)
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	if err := st.s.Listen(); err != nil {
-		t.Fatal(err)
-	}
-	ended := make(chan error, 1)
-	go func() { ended <- st.s.Run(ctx) }()
+	ended := st.serve(ctx)
 	entered, leave := make(chan struct{}), make(chan struct{})
 	st.s.Live().Ranker.(*fakeRanker).delay = func() { close(entered); <-leave }
 	client := &http.Client{Transport: &http.Transport{}}
@@ -165,4 +165,69 @@ func TestAdmin(t *testing.T) {
 	if r := st.do("GET", "/metrics", ""); r.Code == 200 && strings.Contains(string(r.Body), "softrec_") {
 		t.Error("metrics are on the public port")
 	}
+}
+
+// Clients that do not look at /readyz and ask on over connections that they keep: during the drain each answer tells them to leave, and everybody whom
+// the server has let in is answered. Only the system may still refuse or reset a new connection while the port closes: nobody has read what it asks.
+func TestRun_drainsClientsThatAskOn(t *testing.T) {
+	st := newStack(t, func(c *Config, _ *Deps) { c.DrainDelay = 150 * time.Millisecond }).stock(9).model("v1", names(9)...)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	ended := st.serve(ctx)
+	url := "http://" + st.s.Addr().String()
+	var g sync.WaitGroup
+	var answered, after atomic.Int64
+	faults := make(chan error, 64)
+	for i := range 16 {
+		protocols := new(http.Protocols)
+		protocols.SetHTTP1(i%4 != 0)
+		protocols.SetUnencryptedHTTP2(i%4 == 0) // GOAWAY tells these
+		transport := &http.Transport{Protocols: protocols}
+		client := &http.Client{Transport: transport}
+		g.Go(func() {
+			defer transport.CloseIdleConnections()
+			for {
+				req, err := http.NewRequest(http.MethodPost, url+"/v1/session/recommend", strings.NewReader(`{"items":["i001"]}`))
+				if err == nil && i%4 != 0 {
+					req.GetBody = nil // never sent twice; over HTTP/2 the server says which requests it has not read
+				}
+				if err != nil {
+					faults <- err
+					return
+				}
+				kept := false
+				on := httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{GotConn: func(c httptrace.GotConnInfo) { kept = c.Reused }})
+				resp, err := client.Do(req.WithContext(on))
+				if errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, syscall.ECONNRESET) && !kept {
+					return // it goes to another server, which this test has not
+				}
+				if err == nil {
+					_, err = io.Copy(io.Discard, resp.Body)
+					_ = resp.Body.Close()
+				}
+				if err != nil {
+					faults <- err
+					return
+				}
+				answered.Add(1)
+				if st.s.stopping.Load() {
+					after.Add(1)
+				}
+			}
+		})
+	}
+	eventually(t, "load", func() bool { return answered.Load() > 300 })
+	cancel()
+	if err := <-ended; err != nil {
+		t.Errorf("run: %v", err)
+	}
+	g.Wait()
+	close(faults)
+	for err := range faults {
+		t.Errorf("a request was cut off: %v", err)
+	}
+	if after.Load() == 0 {
+		t.Error("nothing was asked during the drain: the test proved nothing")
+	}
+	t.Logf("%d answers, %d of them during the drain", answered.Load(), after.Load())
 }

@@ -38,7 +38,7 @@ func question(r *http.Request) bool {
 	case http.MethodGet, http.MethodHead:
 		return true
 	case http.MethodPost:
-		return strings.HasPrefix(r.URL.Path, "/v1/recommend/") || strings.HasSuffix(r.URL.Path, "/recommend") || asksOnly(r.URL.Path)
+		return strings.HasPrefix(r.URL.Path, "/v1/recommend/") || strings.HasSuffix(r.URL.Path, "/recommend") || r.URL.Path == batchPath || asksOnly(r.URL.Path)
 	default:
 		return false
 	}
@@ -54,15 +54,25 @@ func underAPI(path string) bool {
 func (s *Server) secure(next http.Handler) http.Handler {
 	h := s.guard.Wrap(scopeOf, turnAway, s.limitBody(next))
 	h = s.refuseForeignPages(h)
-	if len(s.cfg.Origins) == 0 {
-		return h // cors takes no origins for all of them
+	if len(s.cfg.Origins) > 0 { // cors takes no origins for all of them
+		h = s.cors(h)
 	}
+	return s.refuseForeignHosts(s.Addr, func() bool { return !s.guard.Closed() }, h)
+}
+
+// cors answers preflights, and lets pages of the named origins read answers.
+func (s *Server) cors(next http.Handler) http.Handler {
 	return cors.New(cors.Options{
 		AllowedOrigins: s.cfg.Origins, MaxAge: 600,
 		AllowedMethods: []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete},
-		AllowedHeaders: []string{"Authorization", "X-API-Key", "Content-Type", "Accept", "If-None-Match", "Idempotency-Key"},
-		ExposedHeaders: []string{"ETag", "Retry-After", "WWW-Authenticate"},
-	}).Handler(h)
+		AllowedHeaders: append([]string{"Authorization", "X-API-Key", "Content-Type", "Accept", "If-None-Match", "Idempotency-Key", "Traceparent", "Tracestate"}, callHeaders()...),
+		ExposedHeaders: []string{"ETag", "Retry-After", "WWW-Authenticate", "Grpc-Status", "Grpc-Message", "Grpc-Status-Details-Bin"},
+	}).Handler(next)
+}
+
+// callHeaders are what clients of Connect and gRPC-Web send from a browser.
+func callHeaders() []string {
+	return []string{"Connect-Protocol-Version", "Connect-Timeout-Ms", "Connect-Accept-Encoding", "Grpc-Timeout", "Grpc-Accept-Encoding", "X-Grpc-Web", "X-User-Agent"}
 }
 
 func turnAway(w http.ResponseWriter, _ *http.Request, r *access.Refusal) {
@@ -120,6 +130,7 @@ func (s *Server) limitBody(next http.Handler) http.Handler {
 // machine may look at the process anyway.
 func (s *Server) secureAdmin(next http.Handler) http.Handler {
 	guarded := s.guard.Wrap(access.AdminNeed, turnAway, next)
+	next = s.refuseForeignHosts(s.AdminAddr, func() bool { return true }, next)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if s.guard.Closed() && !access.Loopback(s.AdminAddr()) {
 			guarded.ServeHTTP(w, r)

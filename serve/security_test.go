@@ -56,7 +56,7 @@ func TestSecurity_everyOperationNeedsItsScope(t *testing.T) {
 	if len(doc.Security) == 0 || len(doc.Components.SecuritySchemes) != 2 {
 		t.Errorf("the document does not say how a key is sent: %v %v", doc.Security, doc.Components.SecuritySchemes)
 	}
-	questions := map[string]bool{"post /v1/session/recommend": true, "post /v1/recommend/{user}": true} // POST, but nothing is changed
+	questions := map[string]bool{"post /v1/session/recommend": true, "post /v1/recommend/{user}": true, "post /v1/recommend:batch": true} // POST, but nothing is changed
 	operations := 0
 	for path, ops := range doc.Paths {
 		for method := range ops {
@@ -92,6 +92,7 @@ func TestSecurity_everyOperationNeedsItsScope(t *testing.T) {
 		{"GET", "/v1/users/u", "", [4]int{401, 200, 403, 200}},
 		{"GET", "/v1/nothing", "", [4]int{401, 404, 403, 404}},
 		{"POST", "/v1/session/recommend", `{"items":["i001"]}`, [4]int{401, 200, 403, 200}},
+		{"POST", "/v1/recommend:batch", `{"users":["u"]}`, [4]int{401, 200, 403, 200}},
 		{"POST", "/v1/events", event, [4]int{401, 403, 202, 202}},
 		{"PUT", "/v1/items/x", `{"title":"X"}`, [4]int{401, 403, 200, 200}},
 		{"DELETE", "/v1/users/u", "", [4]int{401, 403, 200, 200}},
@@ -108,7 +109,7 @@ func TestSecurity_everyOperationNeedsItsScope(t *testing.T) {
 			}
 		}
 	}
-	st.wantMetric(`softrec_access_refused_total{reason="missing"} 7`, "X-API-Key", keys[2])
+	st.wantMetric(`softrec_access_refused_total{reason="missing"} 8`, "X-API-Key", keys[2])
 	for _, k := range keys {
 		if strings.Contains(st.logs.String(), k[len(k)-43:]) {
 			t.Error("a key is in the log")
@@ -162,6 +163,15 @@ func TestSecurity_pagesOfOtherOrigins(t *testing.T) {
 	if pre.Code != 204 || pre.Header.Get("Access-Control-Allow-Origin") != "https://shop.example" || !strings.Contains(pre.Header.Get("Access-Control-Allow-Headers"), "authorization") {
 		t.Errorf("preflight: %d %v", pre.Code, pre.Header)
 	}
+	for _, headers := range []string{"connect-protocol-version,content-type,traceparent,x-grpc-web", "connect-timeout-ms,grpc-timeout,x-grpc-web,x-user-agent"} { // browsers send them sorted
+		pre := st.do("OPTIONS", "/softrec.v1.Softrec/Recommend", "", "Origin", "https://shop.example", "Access-Control-Request-Method", "POST", "Access-Control-Request-Headers", headers)
+		if pre.Header.Get("Access-Control-Allow-Origin") != "https://shop.example" {
+			t.Errorf("preflight of a call with %s: %d %v", headers, pre.Code, pre.Header)
+		}
+	}
+	if r := st.do("GET", "/v1/popular", "", "Origin", "https://shop.example"); !strings.Contains(r.Header.Get("Access-Control-Expose-Headers"), "Grpc-Status,Grpc-Message") && !strings.Contains(r.Header.Get("Access-Control-Expose-Headers"), "Grpc-Status, Grpc-Message") {
+		t.Errorf("a page cannot read how a call went: %v", r.Header)
+	}
 	if pre := st.do("OPTIONS", "/v1/events", "", "Origin", "https://evil.example", "Access-Control-Request-Method", "POST"); pre.Header.Get("Access-Control-Allow-Origin") != "" {
 		t.Errorf("preflight of a stranger: %v", pre.Header)
 	}
@@ -205,7 +215,7 @@ func TestSecurity_adminPortElsewhere(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = st.s.public.Close(); _ = st.s.private.Close() }()
-	if r := get("/config", ""); r.Code != 200 {
+	if r := get("http://localhost/config", ""); r.Code != 200 {
 		t.Errorf("on loopback: status %d", r.Code)
 	}
 }
@@ -227,6 +237,23 @@ func TestListen_elsewhereWantsKeys(t *testing.T) {
 			t.Errorf("the log does not warn:\n%s", log)
 		}
 		for _, l := range []net.Listener{open.s.public, open.s.private} {
+			_ = l.Close()
+		}
+	}
+}
+
+func TestListen_warnsOfKeysInClearText(t *testing.T) {
+	for listen, warns := range map[string]bool{"127.0.0.1:0": false, "0.0.0.0:0": true} {
+		change, _ := keyed(t, eachScope()...)
+		st := newStack(t, change, func(c *Config, _ *Deps) { c.Listen = listen })
+		if err := st.s.Listen(); err != nil {
+			t.Fatal(err)
+		}
+		st.s.sayWhoMayAsk()
+		if got := strings.Contains(st.logs.String(), "keys travel in clear text"); got != warns {
+			t.Errorf("%s: warned %v, want %v:\n%s", listen, got, warns, st.logs)
+		}
+		for _, l := range []net.Listener{st.s.public, st.s.private} {
 			_ = l.Close()
 		}
 	}
@@ -273,6 +300,7 @@ func TestServers_slowAndOversizedClients(t *testing.T) {
 		c.ReadHeaderTimeout, c.ReadTimeout, c.WriteTimeout, c.IdleTimeout = 300*time.Millisecond, 600*time.Millisecond, 2*time.Second, 400*time.Millisecond
 		c.PublishTimeout, c.VisibleWait, c.RedisTimeout = 100*time.Millisecond, 100*time.Millisecond, 100*time.Millisecond
 		c.MaxHeaderBytes, c.MaxBodyBytes, c.LiveInterval = 4<<10, 256<<10, 20*time.Millisecond
+		c.Hosts = []string{"a"}
 	}).stock(3).refresh()
 	api, admin := st.serving()
 	dial := func(addr string) net.Conn {

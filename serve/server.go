@@ -30,6 +30,7 @@ type Server struct {
 	gateway *gateway
 	models  *models
 	cache   *cache
+	spares  spares
 	desk    *desk // nil without a language model
 	intake  *intake
 	items   *itemChanges
@@ -68,7 +69,7 @@ func New(cfg Config, deps Deps) (*Server, error) {
 	s.load = newOverload(cfg.Shed)
 	s.gateway = newGateway(deps.Redis, deps.Windows, deps.Catalogue, cfg, deps.Now)
 	s.gateway.trip = s.load.controller.Observe
-	s.models = &models{registry: deps.Registry, snapshots: deps.Snapshots, decode: deps.Decode, now: deps.Now, texts: deps.Texts, log: s.log}
+	s.models = &models{registry: deps.Registry, snapshots: deps.Snapshots, decode: deps.Decode, share: cfg.ModelShare, now: deps.Now, texts: deps.Texts, log: s.log}
 	if deps.Texts != nil {
 		d, err := newDesk(deps.Texts, cfg)
 		if err != nil {

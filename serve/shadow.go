@@ -95,7 +95,11 @@ func (d *shadows) compute(job shadowed) {
 		if reading != nil && s.deps.Texts.Under(live) != s.deps.Texts.Under(job.live) {
 			reading = nil
 		}
-		list := s.recommend(live, job.history, reading, q, job.now)
+		list := s.recommend(context.Background(), live, job.history, reading, q, job.now)
+		if list.err != nil {
+			s.metrics.shadows.WithLabelValues("failed").Inc()
+			continue
+		}
 		if s.impressions.put(impressionOf(job.id, a.Name, live, q, list.items, job.now, true)) {
 			s.metrics.shadows.WithLabelValues("computed").Inc()
 		}

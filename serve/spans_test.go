@@ -212,6 +212,22 @@ func TestEffects_measureFromEventToAnswer(t *testing.T) {
 	}
 }
 
+// An event of an item that is withdrawn is in no window that is read: no answer that lacks it is unaware.
+func TestEffects_withdrawnItems(t *testing.T) {
+	st := newStack(t).stock(5).model("v1", names(5)...)
+	st.click("u", "i001")
+	st.do("DELETE", "/v1/items/i001", "")
+	st.click("w", "i001") // from a page that was made before
+	st.advance(2 * effectGrace)
+	for _, user := range []string{"u", "w"} {
+		st.recommend("/v1/recommend/" + user)
+	}
+	st.wantMetric("softrec_serve_unaware_answers_total 0")
+	if n := st.s.effects.waiting.Load(); n != 0 {
+		t.Errorf("%d events are still waited for", n)
+	}
+}
+
 // What is remembered is bounded, and goes when its user is forgotten.
 func TestEffects_areBoundedAndForgetful(t *testing.T) {
 	e := newEffects()

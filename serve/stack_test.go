@@ -132,6 +132,17 @@ func (st *stack) advance(d time.Duration) {
 	st.now = st.now.Add(d)
 }
 
+// serve opens the ports and runs the server until ctx ends; the channel then gives what Run returned.
+func (st *stack) serve(ctx context.Context) <-chan error {
+	st.t.Helper()
+	if err := st.s.Listen(); err != nil {
+		st.t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- st.s.Run(ctx) }()
+	return ended
+}
+
 // impatient is for tests in which a change never becomes visible.
 func impatient(c *Config, _ *Deps) { c.VisibleWait = 30 * time.Millisecond }
 

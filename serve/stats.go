@@ -131,7 +131,7 @@ func (s *Server) stats(f feed, err error) Stats {
 		Serve: ServeStats{
 			Requests: t.requests, Failed: t.failed, Rate: t.rate, P50: t.p50, P99: t.p99,
 			CacheHits: s.cache.hits.Load(), CacheMisses: s.cache.misses.Load(),
-			EventsAccepted: s.intake.accepted.Load(), EventsDuplicate: s.intake.duplicates.Load(), EventsRejected: s.intake.rejected.Load(),
+			EventsAccepted: s.intake.accepted.Load(), EventsDuplicate: s.intake.duplicates.Load(), EventsRejected: s.intake.rejected(),
 			Swaps: s.models.swaps.Load(), LoadFailures: s.models.failures.Load(), Subscribers: s.hub.count(),
 		},
 	}

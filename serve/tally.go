@@ -46,9 +46,9 @@ func (t *tally) add(now time.Time, d time.Duration, failed, timed bool) {
 	}
 }
 
-// advance clears the slots of seconds nobody counted in.
+// advance clears the slots of seconds nobody counted in. A clock that was set back by more than the ring covers begins it anew.
 func (t *tally) advance(second int64) {
-	if t.newest == 0 || second-t.newest >= ringSeconds {
+	if t.newest == 0 || second-t.newest >= ringSeconds || t.newest-second >= ringSeconds {
 		clear(t.ring[:])
 		t.newest = second
 	}
@@ -56,7 +56,7 @@ func (t *tally) advance(second int64) {
 		t.newest++
 		t.ring[t.newest%ringSeconds] = 0
 	}
-	if second-t.rotated >= rotateSeconds {
+	if second-t.rotated >= rotateSeconds || t.rotated-second >= rotateSeconds {
 		t.times.Rotate()
 		t.rotated = second
 	}

@@ -110,7 +110,7 @@ func (*textRanker) ReadsText() bool { return true }
 func TestModels_warnOfAModelWhoseLanguageModelIsNotHere(t *testing.T) {
 	for _, has := range []bool{false, true} {
 		st := newStack(t, func(_ *Config, d *Deps) {
-			d.Decode = func(map[string][]byte) (Ranker, error) { return &textRanker{}, nil }
+			d.Decode = func(context.Context, map[string][]byte) (Ranker, error) { return &textRanker{}, nil }
 			if has {
 				d.Texts = &fakeTexts{}
 			}

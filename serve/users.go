@@ -92,7 +92,7 @@ func (s *Server) deleteUser(ctx context.Context, in *userInput) (*userForgetOutp
 	if err != nil {
 		_ = s.degrade(err) // the tombstone counts, not the wait for it
 	}
-	id, err := s.openDeletion(ctx, in.ID)
+	id, err := s.openDeletion(ctx, schema.Deletion{UserID: in.ID})
 	if err != nil {
 		return nil, err
 	}

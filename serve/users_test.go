@@ -78,12 +78,12 @@ func TestUsers_receipt(t *testing.T) {
 			t.Fatal(err)
 		}
 		st.s.cache.mu.Lock()
-		for k := range st.s.cache.byKey {
-			if k.user == "u" {
-				t.Errorf("look %d: cached %+v", look, k)
+		for _, at := range st.s.cache.byHash {
+			if l := st.s.cache.slots[at].list; l.user() == "u" {
+				t.Errorf("look %d: cached %+v", look, l.unpack())
 			}
 		}
-		if n := len(st.s.cache.byKey); n != 1 || st.s.cache.order.Len() != n {
+		if n := len(st.s.cache.byHash); n != 1 {
 			t.Errorf("look %d: %d lists are left, want the other user's", look, n)
 		}
 		st.s.cache.mu.Unlock()

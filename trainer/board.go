@@ -13,7 +13,7 @@ import (
 	"github.com/softrec/softrec/schema"
 )
 
-// keptRounds is how many rounds stay in Redis for the page; softrec.rounds keeps them all.
+// keptRounds is how many rounds stay in Redis for the page; the topic of rounds keeps them all.
 const keptRounds = 500
 
 // Publisher sends records to a topic and returns after the broker has them.
@@ -21,11 +21,12 @@ type Publisher interface {
 	Publish(ctx context.Context, topic string, recs ...broker.Record) error
 }
 
-// board makes rounds and scores visible: rounds on softrec.rounds and in Redis, the prequential record in Redis.
+// board makes rounds and scores visible: rounds on their topic and in Redis, the prequential record in Redis.
 type board struct {
-	pub  Publisher
-	rdb  redis.UniversalClient
-	keys schema.Keys
+	pub   Publisher
+	topic string // of the rounds
+	rdb   redis.UniversalClient
+	keys  schema.Keys
 }
 
 // round records one round. Its number is the key everywhere, so recording it again after a crash changes nothing.
@@ -35,7 +36,7 @@ func (b board) round(ctx context.Context, r schema.Round) error {
 		return fmt.Errorf("encode round %d: %w", r.Round, err)
 	}
 	id := strconv.Itoa(r.Round)
-	if err := b.pub.Publish(ctx, schema.TopicRounds, broker.Record{Key: []byte(id), Value: doc}); err != nil {
+	if err := b.pub.Publish(ctx, b.topic, broker.Record{Key: []byte(id), Value: doc}); err != nil {
 		return fmt.Errorf("publish round %d: %w", r.Round, err)
 	}
 	_, err = b.rdb.Pipelined(ctx, func(p redis.Pipeliner) error {

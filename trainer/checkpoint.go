@@ -45,6 +45,8 @@ type checkpoint struct {
 	Wary      int         // see knowledge
 	Rollbacks int
 	Deletions []schema.Deletion // receipts that were open at the cut
+	Withdrawn int64             // items of the journal of deletions that are taken out of all this
+	Receipts  []schema.Deletion // of those of them that may not be confirmed
 	Identity  string            // what the state was made with; see Config.identity
 }
 

@@ -51,6 +51,7 @@ func (u *user) pack() {
 type collector struct {
 	rules     window.Rules
 	maxFuture time.Duration
+	withdrawn Withdrawals                                                // nil: no item ever is
 	score     func(history []step, s step, e schema.Event, target int32) // called for every applied interaction before it is learnt
 
 	users   map[string]*user
@@ -65,6 +66,7 @@ type collector struct {
 	fresh   int
 	cuts    int
 	forgot  []string // users forgotten since the last cut
+	gone    []string // items withdrawn since the last cut
 
 	deletions []schema.Deletion // receipts of users that may still stand in what the rounds learnt
 	stats     collected
@@ -72,7 +74,7 @@ type collector struct {
 
 // collected counts what the collector met.
 type collected struct {
-	Events, Bad, Duplicates, Late, Skipped, Forgotten int64
+	Events, Bad, Duplicates, Late, Skipped, Forgotten, Withdrawn int64
 }
 
 // newCollector starts from what the rounds so far have learnt.
@@ -100,6 +102,10 @@ func (c *collector) observe(rec broker.Record) {
 	}
 	if err != nil { // ingest sets these aside in the dead letters
 		c.stats.Bad++
+		return
+	}
+	if c.withdrawn != nil && c.withdrawn.Hidden(e.ItemID, rec.Partition, rec.Offset) {
+		c.stats.Withdrawn++
 		return
 	}
 	c.learn(rec, e)
@@ -207,6 +213,8 @@ type cut struct {
 	New      []segment // since the last cut, in the collector's indices
 	Carried  []segment // held out before, in the base vocabulary's indices
 	Forgot   []string
+	Gone     []string // items that were withdrawn: what was learnt before has to go
+	Left     leaving  // Gone, without what they got after their return
 	Items    []string // item id by the collector's index
 	Users    []userState
 }
@@ -230,7 +238,8 @@ func (c *collector) peek() cut {
 // take hands over what has been collected and starts afresh.
 func (c *collector) take() cut {
 	out := c.peek()
-	out.Carried, out.Forgot = c.carried, c.forgot
+	out.Carried, out.Forgot, out.Gone = c.carried, c.forgot, c.gone
+	out.Left = c.leaving(setOf(c.gone))
 	c.dropIdle()
 	for id, u := range c.users {
 		u.open = -1
@@ -239,7 +248,7 @@ func (c *collector) take() cut {
 	slices.SortFunc(out.Users, func(a, b userState) int { return cmp.Compare(a.ID, b.ID) })
 	c.detach()
 	c.from = maps.Clone(c.offsets)
-	c.segs, c.carried, c.forgot, c.fresh = nil, nil, nil, 0
+	c.segs, c.carried, c.forgot, c.gone, c.fresh = nil, nil, nil, nil, 0
 	return out
 }
 

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/softrec/softrec/ingest/window"
+	"github.com/softrec/softrec/schema"
 	"github.com/softrec/softrec/trainer/model/counts"
 	"github.com/softrec/softrec/trainer/model/mixer"
 	"github.com/softrec/softrec/trainer/model/seqtrain"
@@ -25,6 +26,7 @@ const (
 // Config sets the trainer. The zero value is not usable; start from DefaultConfig.
 type Config struct {
 	Learner         string        `koanf:"learner" help:"what a round trains: counts, sequence or text (default sequence)"`
+	RoundsTopic     string        `koanf:"rounds_topic" help:"compacted topic with a record of every round, the same for all roles (default softrec.rounds)"`
 	RoundEvents     int           `koanf:"round_events" help:"new interactions after which a round starts (default 8000)"`
 	RoundInterval   time.Duration `koanf:"round_interval" help:"time after which a round starts with fewer, if round_min_events have come (default 60s)"`
 	RoundMinEvents  int           `koanf:"round_min_events" help:"fewest new interactions of a round (default 500)"`
@@ -64,7 +66,7 @@ type Config struct {
 // DefaultConfig refreshes a sequence model every 8,000 interactions or every minute.
 func DefaultConfig() Config {
 	return Config{
-		Learner: LearnerSequence, RoundEvents: 8000, RoundInterval: time.Minute, RoundMinEvents: 500, BootstrapEvents: 1000, BacklogEvents: 500_000,
+		Learner: LearnerSequence, RoundsTopic: schema.TopicRounds, RoundEvents: 8000, RoundInterval: time.Minute, RoundMinEvents: 500, BootstrapEvents: 1000, BacklogEvents: 500_000,
 		LearnLimit: 20_000, ReplayShare: 1, ReplayLimit: 200_000, HeldOut: 0.25, GateMinimum: 50, GateUsers: 5, GateLimit: 2000,
 		GateAlpha: 0.05, GateWindows: true, GateCoverage: 0.5, GateFailures: 0.01, RollbackEvents: 2000, RollbackAlpha: 0.05,
 		Keep: 5, Seed: 1,
@@ -84,6 +86,7 @@ func (c Config) Validate() error {
 	}
 	learners := []string{LearnerCounts, LearnerSequence, LearnerText}
 	fault(slices.Contains(learners, c.Learner), "learner", fmt.Sprintf("%q", c.Learner), "counts, sequence or text")
+	fault(c.RoundsTopic != "", "rounds_topic", `""`, "a name")
 	fault(c.RoundEvents >= 1, "round_events", c.RoundEvents, "at least 1")
 	fault(c.RoundInterval > 0, "round_interval", c.RoundInterval, "more than 0")
 	fault(c.RoundMinEvents >= 1 && c.RoundMinEvents <= c.RoundEvents, "round_min_events", c.RoundMinEvents, "1 to round_events")

@@ -15,6 +15,7 @@ import (
 	"github.com/softrec/softrec/trainer/model/lm/lmtest"
 	"github.com/softrec/softrec/trainer/model/ranker"
 	"github.com/softrec/softrec/trainer/model/seqtrain"
+	"github.com/softrec/softrec/trainer/soft"
 )
 
 // driftEvery is how many interactions a round of the drift tests learns, and a window of scores holds.
@@ -143,6 +144,7 @@ func driftConfig() Config {
 func TestDrift_lambdaIsRecorded(t *testing.T) {
 	slow(t)
 	cfg := driftConfig()
+	cfg.Soft.Keep = soft.KeepStudent // it is the curriculum that is looked at, from round to round
 	tuner := realTuner(t, cfg)
 	const half = 1500
 	swap := half / driftEvery // the first round that learns the new times

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"hash/fnv"
+	"maps"
+	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -17,8 +19,15 @@ import (
 // Deletions takes the trainer's confirmations; ingest/deletion.Store is one.
 type Deletions interface {
 	Open(ctx context.Context, d schema.Deletion) error
-	Confirm(ctx context.Context, id, part string, at time.Time) error
+	// ItemsSince returns the items withdrawn after the first seen ones and how many there were ever; missed: there were more.
+	ItemsSince(ctx context.Context, seen int64) (withdrawn []schema.Deletion, count int64, missed bool, err error)
+	// ConfirmAll writes down that parts had nothing of the users or items of many receipts any more. done of them, from the first on, are
+	// confirmed even after an error.
+	ConfirmAll(ctx context.Context, ids []string, at time.Time, parts ...string) (done int, err error)
 }
+
+// scrubbed are users and items that were taken out of everything.
+type scrubbed struct{ users, items []schema.Deletion }
 
 // What the trainer holds of a user stands in three places: in the collector, from which the tombstone takes it at once; in
 // what the rounds have learnt, from which it goes when no round is at work on it; and in the checkpoint, which is written again
@@ -34,14 +43,15 @@ func deletionOf(rec broker.Record) schema.Deletion {
 	return d
 }
 
-// forgets reports whether there are users to forget and nothing is at work on what is learnt. Rounds and deletions take turns
-// where both are due: neither holds the other up for ever.
+// forgets reports whether there are users or items to forget and nothing is at work on what is learnt. Rounds and deletions take
+// turns where both are due: neither holds the other up for ever. No round begins while a candidate is on trial.
 func (t *Trainer) forgets() bool {
-	return len(t.collector.deletions) > 0 && !t.running && !t.moving && !t.scrubbing && !(t.scrubbed && t.due())
+	return (len(t.collector.deletions) > 0 || t.withdrawals.due()) && !t.running && !t.moving && !t.scrubbing && !(t.scrubbed && t.due() && t.scores.shadow == nil)
 }
 
-// forgetUsers takes users out of what the rounds have learnt and of the trials, and then, beside the loop, out of the checkpoint.
-func (t *Trainer) forgetUsers(ctx context.Context, g *errgroup.Group, done chan<- []schema.Deletion) {
+// forget takes users and items out of what the rounds have learnt, users out of the trials, and then, beside the loop, both out of the
+// checkpoint.
+func (t *Trainer) forget(ctx context.Context, g *errgroup.Group, done chan<- scrubbed) {
 	if !t.forgets() {
 		return
 	}
@@ -55,23 +65,29 @@ func (t *Trainer) forgetUsers(ctx context.Context, g *errgroup.Group, done chan<
 		k.Counts.Forget(counts.UserKey(d.UserID))
 		t.scores.forget(d)
 	}
+	items := t.withdrawals.hand()
+	items.leaving = t.collector.leaving(items.items)
+	out := items.steps(k.Vocab)
+	k.Carried = dropItems(k.Carried, out)
+	k.Replay.forgetItems(out)
+	k.Counts.ForgetItems(indicesOf(k.Vocab, slices.Sorted(maps.Keys(items.items))))
 	t.scrubbing, t.scrubbed = true, true
 	g.Go(func() error {
-		err := t.patiently(ctx, "forget users", func(ctx context.Context) error { return t.forgotten(ctx, gone) })
+		err := t.patiently(ctx, "forget users and items", func(ctx context.Context) error { return t.forgotten(ctx, gone, items) })
 		if err != nil && ctx.Err() == nil {
-			return fmt.Errorf("forget %d users: %w", len(gone), err)
+			return fmt.Errorf("forget %d users and %d items: %w", len(gone), len(items.items), err)
 		}
 		if err == nil {
-			done <- gone // there is room: one at a time
+			done <- scrubbed{gone, items.receipts} // there is room: one at a time
 		}
 		return nil
 	})
 }
 
 // forgotten cleans the checkpoint and confirms.
-func (t *Trainer) forgotten(ctx context.Context, gone []schema.Deletion) error {
+func (t *Trainer) forgotten(ctx context.Context, gone []schema.Deletion, items handed) error {
 	at := t.now()
-	if err := t.scrub(gone); err != nil {
+	if err := t.scrub(gone, items); err != nil {
 		return err
 	}
 	if t.deps.Deletions == nil {
@@ -81,18 +97,21 @@ func (t *Trainer) forgotten(ctx context.Context, gone []schema.Deletion) error {
 		if err := t.deps.Deletions.Open(ctx, d); err != nil { // the trainer may be faster than ingest
 			return err
 		}
-		for part, at := range map[string]time.Time{schema.PartTrainer: at, schema.PartCheckpoint: t.now()} {
-			if err := t.deps.Deletions.Confirm(ctx, d.ID, part, at); err != nil {
-				return err
-			}
-		}
 	}
-	return nil
+	var ids []string
+	for _, d := range slices.Concat(gone, items.receipts) { // ingest has opened those of items
+		ids = append(ids, d.ID)
+	}
+	if _, err := t.deps.Deletions.ConfirmAll(ctx, ids, at, schema.PartTrainer); err != nil {
+		return err
+	}
+	_, err := t.deps.Deletions.ConfirmAll(ctx, ids, t.now(), schema.PartCheckpoint)
+	return err
 }
 
-// scrub writes the checkpoint again without the users of gone. What it says of its offsets stays true: a start from it reads
+// scrub writes the checkpoint again without the users of gone, and without items. What it says of its offsets stays true: a start from it reads
 // what followed, the tombstones among it, over users that have no window.
-func (t *Trainer) scrub(gone []schema.Deletion) error {
+func (t *Trainer) scrub(gone []schema.Deletion, items handed) error {
 	if t.deps.Dir == "" {
 		return nil
 	}
@@ -103,14 +122,14 @@ func (t *Trainer) scrub(gone []schema.Deletion) error {
 	if err != nil {
 		return err
 	}
-	if err := c.forget(t.cfg.Counts, gone); err != nil {
+	if err := c.forget(t.cfg.Counts, gone, items); err != nil {
 		return err
 	}
 	return c.save(t.deps.Dir)
 }
 
-// forget takes users out of c.
-func (c *checkpoint) forget(cfg counts.Config, gone []schema.Deletion) error {
+// forget takes users and items out of c.
+func (c *checkpoint) forget(cfg counts.Config, gone []schema.Deletion, items handed) error {
 	learnt := counts.NewCounts(cfg)
 	if err := learnt.UnmarshalBinary(c.Counts); err != nil {
 		return fmt.Errorf("forget users: counts of the checkpoint: %w", err)
@@ -134,6 +153,9 @@ func (c *checkpoint) forget(cfg counts.Config, gone []schema.Deletion) error {
 		}
 	}
 	c.Users = users
+	if err := c.forgetItems(learnt, items); err != nil {
+		return err
+	}
 	var err error
 	if c.Counts, err = learnt.MarshalBinary(); err != nil {
 		return fmt.Errorf("forget users: counts of the checkpoint: %w", err)

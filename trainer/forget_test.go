@@ -17,6 +17,17 @@ type receipts struct {
 	mu     sync.Mutex
 	opened map[string]schema.Deletion
 	parts  map[string][]string
+	items  []schema.Deletion // withdrawn, oldest first
+}
+
+func (r *receipts) ItemsSince(_ context.Context, seen int64) ([]schema.Deletion, int64, bool, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	n := int64(len(r.items))
+	if seen > n {
+		return nil, n, true, nil
+	}
+	return slices.Clone(r.items[seen:]), n, false, nil
 }
 
 func (r *receipts) Open(_ context.Context, d schema.Deletion) error {
@@ -26,11 +37,13 @@ func (r *receipts) Open(_ context.Context, d schema.Deletion) error {
 	return nil
 }
 
-func (r *receipts) Confirm(_ context.Context, id, part string, _ time.Time) error {
+func (r *receipts) ConfirmAll(_ context.Context, ids []string, _ time.Time, parts ...string) (int, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.parts[id] = append(r.parts[id], part)
-	return nil
+	for _, id := range ids {
+		r.parts[id] = append(r.parts[id], parts...)
+	}
+	return len(ids), nil
 }
 
 func (r *receipts) confirmed(id string) func() bool {

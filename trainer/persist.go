@@ -156,7 +156,7 @@ func (t *Trainer) checkpoint(in assignment, out outcome) error {
 	if out.Live != nil {
 		c.Live = out.Live.Version
 	}
-	c.Deletions = in.gone
+	c.Deletions, c.Withdrawn, c.Receipts = in.gone, in.withdrawn, in.receipts
 	c.Cut, c.Wary, c.Rollbacks = next.Cut, next.Wary, next.Rollbacks
 	c.Watch = in.watch
 	if out.Live != nil && in.live != nil && out.Live.Round == next.Round && out.Live.Version != in.live.Version {
@@ -267,7 +267,8 @@ func (t *Trainer) apply(c checkpoint) error {
 	score := t.collector.score
 	t.knowledge = k
 	t.collector = newCollector(t.rounds.rules, t.deps.MaxFuture, k)
-	t.collector.score = score
+	t.collector.score, t.collector.withdrawn = score, t.deps.Withdrawals
+	t.withdrawals = withdrawals{seen: c.Withdrawn, done: c.Withdrawn, pending: c.Receipts}
 	t.collector.users, t.collector.deletions = users, c.Deletions
 	for _, u := range users {
 		t.collector.newest = max(t.collector.newest, u.newest)

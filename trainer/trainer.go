@@ -33,23 +33,24 @@ type Source interface {
 
 // Deps are what a Trainer works with. Open, Publisher, Redis, Store and Pointer are required.
 type Deps struct {
-	Open       func(ctx context.Context, from map[int]int64) (Source, error) // opens the topic at the next offset of each partition
-	Publisher  Publisher
-	Redis      redis.UniversalClient
-	Keys       schema.Keys
-	Store      snapshot.Store
-	Pointer    Pointer
-	Durable    Durable               // nil where Redis itself survives a kill
-	Tuner      Tuner                 // required for LearnerSequence and LearnerText
-	Text       TextModel             // required for LearnerText; the other learners do not ask it
-	Deletions  Deletions             // takes confirmations that users were forgotten; nil: nobody wants them
-	Catalogue  Catalogue             // what items are called; nil: titles have no say
-	MaxFuture  time.Duration         // how far an interaction may lie ahead of its record's time: ingest's value, so that both skip the same
-	Backend    string                // name of what computes, for the manifests
-	Dir        string                // folder of the checkpoint; empty: none, a restart learns again from the log
-	Registerer prometheus.Registerer // nil: a registry of its own
-	Logger     *slog.Logger          // nil: silent
-	Now        func() time.Time      // nil: time.Now; used for reports and intervals, never for what is learnt
+	Open        func(ctx context.Context, from map[int]int64) (Source, error) // opens the topic at the next offset of each partition
+	Publisher   Publisher
+	Redis       redis.UniversalClient
+	Keys        schema.Keys
+	Store       snapshot.Store
+	Pointer     Pointer
+	Durable     Durable               // nil where Redis itself survives a kill
+	Tuner       Tuner                 // required for LearnerSequence and LearnerText
+	Text        TextModel             // required for LearnerText; the other learners do not ask it
+	Deletions   Deletions             // takes confirmations that users and items were forgotten; nil: nobody wants them
+	Withdrawals Withdrawals           // knows which items are withdrawn; nil: none ever is. It wants Deletions
+	Catalogue   Catalogue             // what items are called; nil: titles have no say
+	MaxFuture   time.Duration         // how far an interaction may lie ahead of its record's time: ingest's value, so that both skip the same
+	Backend     string                // name of what computes, for the manifests
+	Dir         string                // folder of the checkpoint; empty: none, a restart learns again from the log
+	Registerer  prometheus.Registerer // nil: a registry of its own
+	Logger      *slog.Logger          // nil: silent
+	Now         func() time.Time      // nil: time.Now; used for reports and intervals, never for what is learnt
 }
 
 // Trainer runs rounds on the stream. Make one with New and call Run once.
@@ -75,7 +76,8 @@ type Trainer struct {
 	lastReport time.Time
 	switched   chan switched // models that went live, from the round and the reporter to the loop
 
-	scrubbing     bool          // users are taken out of the checkpoint
+	withdrawals   withdrawals   // items that are taken out of what was learnt
+	scrubbing     bool          // users and items are taken out of the checkpoint
 	scrubbed      bool          // since the last round began
 	moving        bool          // what a trial decided is being carried out
 	watched       schema.Round  // record of the round that made the live model, while its predecessor is kept
@@ -128,7 +130,7 @@ func New(cfg Config, rules window.Rules, deps Deps) (*Trainer, error) {
 		t.rounds.stage = t.stage
 	}
 	t.releases = releases{store: deps.Store, pointer: deps.Pointer, durable: deps.Durable, keep: cfg.Keep}
-	t.board = board{pub: deps.Publisher, rdb: deps.Redis, keys: deps.Keys}
+	t.board = board{pub: deps.Publisher, topic: cfg.RoundsTopic, rdb: deps.Redis, keys: deps.Keys}
 	t.scores = newPrequential(cfg)
 	if t.knowledge, err = newKnowledge(cfg); err != nil {
 		return nil, err
@@ -137,6 +139,7 @@ func New(cfg Config, rules window.Rules, deps Deps) (*Trainer, error) {
 	t.collector.score = func(history []step, s step, e schema.Event, target int32) {
 		t.scores.score(t.collector, history, s, e, target)
 	}
+	t.collector.withdrawn = deps.Withdrawals
 	return t, nil
 }
 
@@ -153,6 +156,7 @@ func (d Deps) validate(cfg Config) error {
 	need(d.Store != nil, "snapshot store")
 	need(d.Pointer != nil, "model pointer")
 	need(d.Tuner != nil || cfg.Learner == LearnerCounts, "tuner for the "+cfg.Learner+" learner")
+	need(d.Withdrawals == nil || d.Deletions != nil, "journal of deletions for withdrawn items")
 	need(d.Text != nil || cfg.Learner != LearnerText, "language model for the text learner")
 	return errors.Join(errs...)
 }
@@ -165,13 +169,26 @@ const (
 )
 
 // Run restores the checkpoint and works until ctx is done. A round that is cut off then is run again after the next
-// start, from the same examples.
+// start, from the same examples. It fails where another trainer works in the same folder.
 func (t *Trainer) Run(ctx context.Context) error {
+	if t.deps.Dir != "" {
+		free, err := lockFolder(t.deps.Dir)
+		if err != nil {
+			return err
+		}
+		defer free()
+	}
 	if err := t.restore(ctx); err != nil {
 		if ctx.Err() != nil {
 			return nil
 		}
 		return fmt.Errorf("restore trainer: %w", err)
+	}
+	if err := t.followFirst(ctx); err != nil { // before any record: what is read from here on is not taken out again
+		if ctx.Err() != nil {
+			return nil
+		}
+		return fmt.Errorf("follow withdrawn items: %w", err)
 	}
 	src, err := t.deps.Open(ctx, maps.Clone(t.collector.offsets))
 	if err != nil {
@@ -184,14 +201,19 @@ func (t *Trainer) Run(ctx context.Context) error {
 	done := make(chan finished, 1)
 	reports := make(chan report, 1)
 	g, gctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return fetch(gctx, src, batches) })
+	g.Go(func() error { return t.fetch(gctx, src, batches) })
 	g.Go(func() error { return t.report(gctx, src, reports) })
+	withdrawn := make(chan journal)
+	if t.deps.Withdrawals != nil {
+		seen := t.withdrawals.seen
+		g.Go(func() error { return t.followWithdrawals(gctx, seen, withdrawn) })
+	}
 	var answered <-chan []*textJob // never, without a language model
 	if t.texts != nil {
 		answered = t.texts.done
 		g.Go(func() error { return t.texts.run(gctx) })
 	}
-	g.Go(func() error { return t.loop(gctx, g, batches, done, reports, answered) })
+	g.Go(func() error { return t.loop(gctx, g, batches, done, reports, answered, withdrawn) })
 	err = g.Wait()
 	err = errors.Join(err, src.Close())
 	if ctx.Err() != nil && (err == nil || errors.Is(err, context.Canceled)) {
@@ -200,8 +222,9 @@ func (t *Trainer) Run(ctx context.Context) error {
 	return err
 }
 
-// fetch moves batches from src to the loop.
-func fetch(ctx context.Context, src Source, out chan<- []broker.Record) error {
+// fetch moves batches from src to the loop. The catalogue is looked at after a batch was read: it is then as new as what made users
+// act on it, so that no interaction with a withdrawn item is learnt, and none is lost of an item that came back.
+func (t *Trainer) fetch(ctx context.Context, src Source, out chan<- []broker.Record) error {
 	for {
 		recs, err := src.Fetch(ctx, fetchMax, fetchWait)
 		if err != nil {
@@ -209,6 +232,14 @@ func fetch(ctx context.Context, src Source, out chan<- []broker.Record) error {
 				return nil
 			}
 			return fmt.Errorf("fetch interactions: %w", err)
+		}
+		if t.deps.Withdrawals != nil {
+			if err := t.patiently(ctx, "follow the catalogue", t.deps.Withdrawals.Sync); err != nil {
+				if ctx.Err() != nil {
+					return nil
+				}
+				return fmt.Errorf("follow the catalogue: %w", err)
+			}
 		}
 		select {
 		case out <- recs:
@@ -222,11 +253,11 @@ func fetch(ctx context.Context, src Source, out chan<- []broker.Record) error {
 type finished struct{ outcome outcome }
 
 // loop is the goroutine that owns the collector.
-func (t *Trainer) loop(ctx context.Context, g *errgroup.Group, batches <-chan []broker.Record, done chan finished, reports chan<- report, answered <-chan []*textJob) error {
+func (t *Trainer) loop(ctx context.Context, g *errgroup.Group, batches <-chan []broker.Record, done chan finished, reports chan<- report, answered <-chan []*textJob, withdrawn <-chan journal) error {
 	tick := time.NewTicker(t.tickEvery())
 	defer tick.Stop()
 	ended := make(chan moved, 1)
-	scrubbed := make(chan []schema.Deletion, 1)
+	scrubbed := make(chan scrubbed, 1)
 	t.lastRound = t.now()
 	for {
 		in := batches
@@ -249,7 +280,9 @@ func (t *Trainer) loop(ctx context.Context, g *errgroup.Group, batches <-chan []
 			t.settle(m)
 		case gone := <-scrubbed:
 			t.scrubbing = false
-			t.log.Info("users were forgotten", "users", len(gone))
+			t.log.Info("users and items were forgotten", "users", len(gone.users), "items", len(gone.items))
+		case j := <-withdrawn:
+			t.take(j)
 		case jobs := <-answered:
 			t.scores.settle(jobs)
 		case s := <-t.switched:
@@ -259,7 +292,7 @@ func (t *Trainer) loop(ctx context.Context, g *errgroup.Group, batches <-chan []
 		t.scores.texts.offer(t.texts)
 		t.actOnTrials(ctx, g, ended)
 		t.offerReport(reports)
-		t.forgetUsers(ctx, g, scrubbed)
+		t.forget(ctx, g, scrubbed)
 		if err := t.start(ctx, g, done); err != nil {
 			return err
 		}
@@ -320,11 +353,15 @@ type assignment struct {
 	watch  *trialState       // of the live model's predecessor, nil for none
 	kept   string            // version of that predecessor
 	gone   []schema.Deletion // receipts that are open at the cut
+
+	withdrawn int64             // items of the journal that are out of cut, or that it names
+	receipts  []schema.Deletion // of those that are not confirmed
 }
 
 func (t *Trainer) cutNow() assignment {
 	t.lastRound, t.cutAt = t.now(), t.scores.events()
 	in := assignment{base: t.knowledge, cut: t.collector.take(), live: t.live, scores: t.scores.checkpoint(), watch: t.scores.watch.state(t.watched), gone: slices.Clone(t.collector.deletions)}
+	in.withdrawn, in.receipts = t.withdrawals.cut()
 	if in.watch != nil {
 		in.kept = in.watch.Other
 	}
@@ -392,7 +429,7 @@ func (t *Trainer) finish(f finished) {
 	}
 	t.knowledge.Rollbacks = warned.Rollbacks
 	t.startShadow(f.outcome.Shadow, rec, f.outcome.Claim)
-	t.collector.carried = keepKnown(t.knowledge.Carried, t.collector.forgot)
+	t.collector.carried = dropItems(keepKnown(t.knowledge.Carried, t.collector.forgot), t.collector.leaving(setOf(t.collector.gone)).steps(t.knowledge.Vocab))
 	t.metrics.round(rec)
 	t.log.Info("round finished", "round", rec.Round, "verdict", rec.Verdict, "reason", rec.Reason, "seconds", rec.Seconds,
 		"examples", rec.Examples, "model_version", rec.ModelVersion)

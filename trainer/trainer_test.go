@@ -174,20 +174,21 @@ var smallShape = sequence.Config{Dim: 8, Layers: 1, Heads: 1, MaxLen: 10, FF: 8}
 
 // bench is everything around one trainer; its parts outlive a restart.
 type bench struct {
-	t      testing.TB
-	topic  *topic
-	pub    *published
-	rdb    *redis.Client
-	store  *snapshot.Dir
-	reg    *snapshot.Registry
-	dir    string
-	tuner  *stubTuner
-	text   TextModel
-	gone   *receipts // nil: nobody takes confirmations
-	log    logLines
-	cfg    Config
-	rules  window.Rules
-	titles Catalogue // nil: items have none
+	t          testing.TB
+	topic      *topic
+	pub        *published
+	rdb        *redis.Client
+	store      *snapshot.Dir
+	reg        *snapshot.Registry
+	dir        string
+	tuner      *stubTuner
+	text       TextModel
+	gone       *receipts // nil: nobody takes confirmations
+	log        logLines
+	cfg        Config
+	rules      window.Rules
+	titles     Catalogue   // nil: items have none
+	assortment *assortment // nil: no item is ever withdrawn
 }
 
 // logLines keeps what a trainer logs.
@@ -256,19 +257,37 @@ func newBench(t testing.TB, recs []broker.Record) *bench {
 // start runs a trainer and returns what stops it and hands back its error.
 func (b *bench) start() (stop func() error) {
 	b.t.Helper()
+	tr := b.make()
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- tr.Run(ctx) }()
+	return func() error { cancel(); return <-done }
+}
+
+// run runs a trainer that ends by itself and returns its error.
+func (b *bench) run() error {
+	b.t.Helper()
+	ctx, cancel := context.WithTimeout(b.t.Context(), 30*time.Second)
+	defer cancel()
+	return b.make().Run(ctx)
+}
+
+// make makes a trainer on all that b holds.
+func (b *bench) make() *Trainer {
+	b.t.Helper()
 	deps := Deps{Open: b.topic.open, Publisher: b.pub, Redis: b.rdb, Keys: schema.NewKeys(""), Store: b.store,
 		Pointer: b.reg, Tuner: b.tuner, Text: b.text, Catalogue: b.titles, Backend: "stub", Logger: slog.New(slog.NewTextHandler(&b.log, nil)), MaxFuture: schema.DefaultMaxFuture, Dir: b.dir}
 	if b.gone != nil {
 		deps.Deletions = b.gone
 	}
+	if b.assortment != nil {
+		deps.Withdrawals = b.assortment
+	}
 	tr, err := New(b.cfg, b.rules, deps)
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error, 1)
-	go func() { done <- tr.Run(ctx) }()
-	return func() error { cancel(); return <-done }
+	return tr
 }
 
 // until waits for a condition, for as long as a slow machine may need. Between looks, which may read a whole checkpoint, it

@@ -54,6 +54,8 @@ func (r *rounds) prepare(ctx context.Context, base knowledge, c cut, live *liveM
 	for _, u := range c.Forgot {
 		w.history.forget(u)
 	}
+	goneItems := indicesOf(base.Vocab, c.Gone)
+	w.history.forgetItems(c.Left.steps(base.Vocab))
 	can := canonicalise(base.Vocab, c)
 	w.vocab, w.items = can.Vocab, r.named(can.Vocab)
 	w.cut = countFresh(can.Segs)
@@ -74,6 +76,7 @@ func (r *rounds) prepare(ctx context.Context, base knowledge, c cut, live *liveM
 	for _, u := range c.Forgot {
 		w.counts.Forget(counts.UserKey(u))
 	}
+	w.counts.ForgetItems(goneItems)
 	if err := r.observe(ctx, w, w.counts, w.mixing, train); err != nil {
 		return nil, err
 	}

@@ -143,23 +143,29 @@ func (m *mark) set(what kind) bool {
 	return !was
 }
 
-// score holds a user's lists against an interaction and returns those that still wait: lists made later.
+// score holds a user's lists, the newest of each arm, against an interaction, and returns those that still wait: lists made later.
 func score(lists []list, item string, at time.Time, within time.Duration, c change) (left []list) {
-	h := hashOf(item)
+	var before []list
 	for _, l := range lists {
-		switch age := at.Sub(l.at); {
-		case age < 0:
+		if l.at.After(at) {
 			left = append(left, l)
-		case age <= within:
-			gain := l.gain(h)
-			c.arm(armKey{arm: l.arm, model: l.model, shadow: l.shadow}, func(r *schema.ArmTotals) {
-				r.Scored++
-				if r.Gain += gain; gain > 0 {
-					r.Hits++
-				}
-			})
-			c.count(OutcomeScored)
+		} else {
+			before = append(before, l)
 		}
+	}
+	h := hashOf(item)
+	for _, l := range before {
+		if at.Sub(l.at) > within || stale(before, l) {
+			continue
+		}
+		gain := l.gain(h)
+		c.arm(armKey{arm: l.arm, model: l.model, shadow: l.shadow}, func(r *schema.ArmTotals) {
+			r.Scored++
+			if r.Gain += gain; gain > 0 {
+				r.Hits++
+			}
+		})
+		c.count(OutcomeScored)
 	}
 	return left
 }

@@ -11,11 +11,11 @@ import (
 
 // Bounds of what is kept of a user's newest lists.
 const (
-	maxLists = 16 // arms, shadows among them
+	maxLists = 16 // of arms and shadows
 	depth    = 10 // items of a list that are scored: HR@10 and NDCG@10
 )
 
-// list is the newest list of one arm for a user that no interaction has followed yet.
+// list is a list of one arm for a user that no interaction has followed yet.
 type list struct {
 	arm, model string
 	shadow     bool
@@ -23,16 +23,33 @@ type list struct {
 	items      []uint32 // hashes of the first depth items
 }
 
-// put keeps the newer of l and what is there of its arm.
+// sameArm reports whether two lists compete for the same interaction.
+func (l list) sameArm(other list) bool { return l.arm == other.arm && l.shadow == other.shadow }
+
+// put adds l. An older list of its arm stays beside it, for an interaction between the two that is read later: impressions may be read far
+// ahead of interactions, after an outage or where both are read again. Where there are too many, the oldest goes that a newer one of its
+// arm stands for.
 func put(all []list, l list) []list {
-	if i := slices.IndexFunc(all, func(have list) bool { return have.arm == l.arm && have.shadow == l.shadow }); i >= 0 {
-		if l.at.Before(all[i].at) {
-			return all
-		}
+	if i := slices.IndexFunc(all, func(have list) bool { return have.sameArm(l) && have.at.Equal(l.at) }); i >= 0 {
 		all[i] = l
 		return all
 	}
-	return append(all[max(0, len(all)+1-maxLists):], l)
+	all = append(all, l)
+	if len(all) <= maxLists {
+		return all
+	}
+	gone := 0 // the first one where each is the newest of its arm
+	for i, have := range all {
+		if stale(all, have) && (!stale(all, all[gone]) || have.at.Before(all[gone].at)) {
+			gone = i
+		}
+	}
+	return slices.Delete(all, gone, gone+1)
+}
+
+// stale reports whether all has a newer list of l's arm.
+func stale(all []list, l list) bool {
+	return slices.ContainsFunc(all, func(other list) bool { return other.sameArm(l) && other.at.After(l.at) })
 }
 
 // listOf is what is kept of an impression.

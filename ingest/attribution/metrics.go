@@ -24,6 +24,7 @@ const (
 	OutcomeForeign    = "foreign"    // the id is none of softrec's
 	OutcomeFull       = "full"       // left out by the hash of its id, since max_open answers are kept soon, or too many clicks wait for impressions
 	OutcomeScored     = "scored"     // a list was held against the next interaction
+	OutcomeForgotten  = "forgotten"  // an impression from before its user was forgotten, read after it
 	OutcomeSkipped    = "skipped"    // the record had been applied before
 )
 
@@ -52,7 +53,7 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 	}
 	m := &metrics{
 		records: vec("softrec_attribution_records_total",
-			"Impressions and interactions by what became of them: answer, shadow, click, conversion, scored, duplicate, early (waits for its impression), unlisted (item not in the answer), other (type is neither), late, foreign (unknown id), full, skipped.", "outcome"),
+			"Impressions and interactions by what became of them: answer, shadow, click, conversion, scored, duplicate, early (waits for its impression), unlisted (item not in the answer), other (type is neither), late, foreign (unknown id), full, forgotten (its user was), skipped.", "outcome"),
 		answers: vec("softrec_attribution_answers_total",
 			"Logged answers by arm, model version and what happened: shown, clicked (at least once), converted.", "arm", "model", "what"),
 		items: vec("softrec_attribution_items_total",

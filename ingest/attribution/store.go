@@ -12,6 +12,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/softrec/softrec/ingest/replicas"
+	"github.com/softrec/softrec/ingest/roundtrip"
 	"github.com/softrec/softrec/schema"
 )
 
@@ -31,6 +32,7 @@ type Store struct {
 	keys    schema.Keys
 	cfg     Config
 	script  *redis.Script
+	safe    replicas.Policy
 	writer  *replicas.Writer
 	metrics *metrics
 	now     func() time.Time
@@ -46,7 +48,7 @@ func WithRegisterer(reg prometheus.Registerer) Option {
 
 // WithReplicas makes Apply return only when as many replicas as p says have what it wrote, so that no failover takes it back.
 func WithReplicas(p replicas.Policy) Option {
-	return func(s *Store) error { s.writer = replicas.New(s.rdb, p); return nil }
+	return func(s *Store) error { s.safe = p; return nil }
 }
 
 // WithClock makes the Store go by now, which says how long a key is still needed.
@@ -60,7 +62,7 @@ func New(rdb redis.UniversalClient, keys schema.Keys, cfg Config, opts ...Option
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	s := &Store{rdb: rdb, keys: keys, cfg: cfg, script: redis.NewScript(swapSource), writer: replicas.New(rdb, replicas.Policy{}), now: time.Now}
+	s := &Store{rdb: rdb, keys: keys, cfg: cfg, script: redis.NewScript(swapSource), now: time.Now}
 	for _, opt := range opts {
 		if err := opt(s); err != nil {
 			return nil, err
@@ -72,7 +74,23 @@ func New(rdb redis.UniversalClient, keys schema.Keys, cfg Config, opts ...Option
 			return nil, err
 		}
 	}
-	return s, nil
+	return s.Over(rdb), nil
+}
+
+// Over returns the same store over another client, with the metrics of s: each of those who apply may have a fence of its own.
+func (s *Store) Over(rdb redis.UniversalClient) *Store {
+	other := *s
+	other.rdb, other.writer = rdb, replicas.New(rdb, s.safe)
+	return &other
+}
+
+// TotalsKeys are the keys of all buckets' totals: one of them is there once anything was applied.
+func TotalsKeys(keys schema.Keys) []string {
+	all := make([]string, Buckets)
+	for b := range all {
+		all[b] = keys.Attribution(b)
+	}
+	return all
 }
 
 // Totals returns what was counted so far.
@@ -82,7 +100,7 @@ func (s *Store) Totals(ctx context.Context) (schema.Attribution, error) {
 	for b := range reads {
 		reads[b] = pipe.Get(ctx, s.keys.Attribution(b))
 	}
-	_, _ = pipe.Exec(ctx) // each command carries its own error
+	_ = roundtrip.Exec(ctx, pipe) // each command carries its own error
 	all := make([]totals, 0, Buckets)
 	for b, cmd := range reads {
 		text, err := cmd.Result()

@@ -205,6 +205,34 @@ func TestStore_listsWaitForWhatComesAfterThem(t *testing.T) {
 	}
 }
 
+// What a user was shown before the tombstone may be read after it, as it stands on another topic: nothing of it is kept. Who comes back is
+// known again.
+func TestStore_impressionsFromBeforeTheTombstone(t *testing.T) {
+	st := newStand(t)
+	key := st.s.keys.AttributionLast(bucketOf("ann"), "ann")
+	if err := st.s.Apply(t.Context(), Interactions, []Record{{Offset: 100, Time: noon.Add(time.Minute), Forget: "ann"}}); err != nil {
+		t.Fatal(err)
+	}
+	st.impressions(impression(idAt(noon, 1), "ann", "live", "r1", "a"))
+	if st.mr.Exists(key) || st.outcome(OutcomeForgotten) != 1 {
+		t.Errorf("a list of a forgotten user is there: %v; %g were refused", st.mr.Exists(key), st.outcome(OutcomeForgotten))
+	}
+	for _, k := range st.mr.Keys() {
+		if text, err := st.mr.Get(k); strings.Contains(k, "ann") || err == nil && strings.Contains(text, "ann") {
+			t.Errorf("%s names the user: %s", k, text)
+		}
+	}
+	st.impressions(impression(idAt(noon.Add(time.Minute+time.Second), 2), "ann", "live", "r1", "a"))
+	if !st.mr.Exists(key) {
+		t.Error("a user who came back has no list")
+	}
+	st.now = noon.Add(st.s.cfg.Window + time.Hour)
+	st.impressions(impression(idAt(st.now, 3), "ann", "live", "r1", "a"))
+	if text, _ := st.mr.Get(st.s.keys.Attribution(bucketOf("ann"))); strings.Contains(text, "forgotten") {
+		t.Errorf("the tombstone is kept for ever: %s", text)
+	}
+}
+
 // open is how many answers are kept, and waiting for how many clicks wait.
 func (st *stand) open() (open, waiting int) {
 	st.t.Helper()

@@ -6,6 +6,8 @@ import (
 	"fmt"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/softrec/softrec/ingest/roundtrip"
 )
 
 // reading is what one bucket's parts need from Redis.
@@ -58,7 +60,7 @@ func (s *Store) once(ctx context.Context, of Stream, todo []task) (again []task,
 	for i, t := range todo {
 		readings[i] = s.read(ctx, pipe, t)
 	}
-	_, _ = pipe.Exec(ctx) // each command carries its own error
+	_ = roundtrip.Exec(ctx, pipe) // each command carries its own error
 	var writes []*write
 	for _, r := range readings {
 		w, err := s.prepare(of, r)

@@ -13,12 +13,14 @@ import (
 // totals are those of one bucket. Rev grows with every write and stands first in the stored form: comparing the beginning is
 // comparing everything.
 type totals struct {
-	Rev     int64                 `json:"rev"`
-	Applied map[string]int64      `json:"applied"`           // newest record by stream and partition
-	Offered map[int64]int64       `json:"offered,omitempty"` // answers that came, by slice of time, those that were left out included
-	Models  []string              `json:"models"`            // versions told apart, the one that was used last at the end
-	Arms    []schema.ArmTotals    `json:"arms"`
-	Sources []schema.SourceTotals `json:"sources"`
+	Rev     int64            `json:"rev"`
+	Applied map[string]int64 `json:"applied"`           // newest record by stream and partition
+	Offered map[int64]int64  `json:"offered,omitempty"` // answers that came, by slice of time, those that were left out included
+	// Forgotten is when users were forgotten, Unix ms by hash of their ids, as long as an impression from before may come.
+	Forgotten map[uint64]int64      `json:"forgotten,omitempty"`
+	Models    []string              `json:"models"` // versions told apart, the one that was used last at the end
+	Arms      []schema.ArmTotals    `json:"arms"`
+	Sources   []schema.SourceTotals `json:"sources"`
 }
 
 // armKey and sourceKey name rows.

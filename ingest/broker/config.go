@@ -117,7 +117,19 @@ func (c Config) dialer() *kafka.Dialer {
 }
 
 func (c Config) dial() func(context.Context, string, string) (net.Conn, error) {
-	return link.NewDialer(linkName, c.TLS, c.DialTimeout).Dial
+	return link.NewDialer(linkName, c.TLS, c.DialTimeout).Expect(foreign).Dial
+}
+
+// maxFirst is more than the first answer of any broker has, in bytes. Text read as a size is more: its first byte is at least a tab.
+const maxFirst = 8 << 24
+
+// foreign looks at the first bytes of a server's first answer, which in Kafka's protocol are its size. kafka-go believes any size, and
+// takes the memory for the lists that it reads of such an answer.
+func foreign(first []byte) string {
+	if first[0] < maxFirst>>24 {
+		return ""
+	}
+	return "this port does not speak Kafka: see kafka.brokers"
 }
 
 // transport makes the connections of requests and writes. The caller ends it with CloseIdleConnections.

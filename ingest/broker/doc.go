@@ -15,7 +15,8 @@
 //
 // It promises that within a partition records come in offset order without a gap from the start offset on, and that a
 // broker that is away makes calls wait, never fail, until their context ends. The one way to miss records is retention
-// deleting them before they were read: that is logged with their number and counted.
+// deleting them before they were read: that is logged with their number and counted. A store behind WithLives or WithProgress that is
+// away makes a source wait too; one that refuses for a reason that waiting does not cure ends its reading with that reason.
 //
 // It does not hide what kafka-go cannot: an empty value and no value (a tombstone) both come out as a nil Value, records
 // of aborted transactions are delivered, and so are transaction markers, as records with garbage in them.

@@ -10,10 +10,11 @@ import (
 	"github.com/softrec/softrec/ingest/link"
 )
 
-// explain adds what to look at to the refusals of a broker that settings are to blame for. Faults of TLS explain themselves.
+// explain adds what to look at to the refusals of a broker that settings are to blame for. Faults of TLS explain themselves, and
+// those of the store behind Lives and Progress are not the broker's.
 func (c Config) explain(err error) error {
 	var done *link.Fault
-	if err == nil || errors.As(err, &done) {
+	if err == nil || errors.As(err, &done) || fromLedger(err) {
 		return err
 	}
 	hint := c.hint(err)

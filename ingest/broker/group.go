@@ -40,8 +40,9 @@ type GroupSource struct {
 	closeOnce sync.Once
 
 	mu      sync.Mutex
-	current *assignment // nil between two generations
-	last    int64       // number of the newest assignment
+	current *assignment   // nil between two generations
+	last    int64         // number of the newest assignment
+	fetched map[int]int64 // offset after the last record that Fetch returned, by partition, whoever owns it now
 }
 
 // assignment is what one generation of the group gave this member. Guarded by GroupSource.mu.
@@ -78,7 +79,7 @@ func NewGroupSource(cfg Config, topic, group string, opts ...Option) (*GroupSour
 	ctx, cancel := context.WithCancel(context.Background())
 	s := &GroupSource{
 		cfg: cfg, topic: topic, opts: o, outage: newOutage(o.log, cfg.explain), group: cg, transport: cfg.transport(), inbox: newInbox(cfg.QueueCapacity),
-		cancel: cancel, done: make(chan struct{}),
+		cancel: cancel, done: make(chan struct{}), fetched: map[int]int64{},
 	}
 	s.client = cfg.client(s.transport)
 	s.metrics = newSourceMetrics(o.reg, topic, func() float64 { return float64(len(s.inbox.queue)) })
@@ -145,37 +146,37 @@ func (s *GroupSource) pump(ctx context.Context, a *assignment, work *sync.WaitGr
 	h := &history{cfg: s.cfg, topic: s.topic, client: s.client, ledger: s.opts.lives, opts: s.opts, metrics: s.metrics}
 	from, err := s.starts(ctx, a, h)
 	if err != nil {
-		return // only ctx ends it
+		s.inbox.fail(ctx, err)
+		return
 	}
 	for id, at := range from {
 		p := &pump{cfg: s.cfg, client: s.client, opts: s.opts, outage: s.outage, metrics: s.metrics, topic: s.topic, partition: id, history: h}
 		work.Go(func() {
-			p.run(ctx, at, func(next int64) { s.moved(a, id, next) },
-				func(ctx context.Context, r Record) bool { return s.inbox.put(ctx, delivery{r, a.number}) })
+			s.inbox.fail(ctx, p.run(ctx, at, func(next int64) { s.moved(a, id, next) },
+				func(ctx context.Context, r Record) bool { return s.inbox.put(ctx, delivery{r, a.number}) }))
 		})
 	}
-	if h.ledger != nil {
-		s.watch(ctx, a, h)
-	}
+	s.watch(ctx, a, h)
 }
 
-// starts says where the reading of each partition of a begins.
+// starts says where the reading of each partition of a begins. The error is one of the ledger that waiting does not cure, or that of ctx.
 func (s *GroupSource) starts(ctx context.Context, a *assignment, h *history) (map[int]start, error) {
 	var applied map[int]int64
 	trusted := true
 	notify := func(err error, _ time.Duration) {
-		s.metrics.errors.Inc()
+		s.metrics.failed(err)
 		s.outage.warn("ask where to begin again", err)
 	}
 	err := retry.Do(ctx, forever(), notify, func(ctx context.Context) error {
 		err := h.load(ctx)
 		if err == nil && s.opts.progress != nil {
 			applied, trusted, err = s.opts.progress.Applied(ctx, s.topic)
+			err = inLedger(err)
 		}
-		return retryAlways(ctx, err)
+		return retryBroker(ctx, err)
 	})
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("ask where to begin: %w", err)
 	}
 	from := map[int]start{}
 	for _, as := range a.gen.Assignments[s.topic] {
@@ -198,7 +199,7 @@ func (s *GroupSource) starts(ctx context.Context, a *assignment, h *history) (ma
 	return from, nil
 }
 
-// watch gives a up when its topic is made anew or loses its end.
+// watch gives a up when its topic is made anew or loses its end, and when it was made without partitions that are there.
 func (s *GroupSource) watch(ctx context.Context, a *assignment, h *history) {
 	tick := time.NewTicker(s.cfg.MetadataInterval)
 	defer tick.Stop()
@@ -212,6 +213,9 @@ func (s *GroupSource) watch(ctx context.Context, a *assignment, h *history) {
 		next := maps.Clone(a.position)
 		s.mu.Unlock()
 		anew, err := h.changed(ctx, next)
+		if err == nil && !anew {
+			anew, err = s.forgotten(ctx, a)
+		}
 		switch {
 		case ctx.Err() != nil:
 			return
@@ -225,6 +229,30 @@ func (s *GroupSource) watch(ctx context.Context, a *assignment, h *history) {
 	}
 }
 
+// forgotten reports whether a has no partition though there is one that nobody in the group has. That is so when the topic was not there
+// as the group's leader looked, in the middle of being deleted and made anew, and was there a moment later: then kafka-go, which waits
+// for another number of partitions, waits for ever.
+func (s *GroupSource) forgotten(ctx context.Context, a *assignment) (bool, error) {
+	if len(a.gen.Assignments[s.topic]) > 0 {
+		return false, nil
+	}
+	partitions, err := partitionsOf(ctx, s.client, s.topic)
+	if err != nil {
+		return false, err
+	}
+	members, err := membersOf(ctx, s.client, a.gen.GroupID, s.topic)
+	if err != nil || len(members) == 0 {
+		return false, err
+	}
+	taken := map[int]bool{}
+	for _, has := range members {
+		for _, id := range has {
+			taken[id] = true
+		}
+	}
+	return len(taken) < len(partitions), nil
+}
+
 // Rewind drops everything that was fetched and not committed, and makes the group give out this member's partitions again, to be
 // read from where they are applied. The caller must not commit what it fetched before.
 func (s *GroupSource) Rewind() {
@@ -234,6 +262,8 @@ func (s *GroupSource) Rewind() {
 		s.current.giveUp()
 		s.current = nil
 	}
+	clear(s.fetched)
+	s.inbox.forgive()
 }
 
 // moved notes where the reading of a partition begins.
@@ -247,7 +277,8 @@ func (s *GroupSource) moved(a *assignment, partition int, next int64) {
 }
 
 // Fetch blocks until there is a record, then returns up to max of them, waiting at most wait for more. Records of one
-// partition are in offset order. The error is that of ctx, or ErrClosed.
+// partition are in offset order. The error is that of ctx, ErrClosed, or one of the store behind WithLives and WithProgress that waiting
+// does not cure; that one comes again until Rewind.
 func (s *GroupSource) Fetch(ctx context.Context, max int, wait time.Duration) ([]Record, error) {
 	return s.inbox.take(ctx, max, wait, s.accept)
 }
@@ -260,6 +291,7 @@ func (s *GroupSource) accept(d delivery) bool {
 		return false
 	}
 	s.current.position[d.rec.Partition] = d.rec.Offset + 1
+	s.fetched[d.rec.Partition] = d.rec.KafkaOffset() + 1
 	return true
 }
 
@@ -298,28 +330,46 @@ func (s *GroupSource) Commit(ctx context.Context, recs []Record) error {
 	return nil
 }
 
-// Lag returns, for each partition this member owns now, how many records Fetch has not returned yet.
+// CountStoreWaits makes count be called for each wait for the store behind WithLives and WithProgress. Until then such waits count as
+// errors of the source.
+func (s *GroupSource) CountStoreWaits(count func()) { s.metrics.store.Store(&count) }
+
+// Lag returns, for each partition this member owns now, how many records Fetch has not returned yet. It asks the broker alone: while the
+// store that knows where to begin is away, a partition is as far as the group has committed, or as this member has fetched if that is more.
+// Between two generations, when nobody knows what it will own, the error is ErrNotMember.
 func (s *GroupSource) Lag(ctx context.Context) (map[int]int64, error) {
-	s.mu.Lock()
-	var partitions []int
-	position := map[int]int64{}
-	if s.current != nil {
-		for p, off := range s.current.position {
-			partitions = append(partitions, p)
-			position[p] = off
-		}
+	partitions, next, member := s.reached()
+	if !member {
+		return nil, fmt.Errorf("lag of %q: %w", s.topic, ErrNotMember)
 	}
-	s.mu.Unlock()
 	spans, err := spansOf(ctx, s.client, s.topic, partitions)
 	if err != nil {
 		return nil, err
 	}
 	lag := make(map[int]int64, len(spans))
 	for p, sp := range spans {
-		_, next := SplitPosition(position[p])
-		lag[p] = max(0, sp.end-next)
+		lag[p] = max(0, sp.end-max(sp.first, next[p]))
 	}
 	return lag, nil
+}
+
+// reached returns the partitions this member owns, and the offset of the next record to fetch of each; false between two generations.
+func (s *GroupSource) reached() (partitions []int, next map[int]int64, member bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	next = map[int]int64{}
+	if s.current == nil {
+		return nil, nil, false
+	}
+	for p, committed := range s.current.committed {
+		partitions = append(partitions, p)
+		if position, begun := s.current.position[p]; begun {
+			_, next[p] = SplitPosition(position)
+			continue
+		}
+		next[p] = max(committed, s.fetched[p])
+	}
+	return partitions, next, true
 }
 
 // Close leaves the group, so that others get its partitions at once, and waits for its goroutines. Commit first.

@@ -18,11 +18,12 @@ type delivery struct {
 // inbox is the bounded queue between the pumps of a source and its reader.
 type inbox struct {
 	queue  chan delivery
+	fault  chan error // holds the first error that ends the reading, until it is forgiven
 	closed chan struct{}
 }
 
 func newInbox(capacity int) *inbox {
-	return &inbox{queue: make(chan delivery, capacity), closed: make(chan struct{})}
+	return &inbox{queue: make(chan delivery, capacity), fault: make(chan error, 1), closed: make(chan struct{})}
 }
 
 // put blocks while the queue is full; false means that ctx ended.
@@ -35,6 +36,25 @@ func (b *inbox) put(ctx context.Context, d delivery) bool {
 	}
 }
 
+// fail makes the reader get err, which may be nil, unless ctx has ended: then it says no more than that.
+func (b *inbox) fail(ctx context.Context, err error) {
+	if err == nil || ctx.Err() != nil {
+		return
+	}
+	select {
+	case b.fault <- err:
+	default: // there is one already
+	}
+}
+
+// forgive forgets the error.
+func (b *inbox) forgive() {
+	select {
+	case <-b.fault:
+	default:
+	}
+}
+
 // take waits for a first record that accept takes, then for more until there are max of them or wait has passed.
 func (b *inbox) take(ctx context.Context, max int, wait time.Duration, accept func(delivery) bool) ([]Record, error) {
 	var recs []Record
@@ -44,6 +64,9 @@ func (b *inbox) take(ctx context.Context, max int, wait time.Duration, accept fu
 			return nil, ctx.Err()
 		case <-b.closed:
 			return nil, ErrClosed
+		case err := <-b.fault:
+			b.fail(ctx, err)
+			return nil, err
 		case d := <-b.queue:
 			if accept(d) {
 				recs = append(make([]Record, 0, 64), d.rec)

@@ -57,7 +57,7 @@ func (h *history) load(ctx context.Context) error {
 	}
 	lives, err := h.ledger.Lives(ctx, h.topic)
 	if err != nil {
-		return fmt.Errorf("lives of %q: %w", h.topic, err)
+		return fmt.Errorf("lives of %q: %w", h.topic, inLedger(err))
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -90,6 +90,25 @@ func (h *history) position(partition int, offset int64) int64 {
 	return offset
 }
 
+// ends returns the position of the next record to be written, by partition, of those of which which likes the span.
+func (h *history) ends(ctx context.Context, which func(span) bool) (map[int]int64, error) {
+	partitions, err := partitionsOf(ctx, h.client, h.topic)
+	if err != nil {
+		return nil, err
+	}
+	spans, err := spansOf(ctx, h.client, h.topic, partitions)
+	if err != nil {
+		return nil, err
+	}
+	ends := make(map[int]int64, len(spans))
+	for p, sp := range spans {
+		if which(sp) {
+			ends[p] = h.position(p, sp.end)
+		}
+	}
+	return ends, nil
+}
+
 // errLivesChanged says that another reader was faster.
 var errLivesChanged = errors.New("the partition's lives were changed by another reader")
 
@@ -101,7 +120,7 @@ func (h *history) begin(ctx context.Context, partition int, known []Life, more .
 	}
 	done, err := h.ledger.Begin(ctx, h.topic, partition, known, next)
 	if err != nil {
-		return fmt.Errorf("begin a life of partition %d of %q: %w", partition, h.topic, err)
+		return fmt.Errorf("begin a life of partition %d of %q: %w", partition, h.topic, inLedger(err))
 	}
 	if !done {
 		if err := h.load(ctx); err != nil {

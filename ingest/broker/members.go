@@ -17,7 +17,12 @@ func Members(ctx context.Context, cfg Config, group, topic string) (map[string][
 	}
 	t := cfg.transport()
 	defer t.CloseIdleConnections()
-	res, err := cfg.client(t).DescribeGroups(ctx, &kafka.DescribeGroupsRequest{GroupIDs: []string{group}})
+	return membersOf(ctx, cfg.client(t), group, topic)
+}
+
+// membersOf is Members by a client.
+func membersOf(ctx context.Context, client *kafka.Client, group, topic string) (map[string][]int, error) {
+	res, err := client.DescribeGroups(ctx, &kafka.DescribeGroupsRequest{GroupIDs: []string{group}})
 	if err != nil {
 		return nil, fmt.Errorf("describe group %q: %w", group, err)
 	}

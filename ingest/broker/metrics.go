@@ -2,6 +2,7 @@ package broker
 
 import (
 	"errors"
+	"sync/atomic"
 
 	"github.com/prometheus/client_golang/prometheus"
 )
@@ -13,6 +14,16 @@ type sourceMetrics struct {
 	joins  prometheus.Counter // group generations joined
 	lives  *prometheus.CounterVec
 	queue  prometheus.GaugeFunc
+	store  atomic.Pointer[func()] // called for each wait for the store behind Lives and Progress; nil: such waits count as errors
+}
+
+// failed counts err, after which the source tries again.
+func (m *sourceMetrics) failed(err error) {
+	if count := m.store.Load(); count != nil && fromLedger(err) {
+		(*count)()
+		return
+	}
+	m.errors.Inc()
 }
 
 func newSourceMetrics(reg prometheus.Registerer, topic string, queue func() float64) *sourceMetrics {

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/segmentio/kafka-go"
+
+	"github.com/softrec/softrec/ingest/retry"
 )
 
 // PartitionSource reads every partition of a topic from offsets that the caller keeps, outside any group.
@@ -90,8 +92,11 @@ func (s *PartitionSource) read(ctx context.Context) {
 		}
 		if err != nil {
 			if ctx.Err() == nil {
-				s.metrics.errors.Inc()
+				s.metrics.failed(err)
 				s.outage.warn("list partitions again", err)
+				if fromLedger(err) && !retry.Retryable(err) {
+					s.inbox.fail(ctx, err)
+				}
 			}
 			wait = min(wait, 200*time.Millisecond)
 			continue
@@ -104,13 +109,13 @@ func (s *PartitionSource) read(ctx context.Context) {
 			seen[id] = true
 			p := &pump{cfg: s.cfg, client: s.client, opts: s.opts, outage: s.outage, metrics: s.metrics, topic: s.topic, partition: id, history: s.history}
 			pumps.Go(func() {
-				p.run(ctx, start{s.at(id), kafka.LastOffset}, func(next int64) { s.moved(id, next) }, func(ctx context.Context, r Record) bool {
+				s.inbox.fail(ctx, p.run(ctx, start{s.at(id), kafka.LastOffset}, func(next int64) { s.moved(id, next) }, func(ctx context.Context, r Record) bool {
 					if !s.inbox.put(ctx, delivery{rec: r}) {
 						return false
 					}
 					s.moved(id, r.Offset+1)
 					return true
-				})
+				}))
 			})
 		}
 	}
@@ -150,26 +155,15 @@ func (s *PartitionSource) moved(partition int, next int64) {
 }
 
 // Fetch blocks until there is a record, then returns up to max of them, waiting at most wait for more. Records of one
-// partition are in offset order; how partitions interleave is not determined. The error is that of ctx, or ErrClosed.
+// partition are in offset order; how partitions interleave is not determined. The error is that of ctx,
+// ErrClosed, or one of the store behind WithLives that waiting does not cure.
 func (s *PartitionSource) Fetch(ctx context.Context, max int, wait time.Duration) ([]Record, error) {
 	return s.inbox.take(ctx, max, wait, func(delivery) bool { return true })
 }
 
 // Ends returns the position of the next record to be written, by partition.
 func (s *PartitionSource) Ends(ctx context.Context) (map[int]int64, error) {
-	partitions, err := partitionsOf(ctx, s.client, s.topic)
-	if err != nil {
-		return nil, err
-	}
-	spans, err := spansOf(ctx, s.client, s.topic, partitions)
-	if err != nil {
-		return nil, err
-	}
-	ends := make(map[int]int64, len(spans))
-	for p, sp := range spans {
-		ends[p] = s.history.position(p, sp.end)
-	}
-	return ends, nil
+	return s.history.ends(ctx, func(span) bool { return true })
 }
 
 // Close ends the reading and waits for its goroutines.

@@ -12,7 +12,7 @@ import (
 )
 
 // pump reads one partition from an offset on and hands its records to a function, until its context ends. Whatever goes
-// wrong on the way is retried.
+// wrong at the broker is retried.
 type pump struct {
 	cfg       Config
 	client    *kafka.Client
@@ -32,24 +32,25 @@ type start struct {
 }
 
 // run starts at from. started is told the position that the first record may have; out takes each record in order and returns
-// false when it will take no more.
-func (p *pump) run(ctx context.Context, from start, started func(int64), out func(context.Context, Record) bool) {
+// false when it will take no more. The error is one of the ledger that waiting does not cure, or that of ctx.
+func (p *pump) run(ctx context.Context, from start, started func(int64), out func(context.Context, Record) bool) error {
 	next, err := p.resolve(ctx, from)
 	if err != nil {
-		return // only ctx ends it
+		return err
 	}
 	started(p.history.position(p.partition, next))
 	rc := p.cfg.reader(p.topic, p.partition, libraryLog(p.opts.log))
 	if err := rc.Validate(); err != nil { // NewReader would panic; Config.Validate leaves nothing to find here
 		p.opts.log.Error("partition reader", "partition", p.partition, "error", err)
-		return
+		return nil
 	}
 	r := kafka.NewReader(rc)
 	defer r.Close()
 	if err := r.SetOffset(next); err != nil {
-		return // closed: cannot be, it was opened above
+		return nil // closed: cannot be, it was opened above
 	}
 	p.copy(ctx, r, next, out)
+	return nil
 }
 
 // copy is the loop of run.
@@ -92,7 +93,7 @@ func (p *pump) resolve(ctx context.Context, from start) (int64, error) {
 		if err == nil && p.history.ledger != nil {
 			next, err = p.history.resolve(ctx, p.partition, from.next, s)
 		}
-		return retryAlways(ctx, err)
+		return retryBroker(ctx, err)
 	})
 	if from.limit == kafka.FirstOffset || from.limit >= s.first && from.limit < next {
 		next = from.limit
@@ -136,14 +137,15 @@ func (p *pump) explainGap(ctx context.Context, want, got int64) {
 
 func (p *pump) notify(what string) func(error, time.Duration) {
 	return func(err error, wait time.Duration) {
-		p.metrics.errors.Inc()
+		p.metrics.failed(err)
 		p.outage.warn("ask for "+what+" again", err, "partition", p.partition, "wait", wait)
 	}
 }
 
-// retryAlways makes every error retryable but the end of ctx: a source has no caller that could do better than to wait.
-func retryAlways(ctx context.Context, err error) error {
-	if err == nil || ctx.Err() != nil || retry.Retryable(err) {
+// retryBroker makes every error of the broker retryable but the end of ctx: a source has no caller that could do better than to wait. An
+// error of the ledger is left as it is: who writes to that store ends with what waiting does not cure, and so does a source that asks it.
+func retryBroker(ctx context.Context, err error) error {
+	if err == nil || ctx.Err() != nil || retry.Retryable(err) || fromLedger(err) {
 		return err
 	}
 	return &temporaryError{err}

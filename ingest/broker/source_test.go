@@ -95,7 +95,16 @@ func TestGroupSource_rebalance(t *testing.T) {
 	defer stopB()
 	wg.Go(func() { consume(actx, "a", a) })
 	wg.Go(func() { consume(bctx, "b", b) })
-	count := func() int { mu.Lock(); defer mu.Unlock(); return len(seen) }
+	missing := func() (n int) { // seen has what publishMore sent, too
+		mu.Lock()
+		defer mu.Unlock()
+		for i := range total {
+			if seen[strconv.Itoa(i)] == 0 {
+				n++
+			}
+		}
+		return n
+	}
 	for i := 0; i < total; i += 100 {
 		if err := p.Publish(ctx, name, numbered(i, i+100, 40)...); err != nil {
 			t.Fatal(err)
@@ -112,16 +121,11 @@ func TestGroupSource_rebalance(t *testing.T) {
 			}
 		}
 	}
-	eventually(t, "all records", func() bool { return count() >= total })
+	eventually(t, "no record is lost", func() bool { return missing() == 0 })
 	stopA()
 	wg.Wait()
 	mu.Lock()
 	defer mu.Unlock()
-	for i := range total {
-		if seen[strconv.Itoa(i)] == 0 {
-			t.Errorf("record %d is lost", i)
-		}
-	}
 	for p, who := range owner {
 		if who != "a" {
 			t.Errorf("partition %d was last read by %s, which left", p, who)
@@ -310,4 +314,40 @@ func TestFetch_endsWithItsContext(t *testing.T) {
 	if _, err := s.Fetch(ctx, 10, time.Second); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("error %v", err)
 	}
+}
+
+// Of a partition whose records are all gone nothing can be waited for.
+func TestGroupSource_HeldEnds(t *testing.T) {
+	cfg, c := cluster(t)
+	if c == nil {
+		t.Skip("deletes records by kfake's own means")
+	}
+	name := topic(t, cfg, 1, func(s *TopicSpec) { s.Retention = time.Hour })
+	p, ctx := producer(t, cfg), within(t, 30*time.Second)
+	s := group(t, cfg, name, name+"-g")
+	old := numbered(0, 50, 1)
+	for i := range old {
+		old[i].Time = time.Now().Add(-2 * time.Hour)
+	}
+	want := func(what string, all, held map[int]int64) {
+		t.Helper()
+		ends, err := s.Ends(ctx)
+		if err != nil || !maps.Equal(ends, all) {
+			t.Errorf("%s: ends %v, %v; want %v", what, ends, err, all)
+		}
+		if ends, err = s.HeldEnds(ctx); err != nil || !maps.Equal(ends, held) {
+			t.Errorf("%s: of those that hold records %v, %v; want %v", what, ends, err, held)
+		}
+	}
+	want("at first", map[int]int64{0: 0}, map[int]int64{})
+	if err := p.Publish(ctx, name, old...); err != nil {
+		t.Fatal(err)
+	}
+	want("with records", map[int]int64{0: 50}, map[int]int64{0: 50})
+	c.ApplyRetention()
+	want("with none any more", map[int]int64{0: 50}, map[int]int64{})
+	if err := p.Publish(ctx, name, numbered(50, 60, 1)...); err != nil {
+		t.Fatal(err)
+	}
+	want("with others", map[int]int64{0: 60}, map[int]int64{0: 60})
 }

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -21,6 +20,8 @@ type Change struct {
 	Offset    int64
 	ID        string
 	Item      *schema.Item // nil = withdrawn
+
+	since map[int]int64 // of a stored item: see Store.since
 }
 
 // changesPerCall bounds how long one script call keeps Redis from answering others (about 1 ms).
@@ -35,12 +36,23 @@ type Store struct {
 	writer *replicas.Writer
 	keys   schema.Keys
 	script *redis.Script
+	ends   Ends // nil: an item that comes back has its old interactions back
 }
+
+// Ends says where the topic of the interactions ends: the position of the next record, by partition.
+type Ends func(ctx context.Context) (map[int]int64, error)
 
 // Option changes a Store under construction.
 type Option func(*options)
 
-type options struct{ safe replicas.Policy }
+type options struct {
+	safe replicas.Policy
+	ends Ends
+}
+
+// WithReturns makes an item that is put again after its withdrawal count anew: interactions before where e says that their topic
+// ends are hidden from then on (View.Hidden).
+func WithReturns(e Ends) Option { return func(o *options) { o.ends = e } }
 
 // WithReplicas makes Apply return only when as many replicas as p says have what it wrote, so that no failover takes it back.
 func WithReplicas(p replicas.Policy) Option { return func(o *options) { o.safe = p } }
@@ -54,7 +66,7 @@ func New(rdb redis.UniversalClient, keys schema.Keys, opts ...Option) (*Store, e
 	for _, opt := range opts {
 		opt(&o)
 	}
-	return &Store{rdb: rdb, writer: replicas.New(rdb, o.safe), keys: keys, script: newScript()}, nil
+	return &Store{rdb: rdb, writer: replicas.New(rdb, o.safe), keys: keys, script: newScript(), ends: o.ends}, nil
 }
 
 // CorruptError says that a stored item is not what the script writes.
@@ -72,7 +84,10 @@ func (e *CorruptError) Unwrap() error { return e.Err }
 // Apply applies changes in order and returns how many were new; the others had been applied before. On an error any
 // first part may have been applied (and is counted); the caller may send all of them again.
 func (s *Store) Apply(ctx context.Context, changes []Change) (applied int, err error) {
-	for part := range slices.Chunk(changes, changesPerCall) {
+	for part := range Distinct(changes) {
+		if part, err = s.since(ctx, part); err != nil {
+			return applied, fmt.Errorf("change %d items from %q on: %w", len(part), part[0].ID, err)
+		}
 		args := make([]any, 0, valuesPerChange*len(part))
 		for _, c := range part {
 			doc, err := encodeChange(c)
@@ -128,7 +143,12 @@ func encodeChange(c Change) ([]byte, error) {
 	if err := c.Item.Validate(); err != nil {
 		return nil, err
 	}
-	return json.Marshal(c.Item)
+	doc, err := json.Marshal(c.Item)
+	if err != nil || len(c.since) == 0 {
+		return doc, err
+	}
+	since, err := json.Marshal(c.since)
+	return append(append(doc, '\n'), since...), err
 }
 
 // Get reads one item as it is now. A withdrawn item is found, withdrawn, and has nothing but its id.
@@ -140,8 +160,8 @@ func (s *Store) Get(ctx context.Context, id string) (it schema.Item, withdrawn, 
 	case err != nil:
 		return schema.Item{}, false, false, fmt.Errorf("read item %q: %w", id, err)
 	}
-	it, withdrawn, err = decodeStored(id, stored)
-	return it, withdrawn, err == nil, err
+	e, err := decodeStored(id, stored)
+	return e.item, e.withdrawn, err == nil, err
 }
 
 // Changed returns the version of the catalogue that the newest change of an item made, 0 when it has had none. A change
@@ -177,16 +197,26 @@ func readVersion(cmd *redis.SliceCmd) (int64, error) {
 	return v, nil
 }
 
-func decodeStored(id, stored string) (it schema.Item, withdrawn bool, err error) {
+// decodeStored reads what the script and encodeChange made: the places, a line end, the item as JSON, and for one that was
+// withdrawn before another line end and since when its interactions count.
+func decodeStored(id, stored string) (entry, error) {
 	_, doc, ok := strings.Cut(stored, "\n")
 	if !ok {
-		return schema.Item{}, false, &CorruptError{id, errors.New("has no line end after its offsets")}
+		return entry{}, &CorruptError{id, errors.New("has no line end after its offsets")}
 	}
 	if doc == "" {
-		return schema.Item{ID: id}, true, nil
+		return entry{item: schema.Item{ID: id}, withdrawn: true}, nil
 	}
-	if it, err = schema.DecodeItem(id, []byte(doc)); err != nil {
-		return schema.Item{}, false, &CorruptError{id, err}
+	doc, since, returned := strings.Cut(doc, "\n")
+	it, err := schema.DecodeItem(id, []byte(doc))
+	if err != nil {
+		return entry{}, &CorruptError{id, err}
 	}
-	return it, false, nil
+	e := entry{item: it}
+	if returned {
+		if err := json.Unmarshal([]byte(since), &e.since); err != nil {
+			return entry{}, &CorruptError{id, fmt.Errorf("since when it counts: %w", err)}
+		}
+	}
+	return e, nil
 }

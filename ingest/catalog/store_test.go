@@ -263,10 +263,11 @@ func TestStore_cluster(t *testing.T) {
 func FuzzDecodeStored(f *testing.F) {
 	f.Add("a", " 0:1\n{\"id\":\"a\"}")
 	f.Add("a", " 0:1 2:5\n")
+	f.Add("a", " 0:1\n{\"id\":\"a\"}\n{\"0\":7}")
 	f.Fuzz(func(t *testing.T, id, text string) {
-		it, _, err := decodeStored(id, text)
-		if err == nil && it.ID != id && id != "" {
-			t.Errorf("asked for %q, got %q", id, it.ID)
+		e, err := decodeStored(id, text)
+		if err == nil && e.item.ID != id && id != "" {
+			t.Errorf("asked for %q, got %q", id, e.item.ID)
 		}
 	})
 }

@@ -14,7 +14,13 @@ import (
 type entry struct {
 	item      schema.Item
 	withdrawn bool
-	version   int64 // of the catalogue, when it changed last
+	version   int64         // of the catalogue, when it changed last
+	since     map[int]int64 // of one that was withdrawn before: position by partition before which its interactions do not count
+}
+
+// hides reports whether an interaction with the item at a position does not count.
+func (e *entry) hides(partition int, position int64) bool {
+	return e.withdrawn || position < e.since[partition]
 }
 
 // table is the catalogue at one version. It is never changed once published: the next version shares base and gets a
@@ -31,14 +37,18 @@ type table struct {
 type layer struct {
 	entries map[string]*entry
 	gone    map[string]struct{} // ids of the withdrawn ones: an answer asks for hundreds of items, and few catalogues have many of these
+	back    map[string]*entry   // those that were withdrawn before
 	sorted  func() []*entry
 }
 
 func newLayer(entries map[string]*entry) *layer {
-	l := &layer{entries: entries, gone: map[string]struct{}{}, sorted: sync.OnceValue(func() []*entry { return sortLive(entries) })}
+	l := &layer{entries: entries, gone: map[string]struct{}{}, back: map[string]*entry{}, sorted: sync.OnceValue(func() []*entry { return sortLive(entries) })}
 	for id, e := range entries {
 		if e.withdrawn {
 			l.gone[id] = struct{}{}
+		}
+		if e.since != nil {
+			l.back[id] = e
 		}
 	}
 	return l
@@ -74,6 +84,18 @@ func (t *table) withdrawn(id string) bool {
 	}
 	_, gone := t.base.gone[id]
 	return gone
+}
+
+// hides is entry.hides for the item id, from maps that are small.
+func (t *table) hides(id string, partition int, position int64) bool {
+	if e := t.fresh[id]; e != nil {
+		return e.hides(partition, position)
+	}
+	if _, gone := t.base.gone[id]; gone {
+		return true
+	}
+	e := t.base.back[id]
+	return e != nil && e.hides(partition, position)
 }
 
 // with returns the table after changes, at version.

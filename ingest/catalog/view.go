@@ -61,6 +61,12 @@ func (v *View) Item(id string) (schema.Item, bool) {
 // Withdrawn reports whether id was in the catalogue and is no more. It is false for an id the catalogue never had.
 func (v *View) Withdrawn(id string) bool { return v.table.Load().withdrawn(id) }
 
+// Hidden reports whether an interaction with id at a position of its topic does not count: the item is withdrawn, or was at that
+// time and has come back since. It is false for an id the catalogue never had.
+func (v *View) Hidden(id string, partition int, position int64) bool {
+	return v.table.Load().hides(id, partition, position)
+}
+
 // Version is the version of the catalogue that the View holds at least.
 func (v *View) Version() int64 { return v.table.Load().version }
 
@@ -176,12 +182,13 @@ func (v *View) fetch(ctx context.Context) (*table, error) {
 
 func (v *View) collect(into map[string]*entry, page []logged) {
 	for _, l := range page {
-		it, withdrawn, err := decodeStored(l.id, l.stored)
+		e, err := decodeStored(l.id, l.stored)
 		if err != nil {
 			v.log.Error("stored item is left out", "item", l.id, "err", err)
 			continue
 		}
-		into[l.id] = &entry{item: it, withdrawn: withdrawn, version: l.version}
+		e.version = l.version
+		into[l.id] = &e
 	}
 }
 

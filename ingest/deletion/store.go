@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -16,42 +17,67 @@ import (
 const (
 	TTL = 90 * 24 * time.Hour // of a receipt
 	Log = 1000                // users whose windows were emptied last, for caches to follow
+
+	// ItemLog is how many of the items withdrawn last are listed, for caches and the trainer to follow: a feed may take out a whole range.
+	ItemLog = 100_000
 )
 
 // Store reads and writes receipts. It is safe for concurrent use.
 type Store struct {
-	rdb  redis.UniversalClient
-	keys schema.Keys
+	rdb    redis.UniversalClient
+	keys   schema.Keys
+	awaits []string
 }
 
+// Option changes a Store under construction.
+type Option func(*Store)
+
+// WithAwaited makes the receipts of users that are opened wait for parts besides the usual ones.
+func WithAwaited(parts ...string) Option { return func(s *Store) { s.awaits = parts } }
+
 // New returns the receipts under keys. It does not talk to Redis yet.
-func New(rdb redis.UniversalClient, keys schema.Keys) (*Store, error) {
+func New(rdb redis.UniversalClient, keys schema.Keys, opts ...Option) (*Store, error) {
 	if rdb == nil {
 		return nil, errors.New("deletion: no redis client")
 	}
-	return &Store{rdb: rdb, keys: keys}, nil
+	s := &Store{rdb: rdb, keys: keys}
+	for _, opt := range opts {
+		opt(s)
+	}
+	return s, nil
 }
 
 // Fields of a receipt's hash; partField starts those of the parts.
 const (
-	userField      = "user"
+	userField      = "user" // one of these two is set
+	itemField      = "item"
 	byField        = "by"
 	requestedField = "requested"
+	awaitsField    = "awaits" // parts, with spaces between them
 	partField      = "part:"
 )
 
-// Open writes down that somebody wants a user forgotten. Opening it again changes nothing.
+// Open writes down that somebody wants a user or an item gone. Opening it again changes nothing.
 func (s *Store) Open(ctx context.Context, d schema.Deletion) error {
-	if d.ID == "" || schema.CheckUserID(d.ID) != nil || schema.CheckUserID(d.UserID) != nil {
-		return fmt.Errorf("open deletion %q of user %q: want an id and a user", d.ID, d.UserID)
+	field, name, newest := userField, d.UserID, s.keys.UserDeletion(d.UserID)
+	fault := schema.CheckUserID(d.UserID)
+	if d.ItemID != "" {
+		field, name, newest = itemField, d.ItemID, s.keys.ItemDeletion(d.ItemID)
+		fault = schema.CheckItemID(d.ItemID)
+	}
+	if d.ID == "" || schema.CheckUserID(d.ID) != nil || fault != nil || d.UserID != "" && d.ItemID != "" {
+		return fmt.Errorf("open deletion %q of user %q, item %q: want an id, and a user or an item", d.ID, d.UserID, d.ItemID)
 	}
 	key := s.keys.Deletion(d.ID)
 	_, err := s.rdb.TxPipelined(ctx, func(p redis.Pipeliner) error {
-		p.HSetNX(ctx, key, userField, d.UserID)
+		p.HSetNX(ctx, key, field, name)
 		p.HSetNX(ctx, key, byField, d.By)
 		p.HSetNX(ctx, key, requestedField, stamp(d.Requested))
+		if len(s.awaits) > 0 && field == userField {
+			p.HSetNX(ctx, key, awaitsField, strings.Join(s.awaits, " "))
+		}
 		p.Expire(ctx, key, TTL)
-		p.Set(ctx, s.keys.UserDeletion(d.UserID), d.ID, TTL)
+		p.Set(ctx, newest, d.ID, TTL)
 		return nil
 	})
 	if err != nil {
@@ -60,55 +86,98 @@ func (s *Store) Open(ctx context.Context, d schema.Deletion) error {
 	return nil
 }
 
-// Confirm writes down when a part had nothing of the user any more. The first time counts. A receipt that has expired stays gone.
+// Confirm writes down when a part had nothing of the user or the item any more. The first time counts. A receipt that has expired
+// stays gone.
 func (s *Store) Confirm(ctx context.Context, id, part string, at time.Time) error {
-	key := s.keys.Deletion(id)
-	there, err := s.rdb.HExists(ctx, key, userField).Result()
-	if err == nil && there {
-		err = s.rdb.HSetNX(ctx, key, partField+part, stamp(at)).Err()
-	}
-	if err != nil {
+	if err := s.confirmSome(ctx, []string{id}, stamp(at), []string{requestedField, partField + part}); err != nil {
 		return fmt.Errorf("confirm %s of deletion %q: %w", part, id, err)
 	}
 	return nil
 }
 
-// Emptied tells the processes that serve that a user's window was emptied, and whose receipt they are to confirm.
-func (s *Store) Emptied(ctx context.Context, id, user string) error {
-	_, err := s.rdb.TxPipelined(ctx, func(p redis.Pipeliner) error {
-		p.LPush(ctx, s.keys.DeletionLog(), id+"\n"+user)
-		p.LTrim(ctx, s.keys.DeletionLog(), 0, Log-1)
-		p.Incr(ctx, s.keys.DeletionCount())
+// confirmsPerCall bounds how many receipts one call writes.
+const confirmsPerCall = 500
+
+// ConfirmAll is Confirm for many receipts and several parts, in two calls for each few hundred receipts; what was confirmed before is not
+// written again. done receipts, from the first on, are confirmed even after an error.
+func (s *Store) ConfirmAll(ctx context.Context, ids []string, at time.Time, parts ...string) (done int, err error) {
+	fields := []string{requestedField}
+	for _, part := range parts {
+		fields = append(fields, partField+part)
+	}
+	for some := range slices.Chunk(ids, confirmsPerCall) {
+		if err := s.confirmSome(ctx, some, stamp(at), fields); err != nil {
+			return done, fmt.Errorf("confirm %v of %d deletions: %w", parts, len(ids), err)
+		}
+		done += len(some)
+	}
+	return done, nil
+}
+
+// confirmSome sets all but the first of fields in those receipts that have the first.
+func (s *Store) confirmSome(ctx context.Context, ids []string, at string, fields []string) error {
+	have := make([]*redis.SliceCmd, len(ids))
+	_, err := s.rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
+		for i, id := range ids {
+			have[i] = p.HMGet(ctx, s.keys.Deletion(id), fields...)
+		}
 		return nil
 	})
 	if err != nil {
-		return fmt.Errorf("list deletion %q: %w", id, err)
+		return err
 	}
-	return nil
+	_, err = s.rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
+		for i, id := range ids {
+			values := have[i].Val()
+			for k, field := range fields {
+				if values[0] != nil && values[k] == nil {
+					p.HSetNX(ctx, s.keys.Deletion(id), field, at)
+				}
+			}
+		}
+		return nil
+	})
+	return err
+}
+
+// Emptied tells the processes that serve that a user's window was emptied, and whose receipt they are to confirm.
+func (s *Store) Emptied(ctx context.Context, id, user string) error {
+	return s.users().add(ctx, id, user)
+}
+
+// Withdrawn tells the processes that serve, and the trainer, that an item was withdrawn, and whose receipt they are to confirm.
+func (s *Store) Withdrawn(ctx context.Context, id, item string) error {
+	return s.items().add(ctx, id, item)
+}
+
+// Counts returns how many windows were emptied and how many items withdrawn ever, as Since and ItemsSince count them.
+func (s *Store) Counts(ctx context.Context) (emptied, withdrawn int64, err error) {
+	if emptied, err = number(s.rdb.Get(ctx, s.users().all)); err == nil {
+		withdrawn, err = number(s.rdb.Get(ctx, s.items().all))
+	}
+	if err != nil {
+		return 0, 0, fmt.Errorf("count deletions: %w", err)
+	}
+	return emptied, withdrawn, nil
 }
 
 // Since returns the windows that were emptied after the first seen ones, oldest first, and how many there were ever. missed
-// says that there were more than the list holds.
+// says that there were more than the list holds, or that the list was lost.
 func (s *Store) Since(ctx context.Context, seen int64) (emptied []schema.Deletion, count int64, missed bool, err error) {
-	if count, err = s.rdb.Get(ctx, s.keys.DeletionCount()).Int64(); err != nil && !errors.Is(err, redis.Nil) {
-		return nil, seen, false, fmt.Errorf("follow deletions: %w", err)
+	lines, count, missed, err := s.users().since(ctx, seen)
+	for _, l := range lines {
+		emptied = append(emptied, schema.Deletion{ID: l[0], UserID: l[1]})
 	}
-	fresh := count - seen
-	if fresh < 0 { // Redis lost them
-		return nil, count, true, nil
+	return emptied, count, missed, err
+}
+
+// ItemsSince is Since for the items that were withdrawn.
+func (s *Store) ItemsSince(ctx context.Context, seen int64) (withdrawn []schema.Deletion, count int64, missed bool, err error) {
+	lines, count, missed, err := s.items().since(ctx, seen)
+	for _, l := range lines {
+		withdrawn = append(withdrawn, schema.Deletion{ID: l[0], ItemID: l[1]})
 	}
-	if fresh == 0 {
-		return nil, count, false, nil
-	}
-	lines, err := s.rdb.LRange(ctx, s.keys.DeletionLog(), 0, min(fresh, Log)-1).Result()
-	if err != nil {
-		return nil, seen, false, fmt.Errorf("follow deletions: %w", err)
-	}
-	for i := len(lines) - 1; i >= 0; i-- {
-		id, user, _ := strings.Cut(lines[i], "\n")
-		emptied = append(emptied, schema.Deletion{ID: id, UserID: user})
-	}
-	return emptied, count, fresh > Log, nil
+	return withdrawn, count, missed, err
 }
 
 // Get returns a receipt; false for one that nobody opened, or that has expired.
@@ -117,10 +186,13 @@ func (s *Store) Get(ctx context.Context, id string) (schema.Deletion, bool, erro
 	if err != nil {
 		return schema.Deletion{}, false, fmt.Errorf("read deletion %q: %w", id, err)
 	}
-	if fields[userField] == "" {
+	if fields[userField] == "" && fields[itemField] == "" {
 		return schema.Deletion{}, false, nil
 	}
-	d := schema.Deletion{ID: id, UserID: fields[userField], By: fields[byField], Parts: map[string]time.Time{}}
+	d := schema.Deletion{ID: id, UserID: fields[userField], ItemID: fields[itemField], By: fields[byField], Parts: map[string]time.Time{}}
+	if awaits := fields[awaitsField]; awaits != "" {
+		d.Awaits = strings.Fields(awaits)
+	}
 	if d.Requested, err = time.Parse(time.RFC3339Nano, fields[requestedField]); err != nil {
 		return schema.Deletion{}, false, fmt.Errorf("read deletion %q: %w", id, err)
 	}
@@ -137,12 +209,21 @@ func (s *Store) Get(ctx context.Context, id string) (schema.Deletion, bool, erro
 
 // Latest returns the newest receipt of a user; false for none.
 func (s *Store) Latest(ctx context.Context, user string) (schema.Deletion, bool, error) {
-	id, err := s.rdb.Get(ctx, s.keys.UserDeletion(user)).Result()
+	return s.latest(ctx, s.keys.UserDeletion(user), "user", user)
+}
+
+// LatestItem returns the newest receipt of an item; false for none.
+func (s *Store) LatestItem(ctx context.Context, item string) (schema.Deletion, bool, error) {
+	return s.latest(ctx, s.keys.ItemDeletion(item), "item", item)
+}
+
+func (s *Store) latest(ctx context.Context, key, of, name string) (schema.Deletion, bool, error) {
+	id, err := s.rdb.Get(ctx, key).Result()
 	if errors.Is(err, redis.Nil) {
 		return schema.Deletion{}, false, nil
 	}
 	if err != nil {
-		return schema.Deletion{}, false, fmt.Errorf("read the deletion of user %q: %w", user, err)
+		return schema.Deletion{}, false, fmt.Errorf("read the deletion of %s %q: %w", of, name, err)
 	}
 	return s.Get(ctx, id)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"net"
 	"syscall"
 	"time"
@@ -14,12 +15,20 @@ type Dialer struct {
 	name    string
 	tls     TLS
 	timeout time.Duration
+	check   func(first []byte) string // nil: any answer will do
 }
 
 // NewDialer returns the dialer of the link called name, the section of its settings. A connection and its handshake together may take
 // timeout; zero sets no limit.
 func NewDialer(name string, t TLS, timeout time.Duration) *Dialer {
 	return &Dialer{name: name, tls: t, timeout: timeout}
+}
+
+// Expect makes every connection show the first bytes of the first answer to check, which returns a hint where the server does not speak
+// the protocol of the link: the connection then fails with a *Fault. It returns d.
+func (d *Dialer) Expect(check func(first []byte) string) *Dialer {
+	d.check = check
+	return d
 }
 
 // Dial connects to addr, host:port, and with TLS shakes hands. An error that settings or certificates are to blame for is a *Fault.
@@ -34,13 +43,13 @@ func (d *Dialer) Dial(ctx context.Context, network, addr string) (net.Conn, erro
 		return nil, err
 	}
 	if !d.tls.Enabled {
-		return &plain{Conn: conn, link: d.name, addr: addr}, nil
+		return &plain{Conn: conn, link: d.name, addr: addr, check: d.check}, nil
 	}
 	secured, err := d.shake(ctx, conn, addr)
 	if err != nil {
 		return nil, errors.Join(err, ignoreClosed(conn.Close()))
 	}
-	return &encrypted{Conn: secured, link: d.name, addr: addr}, nil
+	return &encrypted{Conn: secured, link: d.name, addr: addr, check: d.check}, nil
 }
 
 func (d *Dialer) shake(ctx context.Context, conn net.Conn, addr string) (*tls.Conn, error) {
@@ -70,6 +79,7 @@ func ignoreClosed(err error) error {
 type plain struct {
 	net.Conn
 	link, addr string
+	check      func([]byte) string
 	heard      bool
 }
 
@@ -83,6 +93,9 @@ func (c *plain) Read(b []byte) (int, error) {
 		c.heard = true
 		if n > 1 && b[0] == 0x15 && b[1] == 0x03 { // a TLS alert: neither Kafka nor Redis begins an answer like this
 			return 0, kept{&Fault{Link: c.link, Addr: c.addr, Err: errors.New("the answer is a TLS alert"), Hint: "this port speaks TLS: set " + c.link + ".tls.enabled, or use the server's plain port"}}
+		}
+		if err := foreign(c.link, c.addr, c.check, b[:n]); err != nil {
+			return 0, err
 		}
 		return n, err
 	}
@@ -105,6 +118,7 @@ func (c *plain) SyscallConn() (syscall.RawConn, error) {
 type encrypted struct {
 	*tls.Conn
 	link, addr string
+	check      func([]byte) string
 	heard      bool
 }
 
@@ -118,6 +132,26 @@ func (c *encrypted) Read(b []byte) (int, error) {
 		}
 		err = kept{&Fault{Link: c.link, Addr: c.addr, Err: err, Hint: hint}}
 	}
-	c.heard = c.heard || n > 0
+	if !c.heard && n > 0 {
+		c.heard = true
+		if err := foreign(c.link, c.addr, c.check, b[:n]); err != nil {
+			return 0, err
+		}
+	}
 	return n, err
+}
+
+// shown is how much of an answer in a foreign protocol an error quotes, in bytes.
+const shown = 40
+
+// foreign is the fault of a server that answers in another protocol than the link's, nil where check finds none.
+func foreign(link, addr string, check func([]byte) string, first []byte) error {
+	if check == nil {
+		return nil
+	}
+	hint := check(first)
+	if hint == "" {
+		return nil
+	}
+	return kept{&Fault{Link: link, Addr: addr, Err: fmt.Errorf("the answer begins with %q", first[:min(shown, len(first))]), Hint: hint}}
 }

@@ -2,7 +2,8 @@
 // partitions (broker.Life), by which a record's position grows with time even where a topic is deleted and made anew.
 //
 // The place where to read on lies beside the windows, in the same Redis: whatever Redis loses of its newest writes, it loses the place
-// with the windows, or after them, never before. What a group has committed in Kafka can only move the reading back.
+// with the windows, or after them, never before. What a group has committed in Kafka can only move the reading back. The catalogue and
+// the totals of attribution have places of their own, kept alike.
 //
 // A Fence keeps a client from writing to a Redis that has been restarted or replaced, and so may have gone back to an earlier state,
 // until its user has looked where to begin again.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 
@@ -57,9 +58,8 @@ func (f *Fence) connected(ctx context.Context, cn *redis.Conn) error {
 // runID reads the name that a Redis process has given itself, "" where it does not tell.
 func runID(info *redis.StringCmd) (string, error) {
 	text, err := info.Result()
-	var reply redis.Error
-	if errors.As(err, &reply) && !retry.Retryable(err) {
-		return "", nil // no right to ask, or no such section
+	if silent(err) {
+		return "", nil
 	}
 	if err != nil {
 		return "", err
@@ -70,6 +70,18 @@ func runID(info *redis.StringCmd) (string, error) {
 		}
 	}
 	return "", nil
+}
+
+// refusals begin the replies of a server that takes nothing from us: the login is missing or wrong, or it is in protected mode.
+var refusals = []string{"WRONGPASS", "NOAUTH", "ERR AUTH", "DENIED"}
+
+// silent reports whether err is the reply of a server that does not tell: no right to ask, no such command or section, in its own words.
+func silent(err error) bool {
+	var reply redis.Error
+	if !errors.As(err, &reply) || retry.Retryable(err) {
+		return false
+	}
+	return !slices.ContainsFunc(refusals, func(prefix string) bool { return strings.HasPrefix(reply.Error(), prefix) })
 }
 
 // Accept takes the processes of Redis as they are now. rdb is the client behind the fence. The caller must not write meanwhile, and

@@ -3,15 +3,21 @@ package progress
 import (
 	"context"
 	"errors"
+	"fmt"
 	"maps"
+	"os"
 	"reflect"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/alicebob/miniredis/v2"
+	miniserver "github.com/alicebob/miniredis/v2/server"
 	"github.com/redis/go-redis/v9"
 
 	"github.com/softrec/softrec/ingest/broker"
 	"github.com/softrec/softrec/ingest/embedded"
+	"github.com/softrec/softrec/ingest/retry"
 	"github.com/softrec/softrec/schema"
 )
 
@@ -37,7 +43,7 @@ func TestStore_applied(t *testing.T) {
 	for name, older := range map[string]bool{"an empty Redis": false, "windows from before there were places": true} {
 		t.Run(name, func(t *testing.T) {
 			rdb, keys := client(t, server(t)), schema.NewKeys("")
-			s, err := New(rdb, keys)
+			s, err := New(rdb, keys, WithOlder(keys.Names()))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -61,6 +67,55 @@ func TestStore_applied(t *testing.T) {
 				t.Errorf("another topic has %v, %v", other, err)
 			}
 		})
+	}
+}
+
+// Redis was emptied, and the catalogue is read again before the windows' consumer asks where to begin: that there are items says nothing of
+// windows. It once did, and the windows were not read again.
+func TestStore_anotherReaderIsFaster(t *testing.T) {
+	ctx := t.Context()
+	rdb, keys := client(t, server(t)), schema.NewKeys("")
+	rdb.Set(ctx, keys.ItemsVersion(), 1, 0)
+	s, err := New(rdb, keys, WithOlder(keys.Names()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, trusted, err := s.Applied(ctx, "t"); err != nil || trusted {
+		t.Errorf("the group's commits count: %v, %v", trusted, err)
+	}
+}
+
+// Two readers of one topic have places of their own, and one decides once for all its topics whether Redis was empty.
+func TestStore_readers(t *testing.T) {
+	ctx := t.Context()
+	rdb, keys := client(t, server(t)), schema.NewKeys("")
+	first, err := New(rdb, keys)
+	if err != nil {
+		t.Fatal(err)
+	}
+	second, err := New(rdb, keys, WithReader("second"), WithOlder(keys.Attribution(3)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := first.Note(ctx, "a", map[int]int64{0: 9}); err != nil {
+		t.Fatal(err)
+	}
+	if next, trusted, err := second.Applied(ctx, "a"); err != nil || len(next) != 0 || trusted {
+		t.Errorf("another reader's places: %v, trusted %v, %v", next, trusted, err)
+	}
+	rdb.Set(ctx, keys.Attribution(3), "{}", 0) // it has applied something of a
+	want := map[int]int64{0: 1, 2: 5}
+	if err := second.Note(ctx, "a", want); err != nil {
+		t.Fatal(err)
+	}
+	if next, _, err := second.Applied(ctx, "a"); err != nil || !maps.Equal(next, want) {
+		t.Errorf("%v, %v; want %v", next, err, want)
+	}
+	if next, trusted, err := second.Applied(ctx, "b"); err != nil || len(next) != 0 || trusted {
+		t.Errorf("of its other topic: %v, trusted %v, %v", next, trusted, err)
+	}
+	if next, _, err := first.Applied(ctx, "a"); err != nil || !maps.Equal(next, map[int]int64{0: 9}) {
+		t.Errorf("the first reader has %v, %v", next, err)
 	}
 }
 
@@ -121,8 +176,22 @@ func TestFence(t *testing.T) {
 	if err := b.Ping(ctx).Err(); err != nil {
 		t.Error(err)
 	}
-	if !refused(open(first)) {
+	old := open(first)
+	if !refused(old) {
 		t.Error("the process before it is let through")
+	}
+	for _, c := range []struct {
+		rdb       redis.UniversalClient
+		restarted bool
+	}{{b, false}, {old, true}} {
+		s, err := New(c.rdb, schema.NewKeys("look"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		restarted := new(RestartedError)
+		if err := s.Look(ctx); (err != nil) != c.restarted || errors.As(err, &restarted) != c.restarted {
+			t.Errorf("a look: %v, want restarted %t", err, c.restarted)
+		}
 	}
 }
 
@@ -141,5 +210,68 @@ func TestLate(t *testing.T) {
 func TestAOF_unknownCommand(t *testing.T) {
 	if err := NewAOF(client(t, server(t)), schema.NewKeys("")).Sync(t.Context()); err == nil {
 		t.Error("the embedded server has no AOF")
+	}
+}
+
+// The master is demoted while it is asked, or just before: the next try asks the new one. What it said once ended ingest.
+func TestAOF_demoted(t *testing.T) {
+	for _, said := range []string{
+		"UNBLOCKED force unblock from blocking operation, instance state changed (master -> replica?)",
+		"ERR WAITAOF cannot be used with replica instances. Please also note that writes to replicas are just local and are not propagated.",
+	} {
+		m := miniredis.RunT(t)
+		m.Server().SetPreHook(func(c *miniserver.Peer, cmd string, _ ...string) bool {
+			if !strings.EqualFold(cmd, "waitaof") {
+				return false
+			}
+			c.WriteError(said)
+			return true
+		})
+		if err := NewAOF(client(t, m.Addr()), schema.NewKeys("")).Sync(t.Context()); !retry.Retryable(err) {
+			t.Errorf("%v: want it to be tried again", err)
+		}
+	}
+}
+
+// A server that refuses the login is none that does not tell which process it is: nothing can be written to it. A fence once took it for
+// one, and ingest began its work.
+func TestFence_Accept_loginRefused(t *testing.T) {
+	addr := os.Getenv("TEST_REDIS")
+	if addr == "" || strings.Contains(addr, ",") {
+		m := miniredis.RunT(t)
+		m.RequireAuth("right")
+		addr = m.Addr()
+	}
+	for name, o := range map[string]*redis.UniversalOptions{"wrong": {Username: "nobody", Password: "wrong"}, "none": {}} {
+		if name == "none" && os.Getenv("TEST_REDIS") != "" {
+			continue // it wants none
+		}
+		f := NewFence()
+		o.Addrs, o.MaxRetries = []string{addr}, -1
+		f.Guard(o)
+		c := redis.NewUniversalClient(o)
+		t.Cleanup(func() { _ = c.Close() })
+		err := f.Accept(t.Context(), c)
+		if err == nil || retry.Retryable(err) || !strings.Contains(err.Error(), "WRONGPASS") && !strings.Contains(err.Error(), "NOAUTH") {
+			t.Errorf("login %s: accepted with %v", name, err)
+		}
+	}
+}
+
+type reply string
+
+func (r reply) Error() string { return string(r) }
+func (reply) RedisError()     {}
+
+func TestSilent(t *testing.T) {
+	for text, want := range map[string]bool{
+		"NOPERM User x has no permissions to run the 'info' command": true, "ERR unknown command 'INFO'": true, "section (server) is not supported": true,
+		"WRONGPASS invalid username-password pair or user is disabled.": false, "NOAUTH Authentication required.": false,
+		"ERR AUTH <password> called without any password configured": false, "LOADING Redis is loading the dataset in memory": false,
+		"DENIED Redis is running in protected mode": false, "ERR max number of clients reached": false,
+	} {
+		if got := silent(fmt.Errorf("ask: %w", reply(text))); got != want {
+			t.Errorf("%s: does not tell: %v, want %v", text, got, want)
+		}
 	}
 }

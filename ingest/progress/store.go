@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
+	"sync"
 
 	"github.com/redis/go-redis/v9"
 
@@ -22,7 +24,21 @@ type Store struct {
 	rdb    redis.UniversalClient
 	keys   schema.Keys
 	script *redis.Script
+	older  []string // keys; one is there where the reader had applied anything before it kept places
+	reader string   // whose places they are; "" for whoever has a topic to itself
 }
+
+// Option changes a Store under construction.
+type Option func(*Store)
+
+// WithOlder names keys of which one is there once the reader has written anything to the store. Where one is, and no place yet, the reader is
+// from before there were places, and what its group has committed counts. They must be the reader's own: another one may be faster on a
+// Redis that was emptied. Without it the store is taken for empty.
+func WithOlder(keys ...string) Option { return func(s *Store) { s.older = keys } }
+
+// WithReader keeps the places of a reader that shares topics with others: those of all its topics in one hash, so that one look decides for
+// them together whether Redis was empty.
+func WithReader(name string) Option { return func(s *Store) { s.reader = name } }
 
 var (
 	_ broker.Lives    = (*Store)(nil)
@@ -30,20 +46,32 @@ var (
 )
 
 // New returns the ledger under keys. It does not talk to Redis yet.
-func New(rdb redis.UniversalClient, keys schema.Keys) (*Store, error) {
+func New(rdb redis.UniversalClient, keys schema.Keys, opts ...Option) (*Store, error) {
 	if rdb == nil {
 		return nil, errors.New("progress: no redis client")
 	}
-	return &Store{rdb: rdb, keys: keys, script: redis.NewScript(livesSource)}, nil
+	s := &Store{rdb: rdb, keys: keys, script: redis.NewScript(livesSource)}
+	for _, opt := range opts {
+		opt(s)
+	}
+	return s, nil
 }
 
-// trustField of the applied positions says whether the group's commits count where a partition has no position. It is "1" where windows
-// were there before positions were.
+// place says where the positions of a topic are: the key of their hash, and what its fields begin with.
+func (s *Store) place(topic string) (key, prefix string) {
+	if s.reader == "" {
+		return s.keys.Applied(topic), ""
+	}
+	return s.keys.AppliedBy(s.reader), topic + "/"
+}
+
+// trustField of the applied positions says whether the group's commits count where a partition has no position. It is "1" where what is
+// applied was there before positions were.
 const trustField = "commits"
 
-// Applied implements broker.Progress. The first call for a topic writes down whether Redis was empty then.
+// Applied implements broker.Progress. The first call writes down whether Redis was empty then.
 func (s *Store) Applied(ctx context.Context, topic string) (next map[int]int64, trusted bool, err error) {
-	key := s.keys.Applied(topic)
+	key, prefix := s.place(topic)
 	fields, err := s.rdb.HGetAll(ctx, key).Result()
 	if err == nil && fields[trustField] == "" {
 		fields, err = s.open(ctx, key)
@@ -53,10 +81,11 @@ func (s *Store) Applied(ctx context.Context, topic string) (next map[int]int64, 
 	}
 	next = make(map[int]int64, len(fields))
 	for name, value := range fields {
-		if name == trustField {
+		partition, mine := strings.CutPrefix(name, prefix)
+		if name == trustField || !mine {
 			continue
 		}
-		p, perr := strconv.Atoi(name)
+		p, perr := strconv.Atoi(partition)
 		at, aerr := strconv.ParseInt(value, 10, 64)
 		if perr != nil || aerr != nil || p < 0 || at < 0 {
 			return nil, false, fmt.Errorf("read how far %q is applied: field %q is %q, not a partition's position", topic, name, value)
@@ -69,7 +98,7 @@ func (s *Store) Applied(ctx context.Context, topic string) (next map[int]int64, 
 // open writes the trust field, unless somebody else is faster.
 func (s *Store) open(ctx context.Context, key string) (map[string]string, error) {
 	trust := "0"
-	for _, older := range []string{s.keys.Names(), s.keys.ItemsVersion()} { // each in a slot of its own
+	for _, older := range s.older { // each in a slot of its own
 		n, err := s.rdb.Exists(ctx, older).Result()
 		if err != nil {
 			return nil, err
@@ -90,12 +119,39 @@ func (s *Store) Note(ctx context.Context, topic string, next map[int]int64) erro
 	if len(next) == 0 {
 		return nil
 	}
+	key, prefix := s.place(topic)
 	values := make([]any, 0, 2*len(next))
 	for p, at := range next {
-		values = append(values, strconv.Itoa(p), strconv.FormatInt(at, 10))
+		values = append(values, prefix+strconv.Itoa(p), strconv.FormatInt(at, 10))
 	}
-	if err := s.rdb.HSet(ctx, s.keys.Applied(topic), values...).Err(); err != nil {
+	if err := s.rdb.HSet(ctx, key, values...).Err(); err != nil {
 		return fmt.Errorf("note how far %q is applied: %w", topic, err)
+	}
+	return nil
+}
+
+// Look asks every master of Redis for a sign of life and writes nothing: a Fence in front of the client meets the processes that are new to
+// it. Other errors than its *RestartedError may pass.
+func (s *Store) Look(ctx context.Context) error {
+	cluster, ok := s.rdb.(*redis.ClusterClient)
+	if !ok {
+		return looked(s.rdb.Ping(ctx).Err())
+	}
+	var mu sync.Mutex
+	var all []error
+	err := cluster.ForEachMaster(ctx, func(ctx context.Context, node *redis.Client) error {
+		err := node.Ping(ctx).Err()
+		mu.Lock()
+		defer mu.Unlock()
+		all = append(all, err)
+		return nil // the others are asked too
+	})
+	return looked(errors.Join(append(all, err)...))
+}
+
+func looked(err error) error {
+	if err != nil {
+		return fmt.Errorf("look whether Redis is there: %w", err)
 	}
 	return nil
 }

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/softrec/softrec/ingest/roundtrip"
 )
 
 // Policy says how safe a write must be. The zero value takes the answer of the server alone for enough.
@@ -42,15 +44,6 @@ func (e *MissingError) Error() string {
 // Temporary says that another try may help: a replica comes back.
 func (e *MissingError) Temporary() bool { return true }
 
-// demotedError is a server that was the master a moment ago.
-type demotedError struct{ error }
-
-// Unwrap gives the reply.
-func (e *demotedError) Unwrap() error { return e.error }
-
-// Temporary says that another try may help: it finds the new master.
-func (*demotedError) Temporary() bool { return true }
-
 // Barrier adds a write to pipe when w waits, so that the wait covers what stands before it in pipe even if that wrote nothing. key is
 // in the slot of the others' keys.
 func (w *Writer) Barrier(ctx context.Context, pipe redis.Pipeliner, key string) {
@@ -68,7 +61,7 @@ func (w *Writer) Exec(ctx context.Context, keys []string, queue func(pipe redis.
 		for i := range keys {
 			queue(pipe, i)
 		}
-		_, _ = pipe.Exec(ctx)
+		_ = roundtrip.Exec(ctx, pipe)
 		return faults
 	}
 	for node, part := range w.nodes(ctx, keys, faults) {
@@ -77,14 +70,11 @@ func (w *Writer) Exec(ctx context.Context, keys []string, queue func(pipe redis.
 			queue(pipe, i)
 		}
 		wait := pipe.Do(ctx, "wait", w.policy.Replicas, w.policy.Timeout.Milliseconds())
-		_, err := pipe.Exec(ctx)
+		err := roundtrip.Exec(ctx, pipe)
 		w.follow(ctx, err)
 		have, err := wait.Int()
-		switch {
-		case err == nil && have < w.policy.Replicas:
+		if err == nil && have < w.policy.Replicas {
 			err = &MissingError{have, w.policy.Replicas, w.policy.Timeout}
-		case err != nil && strings.Contains(err.Error(), "cannot be used with replica"):
-			err = &demotedError{err}
 		}
 		for _, i := range part {
 			faults[i] = err

@@ -19,6 +19,7 @@ const poolTimeout = "redis: connection pool timeout"
 var transientReplies = []string{
 	"LOADING",                           // it reads its data after a restart
 	"READONLY",                          // we still talk to a master that became a replica; the client finds the new one
+	"UNBLOCKED",                         // it became one while it was asked, in WAIT or WAITAOF
 	"MASTERDOWN",                        // a replica without its master, during a failover
 	"CLUSTERDOWN",                       // slots without an owner, during a failover
 	"TRYAGAIN",                          // a slot is being moved and its keys are on two nodes
@@ -30,6 +31,9 @@ var transientReplies = []string{
 	"MISCONF",                           // it cannot write its disk: an operator repairs it
 	"NOSCRIPT",                          // restarted since the script was loaded; the store loads it again
 	"ERR max number of clients reached", // others disconnect
+	"EXECABORT",                         // a command of a transaction was refused as it was queued, mostly by LOADING: nothing was done, and it is not said which
+
+	"ERR WAIT cannot be used with replica", "ERR WAITAOF cannot be used with replica", // as READONLY
 }
 
 // judgeRedis decides by the reply. A reply that is none of the passing states (WRONGTYPE, NOAUTH, CROSSSLOT, a fault

@@ -12,7 +12,7 @@ import (
 
 // answers are the words that a refusal of Redis begins with.
 var answers = [...]string{"ASK", "BUSY", "BUSYGROUP", "BUSYKEY", "CLUSTERDOWN", "CROSSSLOT", "ERR", "EXECABORT", "LOADING", "MASTERDOWN", "MISCONF", "MOVED", "NOAUTH",
-	"NOPERM", "NOREPLICAS", "NOSCRIPT", "OOM", "READONLY", "TRYAGAIN", "UNKILLABLE", "WRONGPASS", "WRONGTYPE"}
+	"NOPERM", "NOREPLICAS", "NOSCRIPT", "OOM", "READONLY", "TRYAGAIN", "UNBLOCKED", "UNKILLABLE", "WRONGPASS", "WRONGTYPE"}
 
 // Class says of what kind an error is, in words of a fixed set: "canceled", "timeout", the first word of a refusal by Redis ("redis OOM"),
 // the title of a Kafka error ("kafka Not Enough Replicas"), a fault of the system ("connection refused"), or else the Go type that

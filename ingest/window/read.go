@@ -19,17 +19,23 @@ func (e *bodyError) Unwrap() error { return e.err }
 // Window reads a user's window as it is now, in one round trip, or two when it holds an item that is new to this process. A
 // user nobody has seen has an empty window of version 0. A stored window that no Store wrote is a *CorruptError.
 func (s *Store) Window(ctx context.Context, user string) (schema.Window, error) {
-	return s.result(ctx, user, s.rdb.GetRange(ctx, s.keys.User(user), 0, -1))
+	return s.result(ctx, user, s.rdb.GetRange(ctx, s.keys.User(user), 0, -1), nil)
 }
 
 // Queue adds the reading of a window to pipe, for readers that want it together with other things in one round trip. Call
 // the returned function after pipe.Exec.
 func (s *Store) Queue(ctx context.Context, pipe redis.Pipeliner, user string) func() (schema.Window, error) {
-	cmd := pipe.GetRange(ctx, s.keys.User(user), 0, -1) // unlike GET it answers "" for a user nobody has seen, and no error
-	return func() (schema.Window, error) { return s.result(ctx, user, cmd) }
+	return s.QueueInto(ctx, pipe, user, nil)
 }
 
-func (s *Store) result(ctx context.Context, user string, cmd *redis.StringCmd) (schema.Window, error) {
+// QueueInto is Queue with room for the entries, which are laid into it where they fit: whoever reads windows all the time and is done with
+// each at once needs no memory for the next.
+func (s *Store) QueueInto(ctx context.Context, pipe redis.Pipeliner, user string, room []schema.Interaction) func() (schema.Window, error) {
+	cmd := pipe.GetRange(ctx, s.keys.User(user), 0, -1) // unlike GET it answers "" for a user nobody has seen, and no error
+	return func() (schema.Window, error) { return s.result(ctx, user, cmd, room[:0]) }
+}
+
+func (s *Store) result(ctx context.Context, user string, cmd *redis.StringCmd, room []schema.Interaction) (schema.Window, error) {
 	value, err := cmd.Result()
 	if redis.HasErrorPrefix(err, "WRONGTYPE") { // written by an earlier build
 		old, err := s.readText(ctx, s.rdb, user)
@@ -41,14 +47,18 @@ func (s *Store) result(ctx context.Context, user string, cmd *redis.StringCmd) (
 	if err != nil {
 		return schema.Window{}, fmt.Errorf("read window %q: %w", user, err)
 	}
-	state, err := s.decode(ctx, value)
+	state, err := s.decode(ctx, value, room)
 	if err != nil {
 		if corrupt, ok := asCorrupt(err); ok {
 			return schema.Window{}, &CorruptError{User: user, Reason: corrupt.Error()}
 		}
 		return schema.Window{}, fmt.Errorf("read window %q: %w", user, err)
 	}
-	return state.Window(user), nil
+	w := state.Window(user)
+	if cap(room) > 0 && len(state.entries) > 0 {
+		w.Entries = state.entries // not clipped: the rest of the room stays with it
+	}
+	return w, nil
 }
 
 func asCorrupt(err error) (error, bool) {
@@ -56,8 +66,8 @@ func asCorrupt(err error) (error, bool) {
 	return b, ok
 }
 
-// decode reads a stored window. Faults of the value are *bodyError.
-func (s *Store) decode(ctx context.Context, value string) (*State, error) {
+// decode reads a stored window, its entries behind those of room. Faults of the value are *bodyError.
+func (s *Store) decode(ctx context.Context, value string, room []schema.Interaction) (*State, error) {
 	if value == "" {
 		return &State{}, nil
 	}
@@ -72,7 +82,7 @@ func (s *Store) decode(ctx context.Context, value string) (*State, error) {
 	space := s.coders.Get().(*workspace)
 	defer s.coders.Put(space)
 	state := &State{version: h.version, offsets: h.offsets}
-	state.entries, err = s.entries(ctx, &space.coder, nil, h, body)
+	state.entries, err = s.entries(ctx, &space.coder, room, h, body)
 	return state, err
 }
 

@@ -110,6 +110,7 @@ func TestState_UnmarshalBinary_refuses(t *testing.T) {
 		{"twice the partition", "\x02\x08\x00\x00\x00\x02\x01\x02\x01\x04\x00", "place 1:4 is out of order"},
 		{"numbers without names", "\x02\x04\x00\x00\x00\x00\x01\x00\x00\x00\x00", "cut short"},
 		{"older, cut", "\x01\x00", "cut short"},
+		{"older, version below 0", "\x01e\x02\x00\x06\x02\n", "version -51: out of range"}, // found by the fuzzer
 		{"older, twice the partition", "\x01\x00\x02\x02\x02\x02\x04", "partition 1: out of order"},
 		{"older, broken window", "\x01\x00\x00nonsense", `entry 0: "nonsense" has no line end`},
 	} {

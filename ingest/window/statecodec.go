@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math"
 )
 
 // textState is the first byte of a State as builds before windowFormat encoded it.
@@ -62,7 +63,7 @@ func decodeTextState(b []byte) (State, error) {
 	s := State{version: r.signed()}
 	for n := r.unsigned(); n > 0 && r.err == nil; n-- {
 		p := progress{partition: int(r.signed()), offset: r.signed()}
-		if r.err == nil && (p.partition < 0 || p.offset < 0 || p.offset > maxOffset) {
+		if r.err == nil && (p.partition < 0 || p.partition > math.MaxInt32 || p.offset < 0 || p.offset > maxOffset) {
 			return State{}, fmt.Errorf("place %d:%d: out of range", p.partition, p.offset)
 		}
 		if k := len(s.offsets); k > 0 && s.offsets[k-1].partition >= p.partition {
@@ -72,6 +73,9 @@ func decodeTextState(b []byte) (State, error) {
 	}
 	if r.err != nil {
 		return State{}, r.err
+	}
+	if s.version < 0 {
+		return State{}, fmt.Errorf("version %d: out of range", s.version)
 	}
 	var err error
 	if s.entries, err = decodeText(string(r.rest)); err != nil {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/softrec/softrec/ingest/replicas"
 	"github.com/softrec/softrec/ingest/retry"
+	"github.com/softrec/softrec/ingest/roundtrip"
 	"github.com/softrec/softrec/schema"
 )
 
@@ -157,7 +158,7 @@ func (s *Store) once(ctx context.Context, todo []change, out *Outcome) (again []
 	for i, c := range todo {
 		reads[i] = pipe.GetRange(ctx, c.key, 0, -1)
 	}
-	_, _ = pipe.Exec(ctx) // each command carries its own error
+	_ = roundtrip.Exec(ctx, pipe) // each command carries its own error
 	var writes []written
 	space := s.coders.Get().(*workspace)
 	for i, c := range todo {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"reflect"
 	"strconv"
 	"strings"
 	"sync"
@@ -57,6 +58,25 @@ func TestStore_Queue(t *testing.T) {
 	}
 	if w, err := none(); err != nil || w.Version != 0 || len(w.Entries) != 0 {
 		t.Errorf("%+v, %v", w, err)
+	}
+	want, err := s.Window(ctx, "u")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, room := range [][]schema.Interaction{nil, make([]schema.Interaction, 0, 1), {{ItemID: "z", Type: "z", SessionID: "z", EventID: "z", Value: 9}, {ItemID: "y"}}} {
+		pipe := b.rdb.Pipeline()
+		into, none := s.QueueInto(ctx, pipe, "u", room), s.QueueInto(ctx, pipe, "nobody", room)
+		if _, err := pipe.Exec(ctx); err != nil {
+			t.Fatal(err)
+		}
+		if w, err := none(); err != nil || w.Version != 0 || len(w.Entries) != 0 {
+			t.Errorf("into room for %d: %+v, %v", cap(room), w, err)
+		}
+		if w, err := into(); err != nil || !reflect.DeepEqual(w, want) {
+			t.Errorf("into room for %d: %+v, %v, want %+v", cap(room), w, err, want)
+		} else if cap(room) > 0 && (&w.Entries[0] != &room[:1][0] || cap(w.Entries) != cap(room)) {
+			t.Errorf("room for %d was not used, or has shrunk to %d", cap(room), cap(w.Entries))
+		}
 	}
 }
 

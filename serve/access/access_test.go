@@ -2,6 +2,7 @@ package access
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"log/slog"
@@ -462,5 +463,26 @@ func BenchmarkGuard_Check(b *testing.B) {
 		if _, err := g.Check(text, Read); err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+// A batch that is refused costs nothing also where more is owed than it gives back.
+func TestGuard_refusedWhileMoreIsOwed(t *testing.T) {
+	d, keys := newDesk(t, nil, Key{Name: "a", Scopes: []Scope{Read}, Rate: 1000, Burst: 10})
+	c, err := d.guard.Check(keys[0], Read) // B's headers are read
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.advance(10 * time.Millisecond) // paid back
+	if w := d.more(keys[0], 29); w > 0 {
+		t.Fatal("a full allowance lets nothing through", w)
+	}
+	before := c.holder.limiter.TokensAt(d.clock())
+	if err := d.guard.More(context.WithValue(context.Background(), callerKey{}, c), 5); err == nil { // B's body is read
+		t.Fatal("let in")
+	}
+	after := c.holder.limiter.TokensAt(d.clock())
+	if after != before+1 {
+		t.Errorf("%v tokens after the refusal, %v before with the one that its check took", after, before)
 	}
 }

@@ -56,6 +56,7 @@ type holder struct {
 type Caller struct {
 	Name         string // of the key; Anonymous when no keys are configured
 	MaxBodyBytes int64  // largest body for this key; 0: no bound of its own
+	holder       *holder
 }
 
 // Refusal is why a request is not answered. It is an error whose text is for the client.
@@ -77,7 +78,7 @@ func NewGuard(cfg Config, reg prometheus.Registerer, log *slog.Logger, now func(
 	}
 	g := &Guard{cfg: cfg, log: log, now: now, free: &holder{key: Key{Name: Anonymous, Scopes: Scopes()}}}
 	g.free.limiter = cfg.limiter(g.free.key)
-	g.requests = prometheus.NewCounterVec(prometheus.CounterOpts{Name: "softrec_access_requests_total", Help: "Requests let in, by the name of their key; anonymous where no keys are configured."}, []string{"key"})
+	g.requests = prometheus.NewCounterVec(prometheus.CounterOpts{Name: "softrec_access_requests_total", Help: "Requests let in, by the name of their key; anonymous where no keys are configured. A batch counts once, also when its size is then too much for the rate."}, []string{"key"})
 	g.limited = prometheus.NewCounterVec(prometheus.CounterOpts{Name: "softrec_access_limited_total", Help: "Requests answered with 429 because their key was over its rate, by the name of the key."}, []string{"key"})
 	g.refused = prometheus.NewCounterVec(prometheus.CounterOpts{Name: "softrec_access_refused_total", Help: "Requests refused with 401 or 403, by reason (missing, malformed, unknown, expired, scope)."}, []string{"reason"})
 	reloads := prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "softrec_access_key_reloads_total", Help: "Times the keys file was read anew after a change."}, func() float64 { return float64(g.reloads.Load()) })
@@ -137,11 +138,10 @@ func (g *Guard) Check(text string, need Scope) (Caller, error) {
 	}
 	if wait := h.wait(g.now()); wait > 0 {
 		g.limited.WithLabelValues(h.key.Name).Inc()
-		return Caller{Name: h.key.Name}, &Refusal{Status: http.StatusTooManyRequests, Reason: "rate", RetryAfter: wait,
-			Detail: fmt.Sprintf("the key %q is over its rate of %g requests a second", h.key.Name, float64(h.limiter.Limit()))}
+		return Caller{Name: h.key.Name}, h.refusal(wait)
 	}
 	g.requests.WithLabelValues(h.key.Name).Inc()
-	return Caller{Name: h.key.Name, MaxBodyBytes: h.key.MaxBodyBytes}, nil
+	return Caller{Name: h.key.Name, MaxBodyBytes: h.key.MaxBodyBytes, holder: h}, nil
 }
 
 // stranger is compared with when there is no key of an id, so that the answer takes as long.
@@ -177,13 +177,21 @@ func (h *holder) wait(now time.Time) time.Duration {
 	if h.limiter == nil {
 		return 0
 	}
-	r := h.limiter.ReserveN(now, 1)
-	if d := r.DelayFrom(now); d > 0 {
-		r.CancelAt(now)
-		return d
-	}
-	return 0
+	return h.take(now, 1)
 }
+
+// take takes n out of the allowance, all or none, in one step: what is reserved and then cancelled is missed by whoever comes between the two, and not
+// all of it is given back. Above 0 there were too few, and that long there will be if nobody else takes some.
+func (h *holder) take(now time.Time, n int) time.Duration {
+	if h.limiter.AllowN(now, n) {
+		return 0
+	}
+	wait := (float64(n) - h.limiter.TokensAt(now)) / float64(h.limiter.Limit()) * float64(time.Second)
+	return time.Duration(min(max(wait, 1), maxWait)) // others may just have given back what was missing
+}
+
+// maxWait is a century, so that what is added to a wait stays a duration.
+const maxWait = float64(100 * 365 * 24 * time.Hour)
 
 // limiter is the allowance of k, nil for none.
 func (c Config) limiter(k Key) *rate.Limiter {

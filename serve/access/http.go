@@ -22,7 +22,7 @@ func (g *Guard) Wrap(need Need, refuse func(http.ResponseWriter, *http.Request, 
 		}
 		caller, err := g.Check(Shown(r), scope)
 		if refusal, ok := err.(*Refusal); ok {
-			refusal.headers(w.Header())
+			refusal.SetHeaders(w.Header())
 			refuse(w, r, refusal)
 			return
 		}
@@ -36,8 +36,8 @@ func (g *Guard) Wrap(need Need, refuse func(http.ResponseWriter, *http.Request, 
 	})
 }
 
-// headers sets what RFC 9110 and RFC 6585 want beside the status.
-func (f *Refusal) headers(h http.Header) {
+// SetHeaders sets what RFC 9110 and RFC 6585 want beside the status.
+func (f *Refusal) SetHeaders(h http.Header) {
 	switch f.Status {
 	case http.StatusUnauthorized:
 		h.Set("WWW-Authenticate", `Bearer realm="softrec"`)

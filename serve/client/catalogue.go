@@ -57,6 +57,13 @@ func (c *Client) WithdrawItem(ctx context.Context, id string) (gone bool, err er
 	return c.change(ctx, request{method: http.MethodDelete, path: below("items", id)})
 }
 
+// ItemDeletion returns the receipt of the newest withdrawal of an item, which says when each part of softrec had nothing of it any
+// more.
+func (c *Client) ItemDeletion(ctx context.Context, id string) (d schema.Deletion, err error) {
+	err = c.get(ctx, below("items", id, "deletion"), nil, &d)
+	return d, err
+}
+
 // change sends r and reports whether the change can be seen already: 200 rather than 202.
 func (c *Client) change(ctx context.Context, r request) (bool, error) {
 	_, status, err := c.do(ctx, r)

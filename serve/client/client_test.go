@@ -8,6 +8,7 @@ import (
 	"log"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"sync"
 	"testing"
@@ -136,6 +137,12 @@ func TestPaths_areEscaped(t *testing.T) {
 		t.Fatal(err)
 	}
 	if path != "/v1/recommend/a%2Fb%20%3F?exclude=x%2Cy&filter_seen=true&n=3" {
+		t.Errorf("asked %s", path)
+	}
+	if _, err := c.Session(t.Context(), []string{"a"}, client.Want{N: 3, More: url.Values{"log": {"false"}}}); err != nil {
+		t.Fatal(err)
+	}
+	if path != "/v1/session/recommend?log=false" {
 		t.Errorf("asked %s", path)
 	}
 }

@@ -59,8 +59,7 @@ func (c *Client) Popular(ctx context.Context, w Want) (schema.Answer, error) {
 	return c.list(ctx, request{method: http.MethodGet, path: below("popular"), query: w.values(false)})
 }
 
-// Session asks what comes after items, oldest first, of a visitor nobody needs to know. More is not sent, and of the
-// categories the first alone.
+// Session asks what comes after items, oldest first, of a visitor nobody needs to know. Of the categories the first alone is sent.
 func (c *Client) Session(ctx context.Context, items []string, w Want) (schema.Answer, error) {
 	doc := map[string]any{"items": items}
 	if w.N > 0 {
@@ -82,7 +81,7 @@ func (c *Client) Session(ctx context.Context, items []string, w Want) (schema.An
 	if err != nil {
 		return schema.Answer{}, fmt.Errorf("encode the session: %w", err)
 	}
-	return c.list(ctx, request{method: http.MethodPost, path: below("session", "recommend"), body: body, contentType: "application/json"})
+	return c.list(ctx, request{method: http.MethodPost, path: below("session", "recommend"), query: w.More, body: body, contentType: "application/json"})
 }
 
 // list sends r and checks the answer. Asking changes nothing, so it may be tried again whatever the method.

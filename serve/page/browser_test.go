@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -50,6 +51,7 @@ func TestPageInBrowser(t *testing.T) {
 		f := newFake(false)
 		testKeyboard(open(t, browser, view{theme: "light", width: 1360, height: 900, motion: true}, f), f)
 	})
+	t.Run("jumps", func(t *testing.T) { testJumps(open(t, browser, views[2], newFake(false))) })
 	t.Run("blank", func(t *testing.T) { testBlank(open(t, browser, views[0], newFake(true))) })
 	t.Run("degraded", func(t *testing.T) {
 		f := newFake(false)
@@ -275,14 +277,36 @@ func pressEnter(b *tab, f *fake) {
 	b.t.Fatal("Enter on a recommended item posts no event")
 }
 
+// testJumps goes to each part of the page from its header, by keyboard, on a phone: the part's title stands below the header then.
+func testJumps(b *tab) {
+	checkSections(b)
+	links := eval[[]string](b, `[...document.querySelectorAll("nav a")].map(a => a.hash)`)
+	if want := eval[[]string](b, `[...document.querySelectorAll("main > section")].map(s => "#" + s.id)`); !slices.Equal(links, want) {
+		b.t.Errorf("links %v, sections %v", links, want)
+	}
+	for _, hash := range links {
+		link := fmt.Sprintf(`document.querySelector('nav a[href="%s"]')`, hash)
+		eval[bool](b, link+`.focus(), true`)
+		b.until(`(r => r.height >= 44 && r.left >= 0 && r.right <= innerWidth)(` + link + `.getBoundingClientRect())`)
+		b.do(chromedp.KeyEvent(kb.Enter))
+		b.until(fmt.Sprintf(`(top => top >= document.querySelector(".top").offsetHeight && top < innerHeight - 20)(document.querySelector("%s h2").getBoundingClientRect().top)`, hash))
+	}
+	b.quiet()
+}
+
 func testBlank(b *tab) {
+	if source, err := os.ReadFile("assets/index.html"); err != nil || !strings.Contains(string(source), `<p id="recommended-empty" class="empty">Loading the first list.</p>`) {
+		b.t.Errorf("what stands in the place of the first list until it comes: %v", err)
+	}
 	b.until(`document.querySelector("#connection").textContent === "live"`)
+	b.until(`document.querySelector("#recommended-empty").textContent.startsWith("Nobody is active yet")`)
 	for _, id := range []string{"stream", "quality", "rounds", "models", "recommended", "letters"} {
 		if id == "recommended" {
 			b.click("#user-new")
 		}
 		b.until(fmt.Sprintf(`document.querySelector("#%s-empty").offsetHeight > 0`, id))
 	}
+	b.until(`document.querySelector("#recommended-empty").textContent.endsWith("the catalogue is empty.")`)
 	b.until(`document.querySelector("#live-model").textContent === "no model yet"`)
 	b.until(`document.querySelector("#window-empty").offsetHeight > 0`)
 	b.shoot("blank")

@@ -33,6 +33,7 @@ type Want struct {
 	Exclude       []string               `protobuf:"bytes,3,rep,name=exclude,proto3" json:"exclude,omitempty"`                          // ids to leave out
 	FilterSeen    bool                   `protobuf:"varint,4,opt,name=filter_seen,json=filterSeen,proto3" json:"filter_seen,omitempty"` // leave out what is in the user's window
 	Explain       bool                   `protobuf:"varint,5,opt,name=explain,proto3" json:"explain,omitempty"`                         // with the parts of every score
+	Unlogged      bool                   `protobuf:"varint,6,opt,name=unlogged,proto3" json:"unlogged,omitempty"`                       // for a look or a poll: the answer is not logged as an impression (log=false over HTTP)
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -98,6 +99,13 @@ func (x *Want) GetFilterSeen() bool {
 func (x *Want) GetExplain() bool {
 	if x != nil {
 		return x.Explain
+	}
+	return false
+}
+
+func (x *Want) GetUnlogged() bool {
+	if x != nil {
+		return x.Unlogged
 	}
 	return false
 }
@@ -755,7 +763,7 @@ var File_softrec_proto protoreflect.FileDescriptor
 const file_softrec_proto_rawDesc = "" +
 	"\n" +
 	"\rsoftrec.proto\x12\n" +
-	"softrec.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x89\x01\n" +
+	"softrec.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xa5\x01\n" +
 	"\x04Want\x12\f\n" +
 	"\x01n\x18\x01 \x01(\x05R\x01n\x12\x1e\n" +
 	"\n" +
@@ -764,7 +772,8 @@ const file_softrec_proto_rawDesc = "" +
 	"\aexclude\x18\x03 \x03(\tR\aexclude\x12\x1f\n" +
 	"\vfilter_seen\x18\x04 \x01(\bR\n" +
 	"filterSeen\x12\x18\n" +
-	"\aexplain\x18\x05 \x01(\bR\aexplain\"Q\n" +
+	"\aexplain\x18\x05 \x01(\bR\aexplain\x12\x1a\n" +
+	"\bunlogged\x18\x06 \x01(\bR\bunlogged\"Q\n" +
 	"\x10RecommendRequest\x12\x17\n" +
 	"\auser_id\x18\x01 \x01(\tR\x06userId\x12$\n" +
 	"\x04want\x18\x02 \x01(\v2\x10.softrec.v1.WantR\x04want\"O\n" +

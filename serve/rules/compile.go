@@ -17,16 +17,17 @@ import (
 
 // Compiler turns specs into rules and keeps the expressions it compiled, the most recently used of them.
 type Compiler struct {
-	capacity int
+	capacity int // bytes
 
 	mu     sync.Mutex
+	bytes  int        // of what is kept, see Expression.size
 	order  *list.List // newest use first; values are *Expression
 	byText map[string]*list.Element
 }
 
-// NewCompiler keeps up to capacity expressions; one takes some 2 to 20 KB.
+// NewCompiler keeps expressions of up to capacity bytes together; one takes some 2 to 20 KB, and none more than 330 KB.
 func NewCompiler(capacity int) *Compiler {
-	return &Compiler{capacity: max(1, capacity), order: list.New(), byText: map[string]*list.Element{}}
+	return &Compiler{capacity: capacity, order: list.New(), byText: map[string]*list.Element{}}
 }
 
 // Expression is ParseExpression, from what is kept where it can be.
@@ -50,17 +51,20 @@ func (c *Compiler) Expression(text string) (*Expression, error) {
 		return el.Value.(*Expression), nil // another request was faster
 	}
 	c.byText[text] = c.order.PushFront(e)
-	for c.order.Len() > c.capacity {
-		delete(c.byText, c.order.Remove(c.order.Back()).(*Expression).text)
+	c.bytes += e.size()
+	for c.bytes > c.capacity && c.order.Len() > 0 {
+		old := c.order.Remove(c.order.Back()).(*Expression)
+		c.bytes -= old.size()
+		delete(c.byText, old.text)
 	}
 	return e, nil
 }
 
-// Kept is how many expressions are kept.
-func (c *Compiler) Kept() int {
+// Kept is how many expressions are kept, and how many bytes they take at most.
+func (c *Compiler) Kept() (expressions, bytes int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.order.Len()
+	return c.order.Len(), c.bytes
 }
 
 // Rules is a Spec that can be carried out. It is never changed.
@@ -83,8 +87,14 @@ type boost struct {
 // *schema.FieldError a fault.
 func (c *Compiler) Compile(spec Spec, of ...string) (*Rules, error) {
 	errs := []error{spec.Validate()}
+	steps := 0
 	expression := func(field, text string) *Expression {
 		e, err := c.Expression(text)
+		if err == nil && e.steps > 0 {
+			if steps += e.steps; steps > MaxPatternSteps {
+				err = fmt.Errorf("with it the patterns of all expressions have %d steps, at most %d are allowed", steps, MaxPatternSteps)
+			}
+		}
 		if err != nil {
 			errs = append(errs, &schema.FieldError{Field: field, Value: short(text), Reason: err.Error()})
 		}

@@ -9,7 +9,7 @@
 // # What it promises
 //
 //   - An expression ends: it has no loop but any, all, none, one and count over an item's own lists, one inside the other
-//     never, and bounded length. It cannot fail a request once compiled: where it makes no sense for an item, it does not match.
+//     never, and bounded length; its patterns are bounded compiled (MaxPatternSteps), and so is their work over one item. It cannot fail a request once compiled: where it makes no sense for an item, it does not match.
 //   - Equal pool, Rules and seed, equal list: exploration draws from the seed alone, so that a draw can be repeated.
 //   - Pages neither repeat nor skip: a token carries what was shown, so the next page is the best of the rest, whatever
 //     happened to window, model and catalogue in between. Walked to its end, a list shows every allowed item once.

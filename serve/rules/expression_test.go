@@ -149,6 +149,38 @@ func TestParseExpression_refuses(t *testing.T) {
 	}
 }
 
+// What can be neither true nor false, whatever the item, is refused as a whole; inside a condition it counts as false.
+func TestParseExpression_noCondition(t *testing.T) {
+	for text, kind := range map[string]string{
+		`1`: "number", `2.5`: "number", `"x"`: "string", `nil`: "nil", `["a"]`: "list",
+		`title`: "title", `(title)`: "title", ` ((category)) `: "category", `age_days`: "age_days", `categories`: "categories",
+		`-price`: "number", `+title`: "title", `price + 1`: "sum", `"a" + title`: "sum", `price * 2 - 1`: "number", `price % 2`: "number", `price / 2`: "number",
+		`title ?? false`: "title", `"x" ?? in_stock`: "string", `price + 1 ?? true`: "sum", `category ?? title`: "category or title", `nil ?? 1`: "nil or number",
+		`in_stock ? title : id`: "title or id", `in_stock ? 1 : (brand == "x" ? 2 : -price)`: "number",
+		`max(price, 1)`: "number", `lower(brand)`: "string", `len(tags)`: "number", `count(tags, # == "red")`: "number", `abs(price)`: "number",
+	} {
+		_, err := ParseExpression(text)
+		want := "line 1, column 1: is no condition: want what is true or false, not " + kind
+		if err == nil || err.Error() != want {
+			t.Errorf("%s: %v, want %q", text, err, want)
+		}
+	}
+	loose := bag()
+	loose.Categories = nil
+	loose.CreatedAt = time.Time{}
+	loose.Attributes["few"] = []any{}
+	for _, text := range []string{ // odd conditions of this item that are met all the same
+		`+in_stock`, `max(in_stock)`, `min(few) ?? true`, `category ?? true`, `categories ?? true`, `age_days ?? in_stock`, `missing ?? in_stock`, `nil ?? in_stock`,
+		`title == "x" ? title : in_stock`, `in_stock ? true : 1`, `title || in_stock`, `not title`, `(category ?? missing) ?? true`, `+category ?? true`, `attributes.title == "other"`,
+	} {
+		if e, err := ParseExpression(text); err != nil {
+			t.Errorf("%s: %v", text, err)
+		} else if !e.Match(loose, testNow) {
+			t.Errorf("%s is not met", text)
+		}
+	}
+}
+
 func BenchmarkExpression(b *testing.B) {
 	e, err := ParseExpression(`category in ["bags"] && price < 20 && in_stock`)
 	if err != nil {

@@ -2,6 +2,7 @@ package rules
 
 import (
 	"cmp"
+	"errors"
 	"slices"
 	"time"
 
@@ -17,6 +18,7 @@ const (
 	fnMost    = "__most"
 	fnMore    = "__more"
 	fnAtLeast = "__atleast"
+	fnMatches = "__matches"
 )
 
 // compareName is the function behind an operator of order.
@@ -45,11 +47,22 @@ func functions() []expr.Option {
 		expr.Function(fnTrue, func(args ...any) (any, error) { return args[0] == true, nil }, new(func(any) bool)),
 		expr.Function(fnHas, func(args ...any) (any, error) { return has(args[0], args[1]), nil }, new(func(any, any) bool)),
 		expr.Function(fnMeets, func(args ...any) (any, error) { return meets(args[0], args[1]), nil }, new(func(any, any) bool)),
+		expr.Function(fnMatches, func(args ...any) (any, error) { return matches(args) }, new(func(any, any, any) bool)),
 		order(fnLess, func(c int) bool { return c < 0 }),
 		order(fnMost, func(c int) bool { return c <= 0 }),
 		order(fnMore, func(c int) bool { return c > 0 }),
 		order(fnAtLeast, func(c int) bool { return c >= 0 }),
 	}
+}
+
+// matches looks for a pattern in a text within what the evaluation may do.
+func matches(args []any) (bool, error) {
+	w, isWork := args[0].(*work)
+	p, isPattern := args[2].(pattern)
+	if !isWork || !isPattern {
+		return false, errors.New("matches has no pattern")
+	}
+	return w.matches(args[1], p)
 }
 
 // compare orders two numbers, two texts, or a time and a time or its RFC 3339 text. Anything else has no order.

@@ -40,7 +40,11 @@ func newNearness(s *selection) *nearness {
 			rel = (c.score - low) / (high - low)
 		}
 		n.relevance = append(n.relevance, rel)
-		n.features = append(n.features, n.feature(c.id))
+		var f feature // nothing once the list is not wanted any more
+		if !s.ended() {
+			f = n.feature(c.id)
+		}
+		n.features = append(n.features, f)
 	}
 	n.most = make([]float64, len(s.cands))
 	return n

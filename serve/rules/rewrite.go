@@ -21,6 +21,8 @@ type rewriter struct {
 	names      []name
 	timed      bool
 	attributes []*ast.IdentifierNode // `attributes` without the name after it, so far
+	steps      int                   // of the patterns so far
+	sums       int                   // how many + so far
 }
 
 // Visit refuses or rewrites one node.
@@ -32,7 +34,7 @@ func (r *rewriter) Visit(node *ast.Node) {
 			r.refuse(node, "#%s is not known here", n.Name)
 		}
 	case *ast.IdentifierNode:
-		if strings.HasPrefix(n.Value, "$") {
+		if strings.HasPrefix(n.Value, "$") || n.Value == nameWork {
 			r.refuse(node, "%s is not allowed", n.Value)
 			return
 		}
@@ -116,10 +118,12 @@ func (r *rewriter) binary(node *ast.Node, n *ast.BinaryNode) {
 	case "==", "!=", "in":
 		r.category(node, n)
 	case "matches":
-		if _, ok := n.Right.(*ast.StringNode); !ok {
-			r.refuse(node, "matches wants a pattern in quotes")
+		r.pattern(node, n)
+	case "+":
+		if r.sums++; r.sums > maxSums {
+			r.refuse(node, "there are more than %d of +", maxSums)
 		}
-	case "+", "-", "*", "/", "%", "contains", "startsWith", "endsWith", "??":
+	case "-", "*", "/", "%", "contains", "startsWith", "endsWith", "??":
 	default:
 		r.refuse(node, "the operator %s is not allowed", n.Operator)
 	}

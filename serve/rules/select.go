@@ -29,6 +29,7 @@ type Pool struct {
 	Item   func(id string) (schema.Item, bool) // the catalogue
 	Vector func(id string) []float32           // the model's, for likeness; nil func or result: titles and categories are compared
 	MayPin func(id string) bool                // whether a pinned item may be shown at all; filter and pages are looked at here
+	Ended  func() bool                         // nobody wants the list any more, and what Select returns does not matter; nil: never
 }
 
 // Pick is one item of the list.
@@ -55,7 +56,7 @@ func (l List) Full(categories []string) bool { return l.selection.full(categorie
 // Select arranges a list of up to n items. One that is shorter although the pool is not complete wants a larger pool.
 func (r *Rules) Select(p Pool) List {
 	s := r.arrange(p)
-	for len(s.picks) < p.N {
+	for len(s.picks) < p.N && !s.ended() {
 		if pin, ok := s.pinDue(); ok {
 			s.pin(pin)
 			continue
@@ -94,17 +95,22 @@ type candidate struct {
 	categories []string // with caps
 }
 
+func (s *selection) ended() bool { return s.p.Ended != nil && s.p.Ended() }
+
 func (r *Rules) arrange(p Pool) *selection {
 	s := &selection{r: r, p: p, picks: make([]Pick, 0, min(p.N, len(p.Candidates)+len(r.pins)))}
 	pinned := map[string]bool{}
 	for _, pin := range r.pins {
-		if !r.page.Served(pin.Item) && p.MayPin(pin.Item) && (r.filter == nil || r.filter.Match(itemOf(pin.Item, p.Item), r.Now(p.Now))) {
+		if !s.ended() && !r.page.Served(pin.Item) && p.MayPin(pin.Item) && (r.filter == nil || r.filter.Match(itemOf(pin.Item, p.Item), r.Now(p.Now))) {
 			s.pins = append(s.pins, pin)
 			pinned[pin.Item] = true
 		}
 	}
 	s.cands = make([]candidate, 0, len(p.Candidates))
 	for i, c := range p.Candidates {
+		if s.ended() {
+			break
+		}
 		if pinned[c.ID] {
 			continue
 		}

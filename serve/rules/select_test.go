@@ -66,7 +66,7 @@ func (w *world) spec() Spec {
 
 func compiled(t testing.TB, s Spec, of ...string) *Rules {
 	t.Helper()
-	r, err := NewCompiler(8).Compile(s, of...)
+	r, err := NewCompiler(1<<20).Compile(s, of...)
 	if err != nil {
 		t.Fatalf("%+v: %v", s, err)
 	}

@@ -39,7 +39,7 @@ func TestSpec_Validate(t *testing.T) {
 			t.Errorf("%.80s: %v", body, err)
 			continue
 		}
-		if _, err := NewCompiler(4).Compile(s); err == nil || !strings.Contains(err.Error(), says) {
+		if _, err := NewCompiler(1 << 20).Compile(s); err == nil || !strings.Contains(err.Error(), says) {
 			t.Errorf("%.80s: %v, want %q", body, err, says)
 		}
 	}
@@ -142,14 +142,24 @@ func TestRules_Key(t *testing.T) {
 }
 
 func TestCompiler_isBounded(t *testing.T) {
-	c := NewCompiler(10)
+	const capacity = 40_000
+	c := NewCompiler(capacity)
 	for i := range 100 {
 		if _, err := c.Expression(fmt.Sprint("price < ", i)); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if c.Kept() != 10 {
-		t.Errorf("keeps %d", c.Kept())
+	if n, bytes := c.Kept(); bytes > capacity || bytes < capacity/2 || n < 10 {
+		t.Errorf("keeps %d of %d bytes", n, bytes)
+	}
+	if _, err := c.Expression(`title matches "(a|bc){30}K"`); err != nil { // larger than all that may be kept
+		t.Fatal(err)
+	}
+	if n, bytes := c.Kept(); n != 0 || bytes != 0 {
+		t.Errorf("keeps %d of %d bytes", n, bytes)
+	}
+	if _, err := c.Expression("price < 99"); err != nil {
+		t.Fatal(err)
 	}
 	a, _ := c.Expression("price < 99")
 	if b, _ := c.Expression("price < 99"); a != b {

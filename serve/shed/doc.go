@@ -11,6 +11,8 @@
 // or for Kafka is no sign of overload. While nothing waits the limit rises to where it does not matter; when something does
 // it falls by a fraction of what is at work, every Tick (additive increase, multiplicative decrease).
 //
+// A request that works at many things at once takes a place for each (More), as far as there are free ones.
+//
 // Acquire and Release cost two atomic operations and no allocation; Observe one. The package starts no goroutine: the
 // caller runs Controller.Run. Without it limits stay where they began, at their highest.
 package shed

@@ -27,6 +27,27 @@ func (l *Limiter) Acquire() bool {
 // Release ends what Acquire began.
 func (l *Limiter) Release() { l.atWork.Add(-1) }
 
+// More takes up to n further places for a request that was let in and works at many things at once, and returns how many it got; GiveBack must follow.
+// Places that are not free are not counted as refused: the request goes on with those that it has.
+func (l *Limiter) More(n int64) int64 {
+	for {
+		at := l.atWork.Load()
+		got := min(n, l.limit.Load()-at)
+		if got <= 0 {
+			return 0
+		}
+		if l.atWork.CompareAndSwap(at, at+got) {
+			if at+got > l.peak.Load() {
+				l.peak.Store(at + got)
+			}
+			return got
+		}
+	}
+}
+
+// GiveBack ends what More took.
+func (l *Limiter) GiveBack(n int64) { l.atWork.Add(-n) }
+
 // AtWork is how many requests are at work.
 func (l *Limiter) AtWork() int64 { return l.atWork.Load() }
 

@@ -253,3 +253,43 @@ func BenchmarkScheduling(b *testing.B) {
 		s.wait(quantile)
 	}
 }
+
+// Who asks for more places gets the free ones and no more, and whoever gets none is not counted as refused.
+func TestLimiter_morePlaces(t *testing.T) {
+	c := New(Config{Target: time.Millisecond, Least: 3, Most: 8})
+	l := c.Limiter()
+	l.Acquire()
+	if got := l.More(5); got != 5 {
+		t.Errorf("got %d of 5", got)
+	}
+	if got := l.More(5); got != 2 {
+		t.Errorf("got %d of the 2 that are free", got)
+	}
+	if got := l.More(5); got != 0 || l.Refused() != 0 || l.AtWork() != 8 {
+		t.Errorf("got %d of none, %d refused, %d at work", got, l.Refused(), l.AtWork())
+	}
+	if l.Acquire() {
+		t.Error("a ninth was let in")
+	}
+	l.GiveBack(7)
+	l.Release()
+	if l.AtWork() != 0 || l.More(0) != 0 || l.More(-1) != 0 {
+		t.Errorf("%d at work", l.AtWork())
+	}
+	var g sync.WaitGroup
+	for range 16 {
+		g.Go(func() {
+			for range 500 {
+				n := l.More(3)
+				if at := l.AtWork(); at > 8 {
+					t.Errorf("%d at work", at)
+				}
+				l.GiveBack(n)
+			}
+		})
+	}
+	g.Wait()
+	if l.AtWork() != 0 {
+		t.Errorf("%d at work after all ended", l.AtWork())
+	}
+}

@@ -33,50 +33,80 @@ func EstimateOffPolicy[U comparable](users []U, lists [][]Place) (OffPolicy, err
 	if len(users) != len(lists) {
 		return OffPolicy{}, fmt.Errorf("estimate off policy: %d users for %d lists", len(users), len(lists))
 	}
-	var o OffPolicy
-	by := map[U]*offSums{}
-	var order []*offSums // sums do not depend on the order of a map
-	var squares float64
+	var o OffPolicySums[U]
 	for i, list := range lists {
-		s := by[users[i]]
-		if s == nil {
-			s = &offSums{}
-			by[users[i]] = s
-			order = append(order, s)
-		}
-		for _, p := range list {
-			if !(p.Weight >= 0) || math.IsInf(p.Weight, 0) || math.IsNaN(p.Reward) || math.IsInf(p.Reward, 0) {
-				return OffPolicy{}, fmt.Errorf("estimate off policy: list %d: weight %g, reward %g: want finite numbers, no weight below 0", i, p.Weight, p.Reward)
-			}
-			o.Places++
-			if p.Weight > 0 {
-				o.Matched++
-			}
-			o.MaxWeight = max(o.MaxWeight, p.Weight)
-			squares += p.Weight * p.Weight
-			s.n++
-			s.weight += p.Weight
-			s.reward += p.Reward
-			s.weighted += p.Weight * p.Reward
-		}
+		o.Add(users[i], list)
 	}
-	o.Users = len(order)
+	return o.Estimate()
+}
+
+// OffPolicySums is what an estimate needs of the lists so far: a few sums for each user. The zero value has none. It is not safe
+// for concurrent use.
+type OffPolicySums[U comparable] struct {
+	so      OffPolicy // without what is estimated
+	squares float64
+	lists   int
+	at      map[U]uint32 // in users
+	users   []offSums    // sums do not depend on the order of a map
+	err     error        // the first fault
+}
+
+// Add takes a list of a user. The order of the calls decides the last digits of the estimate. What cannot be taken is a fault of
+// the estimate.
+func (o *OffPolicySums[U]) Add(user U, list []Place) {
+	i, known := o.at[user]
+	if !known {
+		if o.at == nil {
+			o.at = map[U]uint32{}
+		}
+		i = uint32(len(o.users))
+		o.at[user], o.users = i, append(o.users, offSums{})
+	}
+	s := &o.users[i]
+	for _, p := range list {
+		if !(p.Weight >= 0) || math.IsInf(p.Weight, 0) || math.IsNaN(p.Reward) || math.IsInf(p.Reward, 0) {
+			if o.err == nil {
+				o.err = fmt.Errorf("estimate off policy: list %d: weight %g, reward %g: want finite numbers, no weight below 0", o.lists, p.Weight, p.Reward)
+			}
+			break
+		}
+		o.so.Places++
+		if p.Weight > 0 {
+			o.so.Matched++
+		}
+		o.so.MaxWeight = max(o.so.MaxWeight, p.Weight)
+		o.squares += p.Weight * p.Weight
+		s.n++
+		s.weight += p.Weight
+		s.reward += p.Reward
+		s.weighted += p.Weight * p.Reward
+	}
+	o.lists++
+}
+
+// Estimate is that of EstimateOffPolicy for the lists so far.
+func (o *OffPolicySums[U]) Estimate() (OffPolicy, error) {
+	if o.err != nil {
+		return OffPolicy{}, o.err
+	}
+	e := o.so
+	e.Users = len(o.users)
 	switch {
-	case o.Users < 2:
-		return o, errors.New("estimate off policy: fewer than two users")
-	case o.Matched == 0:
-		return o, errors.New("estimate off policy: no place has the item that the policy wants")
+	case e.Users < 2:
+		return e, errors.New("estimate off policy: fewer than two users")
+	case e.Matched == 0:
+		return e, errors.New("estimate off policy: no place has the item that the policy wants")
 	}
 	total := 0.0
-	for _, s := range order {
+	for _, s := range o.users {
 		total += s.weight
 	}
-	o.Effective = total * total / squares
-	o.IPS = ratio(order, func(s *offSums) (float64, float64) { return s.weighted, s.n })
-	o.SNIPS = ratio(order, func(s *offSums) (float64, float64) { return s.weighted, s.weight })
-	o.Logged = ratio(order, func(s *offSums) (float64, float64) { return s.reward, s.n })
-	o.MeanWeight = ratio(order, func(s *offSums) (float64, float64) { return s.weight, s.n })
-	return o, nil
+	e.Effective = total * total / o.squares
+	e.IPS = ratio(o.users, func(s offSums) (float64, float64) { return s.weighted, s.n })
+	e.SNIPS = ratio(o.users, func(s offSums) (float64, float64) { return s.weighted, s.weight })
+	e.Logged = ratio(o.users, func(s offSums) (float64, float64) { return s.reward, s.n })
+	e.MeanWeight = ratio(o.users, func(s offSums) (float64, float64) { return s.weight, s.n })
+	return e, nil
 }
 
 // offSums are the sums of one user.
@@ -84,7 +114,7 @@ type offSums struct{ n, weight, reward, weighted float64 }
 
 // ratio is the ratio of two sums over users, with its interval by linearisation. Its degrees of freedom come from the effective
 // number of users, by the denominator.
-func ratio(all []*offSums, of func(*offSums) (num, den float64)) Interval {
+func ratio(all []offSums, of func(offSums) (num, den float64)) Interval {
 	var num, den, dens float64
 	for _, s := range all {
 		n, d := of(s)

@@ -10,17 +10,22 @@ import (
 	"slices"
 
 	"github.com/softrec/softrec/schema"
+	"github.com/softrec/softrec/trainer/model/pace"
 )
 
 // Hash is the SHA-256, in lower-case hex, over the names and contents of files. The order of the map has no part in it.
-func Hash(files map[string][]byte) string { return hashList(describe(files)) }
+func Hash(files map[string][]byte) string { return hashList(describe(files, nil)) }
 
-// describe lists files by name with their sizes and hashes.
-func describe(files map[string][]byte) []schema.File {
+// describe lists files by name with their sizes and hashes, at the pace of p.
+func describe(files map[string][]byte, p *pace.Pacer) []schema.File {
 	list := make([]schema.File, 0, len(files))
 	for _, name := range slices.Sorted(maps.Keys(files)) {
-		sum := sha256.Sum256(files[name])
-		list = append(list, schema.File{Name: name, Bytes: int64(len(files[name])), SHA256: hex.EncodeToString(sum[:])})
+		h := sha256.New()
+		for part := range slices.Chunk(files[name], piece) {
+			h.Write(part)
+			p.Did(len(part))
+		}
+		list = append(list, schema.File{Name: name, Bytes: int64(len(files[name])), SHA256: hex.EncodeToString(h.Sum(nil))})
 	}
 	return list
 }

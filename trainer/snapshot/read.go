@@ -10,27 +10,29 @@ import (
 	"path/filepath"
 
 	"github.com/softrec/softrec/schema"
+	"github.com/softrec/softrec/trainer/model/pace"
 )
 
 // maxManifestBytes bounds what is read as a manifest.
 const maxManifestBytes = 16 << 20
 
-// Read implements Store.
+// Read implements Store. It goes at the pace of ctx, where that has one (trainer/model/pace).
 func (d *Dir) Read(ctx context.Context, version string) (schema.Manifest, map[string][]byte, error) {
 	m, err := d.manifest(version)
 	if err != nil {
 		return schema.Manifest{}, nil, err
 	}
+	p := pace.Of(ctx)
 	files := make(map[string][]byte, len(m.Files))
 	for _, f := range m.Files {
 		if err := ctx.Err(); err != nil {
 			return schema.Manifest{}, nil, fmt.Errorf("read snapshot %q: %w", version, err)
 		}
-		if files[f.Name], err = d.readFile(version, f.Name, f.Bytes); err != nil {
+		if files[f.Name], err = d.readFile(version, f.Name, f.Bytes, p); err != nil {
 			return schema.Manifest{}, nil, err
 		}
 	}
-	for i, f := range describe(files) { // both in the order of their names
+	for i, f := range describe(files, p) { // both in the order of their names
 		if f.SHA256 != m.Files[i].SHA256 {
 			return schema.Manifest{}, nil, &CorruptError{Version: version, File: f.Name, Reason: fmt.Sprintf("SHA-256 %s, want %s", f.SHA256, m.Files[i].SHA256)}
 		}
@@ -43,7 +45,7 @@ func (d *Dir) manifest(version string) (schema.Manifest, error) {
 	if !IsVersion(version) {
 		return schema.Manifest{}, fmt.Errorf("read snapshot %q: %w", version, ErrNotFound)
 	}
-	b, err := d.readFile(version, manifestName, -1)
+	b, err := d.readFile(version, manifestName, -1, nil)
 	if err != nil {
 		return schema.Manifest{}, err
 	}
@@ -73,8 +75,8 @@ func (d *Dir) manifest(version string) (schema.Manifest, error) {
 
 // readFile reads one file of a snapshot, which must have that many bytes; -1 takes any size a manifest may have. Symbolic links
 // out of the snapshot are not followed.
-func (d *Dir) readFile(version, name string, bytes int64) ([]byte, error) {
-	b, err := readIn(filepath.Join(d.dir, version), filepath.FromSlash(name), bytes)
+func (d *Dir) readFile(version, name string, bytes int64, p *pace.Pacer) ([]byte, error) {
+	b, err := readIn(filepath.Join(d.dir, version), filepath.FromSlash(name), bytes, p)
 	var size wrongSizeError
 	var kind notFileError
 	switch {
@@ -89,6 +91,9 @@ func (d *Dir) readFile(version, name string, bytes int64) ([]byte, error) {
 	}
 	return b, nil
 }
+
+// piece is how many bytes are read or hashed between two thoughts of others.
+const piece = 64 << 10
 
 // wrongSizeError is the error of a file that is not as long as its manifest says.
 type wrongSizeError struct{ got, want int64 }
@@ -108,7 +113,7 @@ type notFileError struct{ kind fs.FileMode }
 func (e notFileError) Error() string { return fmt.Sprintf("is a %v, not a file", e.kind) }
 
 // readIn reads a file below dir. The size is checked before anything is read: a damaged file may be huge.
-func readIn(dir, name string, size int64) ([]byte, error) {
+func readIn(dir, name string, size int64, p *pace.Pacer) ([]byte, error) {
 	root, err := os.OpenRoot(dir)
 	if err != nil {
 		return nil, err
@@ -132,7 +137,13 @@ func readIn(dir, name string, size int64) ([]byte, error) {
 		return nil, wrongSizeError{got: st.Size(), want: size}
 	}
 	b := make([]byte, st.Size())
-	n, err := io.ReadFull(f, b)
+	n := 0
+	for err == nil && n < len(b) {
+		var got int
+		got, err = io.ReadFull(f, b[n:min(n+piece, len(b))])
+		n += got
+		p.Did(got)
+	}
 	if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) { // it shrank under our eyes
 		return nil, wrongSizeError{got: int64(n), want: st.Size()}
 	}

@@ -19,7 +19,7 @@ import (
 // Write implements Store. A stored snapshot of that version that turns out to be damaged is replaced.
 func (d *Dir) Write(ctx context.Context, m schema.Manifest, files map[string][]byte) (schema.Manifest, error) {
 	m.Schema = schema.ManifestSchema
-	m.Files = describe(files)
+	m.Files = describe(files, nil)
 	m.Hash = hashList(m.Files)
 	m.Version = Version(m.Round, m.Hash)
 	err := checkWrite(m)

@@ -211,7 +211,7 @@ func TestRound_learns(t *testing.T) {
 			for _, confidence := range []bool{false, true} {
 				t.Run(fmt.Sprintf("%s %s confidence %v", schedule, mix, confidence), func(t *testing.T) {
 					cfg := DefaultConfig()
-					cfg.Schedule, cfg.Mix, cfg.Confidence, cfg.TeacherEpochs = schedule, string(mix), confidence, 15
+					cfg.Schedule, cfg.Mix, cfg.Confidence, cfg.TeacherEpochs, cfg.Keep = schedule, string(mix), confidence, 15, KeepStudent
 					b := newBigram(1, 30, 1200)
 					if schedule == ScheduleLossRatio {
 						b.rate = 0.05 // see TestRound_lossRatioMayBeStuck
@@ -236,6 +236,19 @@ func TestRound_learns(t *testing.T) {
 					}
 					if v, _ := b.Validate(t.Context()); v != rec.Student.Validation {
 						t.Errorf("the loaded state validates at %v, the best at %v", v, rec.Student.Validation)
+					}
+					b = newBigram(1, 30, 1200)
+					if schedule == ScheduleLossRatio {
+						b.rate = 0.05
+					}
+					cfg.Keep = KeepBetter
+					same, err := Round(t.Context(), b, cfg, nil, 3)
+					if err != nil {
+						t.Fatal(err)
+					}
+					if v, _ := b.Validate(t.Context()); v != max(same.Teacher.Validation, same.Student.Validation) || !reflect.DeepEqual(same.Student, rec.Student) ||
+						same.KeptTeacher != (same.Teacher.Validation > same.Student.Validation) {
+						t.Errorf("the better of both is loaded with %v: teacher %v, student %v, kept teacher %v", v, same.Teacher.Validation, same.Student.Validation, same.KeptTeacher)
 					}
 					if rec.FellBack || rec.TeacherDistance >= rec.StartDistance {
 						t.Errorf("the signal cannot move: %v", rec.Notes)
@@ -286,7 +299,7 @@ func TestRound_sameSeedSameRecordAndWeights(t *testing.T) {
 func TestRound_constantZeroIsSFT(t *testing.T) {
 	for _, mix := range []Mix{MixLoss, MixDraw} {
 		cfg := DefaultConfig()
-		cfg.Schedule, cfg.Constant, cfg.Mix, cfg.Probe = ScheduleConstant, 0, string(mix), 0
+		cfg.Schedule, cfg.Constant, cfg.Mix, cfg.Probe, cfg.Keep = ScheduleConstant, 0, string(mix), 0, KeepStudent
 		a, b := newBigram(2, 20, 300), newBigram(2, 20, 300)
 		base, _ := b.Save(t.Context())
 		round, err := Round(t.Context(), a, cfg, nil, 11)

@@ -31,6 +31,12 @@ const (
 	FromTeacher = "teacher" // the tuned teacher; for Space only
 )
 
+// Values of Config.Keep.
+const (
+	KeepStudent = "student" // the paper
+	KeepBetter  = "better"  // the teacher where it validated better
+)
+
 // Config sets one round of SOFT. The zero value is not usable; start from DefaultConfig or PaperConfig.
 type Config struct {
 	Schedule         string  `koanf:"schedule" help:"how the weight lambda of the self-distilled targets moves: adaptive, self-calibrated, loss-ratio, linear, competence, reversed or constant (default self-calibrated)"`
@@ -48,6 +54,7 @@ type Config struct {
 	TeacherEpochs    int     `koanf:"teacher_epochs" help:"most epochs of the teacher (default 7)"`
 	Patience         int     `koanf:"patience" help:"epochs without a better validation after which teacher and student stop (default 2)"`
 	Probe            int     `koanf:"probe" help:"training prompts on which the distance is measured before each epoch; 0 measures none, for schedules that need none (default 256)"`
+	Keep             string  `koanf:"keep" help:"state a round ends with: student (the paper), or better: the teacher, which is plain fine-tuning, where its validation is better than the student's (default better)"`
 	Start            string  `koanf:"start" help:"state the student starts from: base (the paper) or live (default live)"`
 	TeacherStart     string  `koanf:"teacher_start" help:"state the teacher starts from: base (the paper) or live (default live)"`
 	Space            string  `koanf:"space" help:"model whose item space measures the distance for the whole round: base (the paper) or teacher (default teacher)"`
@@ -60,6 +67,9 @@ type Config struct {
 // all pairs of its rows are about equally far apart, and d could only count exact hits. The teacher's table has
 // learnt which items are near one another, so d also falls when answers become nearly right. A language model's space
 // is its frozen base either way.
+//
+// The better of teacher and student is kept because a small learner over item ids can be taught too little in a round to write a D' worth learning from:
+// the student then loses what its teacher has, and plain fine-tuning, which the teacher is, costs nothing more to fall back on.
 func DefaultConfig() Config {
 	return Config{
 		Schedule:         ScheduleSelfCalibrated,
@@ -75,6 +85,7 @@ func DefaultConfig() Config {
 		TeacherEpochs:    7,
 		Patience:         2,
 		Probe:            256,
+		Keep:             KeepBetter,
 		Start:            FromLive,
 		TeacherStart:     FromLive,
 		Space:            FromTeacher,
@@ -85,7 +96,7 @@ func DefaultConfig() Config {
 // frozen base's, lambda is adaptive. Alpha is the reader's to choose, on validation data and never on the test.
 func PaperConfig() Config {
 	c := DefaultConfig()
-	c.Schedule, c.Start, c.TeacherStart, c.Space = ScheduleAdaptive, FromBase, FromBase, FromBase
+	c.Schedule, c.Start, c.TeacherStart, c.Space, c.Keep = ScheduleAdaptive, FromBase, FromBase, FromBase, KeepStudent
 	return c
 }
 
@@ -116,6 +127,7 @@ func (c Config) Validate() error {
 	fault(c.Patience >= 1, "patience", c.Patience, "at least 1")
 	fault(c.Probe >= 0, "probe", c.Probe, "at least 0")
 	fault(c.Probe > 0 || !c.needsDistance(), "probe", c.Probe, "at least 1, as schedule "+c.Schedule+" lives on the distance")
+	oneOf("keep", c.Keep, KeepStudent, KeepBetter)
 	oneOf("start", c.Start, FromBase, FromLive)
 	oneOf("teacher_start", c.TeacherStart, FromBase, FromLive)
 	oneOf("space", c.Space, FromBase, FromTeacher)

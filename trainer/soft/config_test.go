@@ -19,7 +19,7 @@ func TestConfig_everyFaultIsReportedAtOnce(t *testing.T) {
 	c := Config{
 		Schedule: "steep", Alpha: math.NaN(), EasyTargetWeight: 1, Fallback: ScheduleSelfCalibrated, Constant: -0.1,
 		CompetenceStart: 2, LossWindow: 0, Mix: "both", Epochs: 0, TeacherEpochs: -1, Patience: 0, Probe: -1,
-		Start: "teacher", TeacherStart: "", Space: "live",
+		Start: "teacher", TeacherStart: "", Space: "live", Keep: "worse",
 	}
 	err := c.Validate()
 	if err == nil {
@@ -28,7 +28,7 @@ func TestConfig_everyFaultIsReportedAtOnce(t *testing.T) {
 	for _, want := range []string{
 		`soft.schedule "steep": want one of adaptive`, "soft.alpha NaN", "soft.easy_target_weight 1", `soft.fallback "self-calibrated"`,
 		"soft.constant -0.1", "soft.competence_start 2", "soft.loss_window 0", `soft.mix "both"`, "soft.epochs 0", "soft.teacher_epochs -1",
-		"soft.patience 0", "soft.probe -1", `soft.start "teacher"`, `soft.teacher_start ""`, `soft.space "live"`,
+		"soft.patience 0", "soft.probe -1", `soft.start "teacher"`, `soft.teacher_start ""`, `soft.space "live"`, `soft.keep "worse"`,
 	} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("error lacks %q:\n%v", want, err)

@@ -25,8 +25,9 @@ type Record struct {
 	StuckEpochs int `json:"stuck_epochs"`
 
 	Student         Tuning  `json:"student"`
-	StartValidation float64 `json:"start_validation"` // HR@10 of the student's start
-	BetterThanStart bool    `json:"better_than_start"`
+	StartValidation float64 `json:"start_validation"`  // HR@10 of the student's start
+	KeptTeacher     bool    `json:"kept_teacher"`      // it is what the round ended with
+	BetterThanStart bool    `json:"better_than_start"` // what the round ended with
 
 	Notes []string `json:"notes,omitempty"` // what a person should know, one sentence each
 }

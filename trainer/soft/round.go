@@ -9,8 +9,8 @@ import (
 // Round runs SOFT once: it tunes a teacher on D, lets it write D', and trains the student from D' towards D. base is the
 // state FromBase means; nil stands for the state l holds when Round begins, which is what FromLive means.
 //
-// The student returned, and left loaded, is the best of its trained epochs by validation, even where none beat the
-// start; BetterThanStart tells. After an error l is in an undefined state: load one.
+// The student left loaded is the best of its trained epochs by validation, even where none beat the
+// start; BetterThanStart tells. With KeepBetter it is the teacher where that validated better; KeptTeacher tells. After an error l is in an undefined state: load one.
 func Round(ctx context.Context, l Learner, cfg Config, base State, seed uint64, opts ...Option) (Record, error) {
 	return run(ctx, l, cfg, base, nil, seed, opts)
 }
@@ -27,6 +27,12 @@ func run(ctx context.Context, l Learner, cfg Config, base State, taught *Taught,
 	if err := r.teach(ctx); err != nil {
 		return r.rec, err
 	}
+	if cfg.Keep == KeepBetter {
+		var err error
+		if r.teacher, err = l.Save(ctx); err != nil {
+			return r.rec, fmt.Errorf("teacher: save: %w", err)
+		}
+	}
 	if err := r.distil(ctx); err != nil {
 		return r.rec, fmt.Errorf("distil: %w", err)
 	}
@@ -35,6 +41,9 @@ func run(ctx context.Context, l Learner, cfg Config, base State, taught *Taught,
 	}
 	if err := r.study(ctx); err != nil {
 		return r.rec, err
+	}
+	if err := r.keep(ctx); err != nil {
+		return r.rec, fmt.Errorf("keep the teacher: %w", err)
 	}
 	return r.rec, nil
 }
@@ -49,6 +58,7 @@ type round struct {
 
 	base, live State
 	probe      []int
+	teacher    State // nil where the student is kept whatever it is
 
 	schedule Schedule
 	meter    lossMeter
@@ -130,6 +140,17 @@ func (r *round) begin(ctx context.Context) error {
 	}
 	r.lambda, r.meter = 1, lossMeter{window: r.cfg.LossWindow}
 	return r.choose()
+}
+
+// keep loads the teacher where it is to be kept.
+func (r *round) keep(ctx context.Context) error {
+	t, s := r.rec.Teacher.Validation, r.rec.Student.Validation
+	if r.teacher == nil || t <= s {
+		return nil
+	}
+	r.rec.KeptTeacher, r.rec.BetterThanStart = true, t > r.rec.StartValidation
+	r.note("the teacher was kept: its validation %.6g is better than the student's %.6g", t, s)
+	return r.learner.Load(ctx, r.teacher)
 }
 
 // load makes the base or the live state the present one.

@@ -56,7 +56,9 @@ func (a *App) addAdmin() error {
 	server := &http.Server{
 		Handler: handler, TLSConfig: secrets, ErrorLog: slog.NewLogLogger(a.log.Handler(), slog.LevelDebug), MaxHeaderBytes: adminHeaderBytes,
 		ReadHeaderTimeout: adminRead, ReadTimeout: adminRead, WriteTimeout: adminWrite, IdleTimeout: adminIdle,
+		Protocols: new(http.Protocols),
 	}
+	server.Protocols.SetHTTP1(true) // adminRead does not bound the headers of HTTP/2
 	a.parts = append(a.parts, Part{"admin", func(ctx context.Context) error { return serveUntil(ctx, server, l) }})
 	return nil
 }

@@ -17,7 +17,6 @@ import (
 	"github.com/softrec/softrec/ingest/broker"
 	"github.com/softrec/softrec/ingest/catalog"
 	"github.com/softrec/softrec/ingest/embedded"
-	"github.com/softrec/softrec/schema"
 	"github.com/softrec/softrec/serve"
 )
 
@@ -136,10 +135,14 @@ func (a *App) checkPair() error {
 	}
 }
 
-// checkTopics refuses impressions on a topic that holds something else: every record would be set aside.
+// checkTopics refuses impressions or rounds on a topic that holds something else: every record would be set aside.
 func (a *App) checkTopics() error {
-	cfg := a.cfg.Ingest
-	if t := a.cfg.Attribution.Topic; a.cfg.Attribution.Enabled && (t == cfg.Topic || t == cfg.ItemsTopic || t == cfg.DeadLetterTopic || t == schema.TopicRounds) {
+	cfg, rounds := a.cfg.Ingest, a.cfg.Trainer.RoundsTopic
+	taken := []string{cfg.Topic, cfg.ItemsTopic, cfg.DeadLetterTopic}
+	if slices.Contains(taken, rounds) {
+		return fmt.Errorf("trainer.rounds_topic %q: want a topic that has no other use", rounds)
+	}
+	if t := a.cfg.Attribution.Topic; a.cfg.Attribution.Enabled && slices.Contains(append(taken, rounds), t) {
 		return fmt.Errorf("attribution.topic %q: want a topic that has no other use", t)
 	}
 	return nil

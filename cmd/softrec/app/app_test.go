@@ -19,6 +19,7 @@ import (
 	"github.com/softrec/softrec/cmd/softrec/probe"
 	"github.com/softrec/softrec/ingest/broker"
 	"github.com/softrec/softrec/schema"
+	"github.com/softrec/softrec/serve/client"
 	"github.com/softrec/softrec/trainer/model/ranker"
 )
 
@@ -68,6 +69,21 @@ func serving(t *testing.T, a *App) (url string, stop func()) {
 		t.Fatal(err)
 	}
 	return url, stop
+}
+
+// clientOf opens every role with values for settings and runs them, with a client of the address. Call stop.
+func clientOf(t *testing.T, values map[string]string) (a *App, url string, c *client.Client, stop func()) {
+	t.Helper()
+	a, err := Open(t.Context(), settings(t, values), slog.New(slog.DiscardHandler), "test", AllRoles()...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	url, stop = serving(t, a)
+	if c, err = client.New(url); err != nil {
+		stop()
+		t.Fatal(err)
+	}
+	return a, url, c, stop
 }
 
 // running is address with a client of it.

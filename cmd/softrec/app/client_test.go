@@ -16,11 +16,11 @@ import (
 func TestClient_theRoadOfAClick(t *testing.T) {
 	url, stop := address(t, settings(t, nil))
 	defer stop()
-	road(t, url)
+	road(t, url, false)
 }
 
 // road goes from an event to an answer by way of everything a client may ask for.
-func road(t *testing.T, url string) {
+func road(t *testing.T, url string, attributed bool) {
 	t.Helper()
 	c, err := client.New(url)
 	if err != nil {
@@ -77,7 +77,7 @@ func road(t *testing.T, url string) {
 		}
 	}
 	report, err := c.Attribution(ctx)
-	if err != nil || len(report.Experiment) != 0 || report.Enabled {
+	if err != nil || len(report.Experiment) != 0 || report.Enabled != attributed {
 		t.Errorf("attribution %+v: %v", report, err)
 	}
 	if letters, err := c.DeadLetters(ctx, 1); err != nil || len(letters) > 1 {

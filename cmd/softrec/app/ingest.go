@@ -15,6 +15,7 @@ import (
 	"github.com/softrec/softrec/ingest/progress"
 	"github.com/softrec/softrec/ingest/retry"
 	"github.com/softrec/softrec/ingest/window"
+	"github.com/softrec/softrec/schema"
 )
 
 // addIngest adds both consumers: interactions to windows, items to the catalogue.
@@ -28,26 +29,34 @@ func (a *App) runIngest(ctx context.Context) error {
 	if a.awaitTopics(ctx) != nil {
 		return nil
 	}
-	var events, items fencedStore // one each: what one accepts must not open the fence for the other
-	for _, s := range []*fencedStore{&events, &items} {
-		if err := a.openStore(s); err != nil {
+	keys := a.cfg.Redis.Keys()
+	joined := progress.WithOlder(attribution.TotalsKeys(keys)...)
+	var stores stores // one each: what one accepts must not open the fence for the other
+	for _, s := range []struct {
+		store  *fencedStore
+		wanted bool
+		places []progress.Option
+	}{
+		{&stores.events, true, []progress.Option{progress.WithOlder(keys.Names())}},
+		{&stores.items, true, []progress.Option{progress.WithOlder(keys.ItemsVersion())}},
+		{&stores.impressions, a.cfg.Attribution.Enabled, []progress.Option{progress.WithReader("attribution"), joined}},
+		{&stores.outcomes, a.cfg.Attribution.Enabled, []progress.Option{progress.WithReader("attribution"), joined}},
+	} {
+		if !s.wanted {
+			continue
+		}
+		if err := a.openStore(s.store, s.places...); err != nil {
 			return err
 		}
-		defer func() { _ = s.rdb.Close() }() // nothing is in its buffers
-		if err := a.acceptStore(ctx, s); err != nil || ctx.Err() != nil {
+		defer func() { _ = s.store.rdb.Close() }() // nothing is in its buffers
+		if err := a.acceptStore(ctx, s.store); err != nil || ctx.Err() != nil {
 			return err
 		}
 	}
-	lives, err := progress.New(a.rdb, a.cfg.Redis.Keys())
-	if err != nil {
-		return err
-	}
+	a.warnOfEviction(ctx, stores.events.rdb)
 	var sources []*broker.GroupSource
-	// Not through the fence: where to begin is asked of the Redis that is there, and what is then written meets the fence.
-	resumed := broker.WithProgress(lives)
-	parts, err := a.consumers(&events, &items, resumed, func(topic, group string, opts ...broker.Option) (*broker.GroupSource, error) {
-		opts = append(append(a.brokerOptions("source"), broker.WithLives(lives)), opts...)
-		src, err := broker.NewGroupSource(a.kafka, topic, group, opts...)
+	parts, err := a.consumers(&stores, func(topic, group string, s *fencedStore) (*broker.GroupSource, error) {
+		src, err := broker.NewGroupSource(a.kafka, topic, group, append(a.brokerOptions("source"), broker.WithLives(s.places), broker.WithProgress(s.places))...)
 		if err == nil {
 			sources = append(sources, src)
 		}
@@ -68,14 +77,22 @@ type fencedStore struct {
 	rdb    redis.UniversalClient
 	fence  *progress.Fence
 	ledger *progress.Store
+	// places is the ledger, not through the fence: where to begin is asked of the Redis that is there, and what is then written meets the fence.
+	places *progress.Store
 }
 
-func (a *App) openStore(s *fencedStore) (err error) {
+// stores are those of the consumers, the last two where attribution is on.
+type stores struct{ events, items, impressions, outcomes fencedStore }
+
+func (a *App) openStore(s *fencedStore, opts ...progress.Option) (err error) {
 	s.fence = progress.NewFence()
+	if s.places, err = progress.New(a.rdb, a.cfg.Redis.Keys(), opts...); err != nil {
+		return err
+	}
 	if s.rdb, err = a.cfg.Redis.Open(s.fence.Guard); err != nil {
 		return err
 	}
-	s.ledger, err = progress.New(s.rdb, a.cfg.Redis.Keys())
+	s.ledger, err = progress.New(s.rdb, a.cfg.Redis.Keys(), opts...)
 	return err
 }
 
@@ -99,22 +116,30 @@ func (a *App) acceptStore(ctx context.Context, s *fencedStore) error {
 // storeOptions are opts for a consumer that writes s.
 func (a *App) storeOptions(opts []ingest.Option, s *fencedStore) []ingest.Option {
 	opts = append(opts[:len(opts):len(opts)], ingest.WithLedger(s.ledger, s.accept))
-	_, cluster := s.rdb.(*redis.ClusterClient)
-	d := a.cfg.Ingest.Durability
-	switch {
-	case a.servers != nil: // opts sync the embedded Redis
-	case d == ingest.DurabilityLate, d == ingest.DurabilityAuto && cluster:
-		return append(opts, ingest.WithAwaited(progress.Late(progress.SyncEvery)))
-	case d == ingest.DurabilityWaitAOF:
-		return append(opts, ingest.WithAwaited(progress.NewAOF(s.rdb, a.cfg.Redis.Keys())))
+	if awaited := a.awaited(s.rdb); awaited != nil {
+		opts = append(opts, ingest.WithAwaited(awaited))
 	}
 	return opts
 }
 
-// opener opens the source of a group.
-type opener func(topic, group string, opts ...broker.Option) (*broker.GroupSource, error)
+// awaited is what a commit waits for in the Redis behind rdb, nil for nothing.
+func (a *App) awaited(rdb redis.UniversalClient) ingest.Durable {
+	_, cluster := rdb.(*redis.ClusterClient)
+	d := a.cfg.Ingest.Durability
+	switch {
+	case a.servers != nil: // the embedded Redis is synced, not awaited
+	case d == ingest.DurabilityLate, d == ingest.DurabilityAuto && cluster:
+		return progress.Late(progress.SyncEvery)
+	case d == ingest.DurabilityWaitAOF:
+		return progress.NewAOF(rdb, a.cfg.Redis.Keys())
+	}
+	return nil
+}
 
-func (a *App) consumers(eventStore, itemStore *fencedStore, resumed broker.Option, open opener) ([]Part, error) {
+// opener opens the source of a group, which begins where s says.
+type opener func(topic, group string, s *fencedStore) (*broker.GroupSource, error)
+
+func (a *App) consumers(in *stores, open opener) ([]Part, error) {
 	cfg, keys := a.cfg.Ingest, a.cfg.Redis.Keys()
 	opts := []ingest.Option{ingest.WithLogger(a.log), ingest.WithRegisterer(a.metrics), ingest.WithTraces(a.traces.Provider())}
 	if a.servers != nil {
@@ -123,24 +148,24 @@ func (a *App) consumers(eventStore, itemStore *fencedStore, resumed broker.Optio
 	if len(a.cfg.Redis.Sentinel.Addrs) > 0 && a.cfg.Redis.WaitReplicas == 0 {
 		a.log.Warn("redis.wait_replicas is 0: what no replica has heard of when Redis fails over may be missing from windows")
 	}
-	eventOpts, itemOpts := a.storeOptions(opts, eventStore), a.storeOptions(opts, itemStore)
-	windows, err := window.New(eventStore.rdb, keys, a.cfg.Window, window.WithRegisterer(a.metrics), window.WithReplicas(a.cfg.Redis.Replicas()))
+	eventOpts, itemOpts := a.storeOptions(opts, &in.events), a.storeOptions(opts, &in.items)
+	windows, err := window.New(in.events.rdb, keys, a.cfg.Window, window.WithRegisterer(a.metrics), window.WithReplicas(a.cfg.Redis.Replicas()))
 	if err != nil {
 		return nil, err
 	}
-	items, err := catalog.New(itemStore.rdb, keys, catalog.WithReplicas(a.cfg.Redis.Replicas()))
+	events, err := open(cfg.Topic, cfg.Group, &in.events)
 	if err != nil {
 		return nil, err
 	}
-	events, err := open(cfg.Topic, cfg.Group, resumed)
+	items, err := catalog.New(in.items.rdb, keys, catalog.WithReplicas(a.cfg.Redis.Replicas()), catalog.WithReturns(events.Ends))
 	if err != nil {
 		return nil, err
 	}
-	changes, err := open(cfg.ItemsTopic, cfg.Group+"-items", resumed)
+	changes, err := open(cfg.ItemsTopic, cfg.Group+"-items", &in.items)
 	if err != nil {
 		return nil, err
 	}
-	receipts, err := deletion.New(a.rdb, keys)
+	receipts, err := a.receipts(a.rdb)
 	if err != nil {
 		return nil, err
 	}
@@ -148,11 +173,11 @@ func (a *App) consumers(eventStore, itemStore *fencedStore, resumed broker.Optio
 	if err != nil {
 		return nil, err
 	}
-	catalogue, err := ingest.NewItems(cfg, changes, items, a.producer, itemOpts...)
+	catalogue, err := ingest.NewItems(cfg, changes, items, a.producer, append(itemOpts, ingest.WithDeletions(receipts))...)
 	if err != nil {
 		return nil, err
 	}
-	joining, err := a.joiners(open, opts)
+	joining, err := a.joiners(in, open, append(opts[:len(opts):len(opts)], ingest.WithDeletions(receipts)))
 	if err != nil {
 		return nil, err
 	}
@@ -160,32 +185,46 @@ func (a *App) consumers(eventStore, itemStore *fencedStore, resumed broker.Optio
 	return append([]Part{{"interactions", consumer.Run}, {"items", catalogue.Run}}, joining...), nil
 }
 
-// joiners are the consumers that join impressions with interactions. They read the interactions a second time, in a group of their
-// own: windows do not wait for them. Their place is what that group has committed.
-func (a *App) joiners(open opener, opts []ingest.Option) ([]Part, error) {
+// receipts are those of deletions. Where attribution is on, a user's wait for it too.
+func (a *App) receipts(rdb redis.UniversalClient) (*deletion.Store, error) {
+	if !a.cfg.Attribution.Enabled {
+		return deletion.New(rdb, a.cfg.Redis.Keys())
+	}
+	return deletion.New(rdb, a.cfg.Redis.Keys(), deletion.WithAwaited(schema.PartAttribution))
+}
+
+// joiners are the consumers that join impressions with interactions. They read the interactions a second time, in a group and with places of
+// their own: windows do not wait for them.
+func (a *App) joiners(in *stores, open opener, opts []ingest.Option) ([]Part, error) {
 	cfg, joining := a.cfg.Ingest, a.cfg.Attribution
 	if !joining.Enabled {
 		return nil, nil
 	}
-	joins, err := attribution.New(a.rdb, a.cfg.Redis.Keys(), joining, attribution.WithRegisterer(a.metrics), attribution.WithReplicas(a.cfg.Redis.Replicas()))
+	joins, err := attribution.New(in.impressions.rdb, a.cfg.Redis.Keys(), joining, attribution.WithRegisterer(a.metrics), attribution.WithReplicas(a.cfg.Redis.Replicas()))
 	if err != nil {
 		return nil, err
 	}
-	var parts []Part
-	for _, s := range []struct {
-		of    attribution.Stream
-		name  string
-		topic string
-	}{{attribution.Impressions, "impressions", joining.Topic}, {attribution.Interactions, "outcomes", cfg.Topic}} {
-		src, err := open(s.topic, cfg.Group+"-"+s.name)
-		if err != nil {
-			return nil, err
-		}
-		c, err := ingest.NewAttribution(cfg, s.of, src, joins, a.producer, opts...)
-		if err != nil {
-			return nil, err
-		}
-		parts = append(parts, Part{s.name, c.Run})
+	shown, err := open(joining.Topic, cfg.Group+"-impressions", &in.impressions)
+	if err != nil {
+		return nil, err
 	}
-	return parts, nil
+	shows, err := ingest.NewAttribution(cfg, attribution.Impressions, shown, joins, a.producer, a.storeOptions(opts, &in.impressions)...)
+	if err != nil {
+		return nil, err
+	}
+	followed, err := open(cfg.Topic, cfg.Group+"-outcomes", &in.outcomes)
+	if err != nil {
+		return nil, err
+	}
+	applied := func(ctx context.Context) (map[int]int64, bool, error) {
+		return in.outcomes.ledger.Applied(ctx, joining.Topic)
+	}
+	// A process that was killed keeps its partitions for a session, and it takes a rebalance until others have them.
+	patience := a.cfg.Kafka.SessionTimeout + a.cfg.Kafka.RebalanceTimeout
+	follows, err := ingest.NewAttribution(cfg, attribution.Interactions, followed, joins.Over(in.outcomes.rdb), a.producer,
+		append(a.storeOptions(opts, &in.outcomes), ingest.WithImpressions(shown.HeldEnds, applied, patience))...)
+	if err != nil {
+		return nil, err
+	}
+	return []Part{{"impressions", shows.Run}, {"outcomes", follows.Run}}, nil
 }

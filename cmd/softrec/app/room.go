@@ -6,11 +6,11 @@ import (
 	"slices"
 )
 
-// What Go may use beyond the processors there are where a process serves: for the model that is being read, and for a round where it trains
-// as well. Both stand behind everything else with the operating system (trainer/model/backseat), but Go lets a thread keep its turn while the
-// system has set it aside: without a spare one the answers would wait for that turn.
+// What Go may use beyond the processors there are where a process serves. Go lets a thread keep its turn while the system has set it aside, for
+// Redis or the clients on the same machine or because it stands behind everything else, as a round's threads and those of shadows do
+// (trainer/model/backseat): without a spare one the answers would wait for that turn.
 const (
-	spareToRead  = 1
+	spareToServe = 1
 	spareToTrain = 1
 )
 
@@ -20,7 +20,7 @@ func (a *App) makeRoom(roles []Role) {
 	if !slices.Contains(roles, Serve) || os.Getenv("GOMAXPROCS") != "" {
 		return
 	}
-	processors, spare := runtime.GOMAXPROCS(0), spareToRead
+	processors, spare := runtime.GOMAXPROCS(0), spareToServe
 	if slices.Contains(roles, Trainer) {
 		spare += spareToTrain
 		if a.cfg.Trainer.Train.Workers == 0 {

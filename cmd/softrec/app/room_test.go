@@ -20,7 +20,7 @@ func TestMakeRoom_onlyWhereAnswersShare(t *testing.T) {
 	}
 	alone := &App{}
 	alone.makeRoom([]Role{Serve})
-	if got, workers := runtime.GOMAXPROCS(0), alone.cfg.Trainer.Train.Workers; got != before+spareToRead || workers != 0 {
+	if got, workers := runtime.GOMAXPROCS(0), alone.cfg.Trainer.Train.Workers; got != before+spareToServe || workers != 0 {
 		t.Errorf("room for %d threads at once and %d training goroutines on %d processors of a server", got, workers, before)
 	}
 	if err := alone.Close(); err != nil {
@@ -28,7 +28,7 @@ func TestMakeRoom_onlyWhereAnswersShare(t *testing.T) {
 	}
 	a := &App{}
 	a.makeRoom(AllRoles())
-	if got, workers := runtime.GOMAXPROCS(0), a.cfg.Trainer.Train.Workers; got != before+spareToRead+spareToTrain || workers != max(1, before/2) {
+	if got, workers := runtime.GOMAXPROCS(0), a.cfg.Trainer.Train.Workers; got != before+spareToServe+spareToTrain || workers != max(1, before/2) {
 		t.Errorf("room for %d threads at once and %d training goroutines on %d processors", got, workers, before)
 	}
 	if err := a.Close(); err != nil {

@@ -10,7 +10,6 @@ import (
 	"github.com/softrec/softrec/ingest/attribution"
 	"github.com/softrec/softrec/ingest/broker"
 	"github.com/softrec/softrec/ingest/catalog"
-	"github.com/softrec/softrec/ingest/deletion"
 	"github.com/softrec/softrec/ingest/tracing"
 	"github.com/softrec/softrec/ingest/window"
 	"github.com/softrec/softrec/schema"
@@ -38,7 +37,7 @@ func (a *App) addServe() error {
 	if err != nil {
 		return err
 	}
-	receipts, err := deletion.New(rdb, keys)
+	receipts, err := a.receipts(rdb)
 	if err != nil {
 		return err
 	}
@@ -110,9 +109,13 @@ func (s itemSink) Put(ctx context.Context, item schema.Item) error {
 	return s.pub.Publish(ctx, s.items, broker.Record{Key: []byte(item.ID), Value: value})
 }
 
-// Withdraw sends the item's tombstone.
-func (s itemSink) Withdraw(ctx context.Context, id string) error {
-	return s.pub.Publish(ctx, s.items, broker.Record{Key: []byte(id)})
+// Withdraw sends the item's tombstone with the name of its receipt, if it has one.
+func (s itemSink) Withdraw(ctx context.Context, id, deletion string) error {
+	rec := broker.Record{Key: []byte(id)}
+	if deletion != "" {
+		rec.Headers = map[string]string{schema.HeaderDeletion: deletion}
+	}
+	return s.pub.Publish(ctx, s.items, rec)
 }
 
 // impressionSink writes what was shown to Kafka.

@@ -70,6 +70,13 @@ func TestApp_onRealServers(t *testing.T) {
 		}
 		wholeRoad(t, map[string]string{"kafka.brokers": kafka, "redis.addrs": redis})
 	})
+	t.Run("commits wait for the AOF", func(t *testing.T) {
+		kafka, valkey := os.Getenv("TEST_KAFKA"), os.Getenv("TEST_VALKEY")
+		if kafka == "" || valkey == "" {
+			t.Skip("TEST_KAFKA and TEST_VALKEY name no servers")
+		}
+		wholeRoad(t, map[string]string{"kafka.brokers": kafka, "redis.addrs": valkey, "ingest.durability": "waitaof"})
+	})
 	t.Run("with TLS and logins", func(t *testing.T) {
 		wholeRoad(t, securedServers(t).keys(t, "scram-sha-512"))
 	})
@@ -86,7 +93,10 @@ func TestApp_onRealServers(t *testing.T) {
 // for what servers and settings must not say.
 func wholeRoad(t *testing.T, links map[string]string) {
 	unique := fmt.Sprintf("softrec:test%d", time.Now().UnixNano())
-	topic := strings.ReplaceAll(unique, ":", ".")
+	topic := links["ingest.topic"]
+	if topic == "" {
+		topic = strings.ReplaceAll(unique, ":", ".")
+	}
 	links["redis.prefix"], links["data_dir"] = unique, t.TempDir()
 	links["ingest.topic"], links["ingest.items_topic"], links["ingest.dead_letter_topic"], links["ingest.group"] = topic, topic+".items", topic+".dead", topic
 	loaded := settings(t, links)
@@ -107,7 +117,7 @@ func wholeRoad(t *testing.T, links map[string]string) {
 			t.Errorf("the log holds %d bytes: %v", len(written), err)
 		}
 		said := string(written)
-		for _, not := range []string{"CROSSSLOT", "NOPERM", "level=ERROR"} {
+		for _, not := range []string{"CROSSSLOT", "NOPERM", "ACL for it is missing", "uthorization", "level=ERROR"} {
 			for line := range strings.Lines(said) {
 				if strings.Contains(line, not) {
 					t.Errorf("the log says %s", line)
@@ -126,7 +136,7 @@ func wholeRoad(t *testing.T, links map[string]string) {
 		_, err := c.Send(t.Context(), schema.Event{UserID: "first", ItemID: "a", Timestamp: time.Now()})
 		return err
 	})
-	road(t, url)
+	road(t, url, links["attribution.enabled"] == "true")
 	const users, items = 60, 20
 	for i := range items {
 		if _, err := c.PutItem(t.Context(), schema.Item{ID: fmt.Sprint("i", i), Title: fmt.Sprint("Thing ", i)}); err != nil {

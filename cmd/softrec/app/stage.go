@@ -8,6 +8,7 @@ import (
 	"github.com/softrec/softrec/schema"
 	"github.com/softrec/softrec/serve"
 	"github.com/softrec/softrec/trainer"
+	"github.com/softrec/softrec/trainer/model/pace"
 	"github.com/softrec/softrec/trainer/model/ranker"
 )
 
@@ -25,12 +26,12 @@ type Stage struct {
 }
 
 // decoder turns snapshots into models that rank by the stage's clock, nil where they go by the request's.
-func (s Stage) decoder() func(map[string][]byte) (serve.Ranker, error) {
+func (s Stage) decoder() serve.Decode {
 	if s.Now == nil {
 		return nil
 	}
-	return func(files map[string][]byte) (serve.Ranker, error) {
-		b, err := ranker.Decode(files)
+	return func(ctx context.Context, files map[string][]byte) (serve.Ranker, error) {
+		b, err := ranker.DecodeAt(files, pace.Of(ctx))
 		if err != nil {
 			return nil, err
 		}

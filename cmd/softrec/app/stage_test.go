@@ -90,7 +90,7 @@ func TestStage_ranksByItsClock(t *testing.T) {
 	}
 	at := time.Unix(1_300_000_000, 0)
 	decode := Stage{Now: func() time.Time { return at }}.decoder()
-	if _, err := decode(nil); err == nil {
+	if _, err := decode(t.Context(), nil); err == nil {
 		t.Error("a model out of nothing")
 	}
 	b := oldModel(t, at)
@@ -98,7 +98,7 @@ func TestStage_ranksByItsClock(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	live, err := decode(files)
+	live, err := decode(t.Context(), files)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/softrec/softrec/ingest/broker"
-	"github.com/softrec/softrec/schema"
 )
 
 // firstWord and nextWord are when somebody who waits for Kafka is told so.
@@ -28,7 +27,7 @@ func (a *App) runTopics(ctx context.Context) error {
 func (a *App) makeTopics(ctx context.Context) error {
 	reason, said := a.sayWaiting(ctx)
 	defer said()
-	specs := append(a.cfg.Ingest.Topics(), broker.TopicSpec{Name: schema.TopicRounds, Partitions: 1, Compacted: true})
+	specs := append(a.cfg.Ingest.Topics(), broker.TopicSpec{Name: a.cfg.Trainer.RoundsTopic, Partitions: 1, Compacted: true})
 	if at := a.cfg.Attribution; at.Enabled {
 		specs = append(specs, broker.TopicSpec{Name: at.Topic, Partitions: a.cfg.Ingest.Partitions, Retention: at.Retention})
 	}

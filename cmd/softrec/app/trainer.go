@@ -8,7 +8,6 @@ import (
 	"github.com/gomlx/compute"
 
 	"github.com/softrec/softrec/ingest/broker"
-	"github.com/softrec/softrec/ingest/deletion"
 	"github.com/softrec/softrec/ingest/progress"
 	"github.com/softrec/softrec/trainer"
 	"github.com/softrec/softrec/trainer/model/backend"
@@ -26,7 +25,7 @@ func (a *App) addTrainer() error {
 	if err != nil {
 		return err
 	}
-	receipts, err := deletion.New(a.rdb, a.cfg.Redis.Keys())
+	receipts, err := a.receipts(a.rdb)
 	if err != nil {
 		return err
 	}
@@ -42,7 +41,7 @@ func (a *App) addTrainer() error {
 			return broker.NewPartitionSource(a.kafka, a.cfg.Ingest.Topic, from, append(a.brokerOptions("trainer"), broker.WithLives(lives))...)
 		},
 		Publisher: a.producer, Redis: a.rdb, Keys: a.cfg.Redis.Keys(), Store: models, Pointer: snapshot.NewRegistry(a.rdb, a.cfg.Redis.Keys()),
-		Deletions: receipts, Catalogue: titles, MaxFuture: a.cfg.Ingest.MaxFuture, Backend: "none", Registerer: a.metrics, Logger: a.log.With("component", "trainer"),
+		Deletions: receipts, Withdrawals: titles, Catalogue: titles, MaxFuture: a.cfg.Ingest.MaxFuture, Backend: "none", Registerer: a.metrics, Logger: a.log.With("component", "trainer"),
 	}
 	if a.cfg.DataDir != "" {
 		deps.Dir = filepath.Join(a.cfg.DataDir, "trainer")

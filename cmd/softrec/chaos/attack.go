@@ -54,7 +54,9 @@ func (r *run) commit(ctx context.Context, f fault) error {
 		over = r.trainerWorks
 	case killPublishing:
 		hit(r.trainer, func(p *part) error {
-			r.publishing(ctx)
+			if !publishing(ctx, filepath.Join(r.dir, "models"), r.publishWait) {
+				f.kind = killTrainer // it met the trainer at something else
+			}
 			blow = time.Now()
 			return kill(p)
 		})
@@ -120,18 +122,21 @@ func (r *run) visitor(ctx context.Context, f fault) error {
 	return err
 }
 
-// publishing waits until the trainer writes a snapshot, or has not for a while: then the kill falls where it falls.
-func (r *run) publishing(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, 15*time.Second)
+// publishing waits until a snapshot is being written below models, false where none was for as long as patience: then the kill
+// falls where it falls.
+func publishing(ctx context.Context, models string, patience time.Duration) bool {
+	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	for ctx.Err() == nil {
-		entries, _ := os.ReadDir(filepath.Join(r.dir, "models"))
+	for {
+		entries, _ := os.ReadDir(models)
 		for _, e := range entries {
 			if e.IsDir() && strings.HasPrefix(e.Name(), ".") {
-				return
+				return true
 			}
 		}
-		wait(ctx, 500*time.Microsecond)
+		if wait(ctx, 500*time.Microsecond); ctx.Err() != nil {
+			return false
+		}
 	}
 }
 

@@ -42,12 +42,12 @@ type outcome struct {
 	Recovery map[string]json.RawMessage `json:"recovery_seconds"`
 }
 
-// chaos runs the command on the embedded pair and returns its exit status and result.
-func chaos(t *testing.T, bin string, events, rate, kills int) (status int, o outcome) {
+// chaos runs the command, on the embedded pair unless more says otherwise, and returns its exit status and result.
+func chaos(t *testing.T, bin string, events, rate, kills int, more ...string) (status int, o outcome) {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "chaos.json")
-	out, err := exec.CommandContext(t.Context(), bin, "chaos", "--events", strconv.Itoa(events), "--rate", strconv.Itoa(rate), "--kills", strconv.Itoa(kills),
-		"--users", "500", "--requests", "10", "--session", "1s", "--seed", "3", "--json", file).CombinedOutput()
+	out, err := exec.CommandContext(t.Context(), bin, append([]string{"chaos", "--events", strconv.Itoa(events), "--rate", strconv.Itoa(rate), "--kills", strconv.Itoa(kills),
+		"--users", "500", "--requests", "10", "--session", "1s", "--seed", "3", "--json", file}, more...)...).CombinedOutput()
 	t.Logf("%s", out)
 	var exit *exec.ExitError
 	if err != nil && !errors.As(err, &exit) {

@@ -7,6 +7,6 @@
 // its own, which is paused only, since in memory it has nothing to come back with.
 //
 // Events are sent at a rate, by producers that never give up; requests are asked at a rate of two servers, of the other where
-// one fails. It promises that a run which reports no fault has compared all windows. It ends all processes it started. Its
-// goroutines end with Run.
+// one fails. A request that neither answers is a fault of the run: the servers are attacked one at a time. It promises that a run
+// which reports no fault has compared all windows. It ends all processes it started. Its goroutines end with Run.
 package chaos

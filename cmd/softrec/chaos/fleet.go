@@ -41,7 +41,7 @@ func (r *run) ingestPart(n int) *part {
 		"--kafka-heartbeat-interval", min(time.Second, r.o.Session/4).String(), "--kafka-rebalance-timeout", r.o.Session.String())...)
 }
 
-// common are the flags that every role needs. What file and environment say reaches the parts by themselves.
+// common are the flags that every role needs. What file and environment say reaches the parts by themselves; variables are the rest.
 func (r *run) common(role string, more ...string) []string {
 	return append([]string{role, "--log-level", "warn", "--kafka-brokers", strings.Join(r.cfg.Kafka.Brokers, ","), "--redis-addrs", strings.Join(r.cfg.Redis.Addrs, ","),
 		"--redis-prefix", r.cfg.Redis.Prefix, "--ingest-topic", r.cfg.Ingest.Topic, "--ingest-items-topic", r.cfg.Ingest.ItemsTopic,

@@ -57,6 +57,7 @@ func (r Result) fault() error {
 	say(int64(r.Wrong), "windows wrong")
 	say(int64(r.DeadLetters.Missing), "dead letters missing")
 	say(r.Log.Missing, "acknowledged records missing from the log")
+	say(int64(r.Requests.Failed), "requests without an answer")
 	say(int64(len(r.Crashes)), "parts ended by themselves or never recovered")
 	if len(faults) == 0 {
 		return nil

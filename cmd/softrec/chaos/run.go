@@ -34,6 +34,8 @@ type run struct {
 	rdb      redis.UniversalClient
 	producer *broker.Producer
 
+	publishWait time.Duration // longest wait for a snapshot that is being written, to kill its writer
+
 	load     *load
 	asked    *requests
 	fresh    *freshness
@@ -53,7 +55,7 @@ func Run(ctx context.Context, cfg config.Config, o Options, log *slog.Logger) (r
 	if err := o.Validate(); err != nil {
 		return Result{}, err
 	}
-	r := &run{o: o, cfg: cfg, log: log, took: map[string][]float64{}, happened: map[string]int{}}
+	r := &run{o: o, cfg: cfg, log: log, publishWait: 15 * time.Second, took: map[string][]float64{}, happened: map[string]int{}}
 	defer func() { err = errors.Join(err, r.close()) }()
 	started := time.Now()
 	if err := r.open(ctx); err != nil {
@@ -80,11 +82,9 @@ func (r *run) open(ctx context.Context) error {
 	if err := r.openServers(ctx); err != nil {
 		return err
 	}
-	unique := fmt.Sprintf("softrec-chaos-%d", time.Now().UnixNano())
 	r.cfg.Kafka.Brokers, r.cfg.Redis.Addrs = r.servers.brokers, r.servers.redisAddrs
 	r.cfg.Kafka.PublishTimeout = 0 // producers wait for ever: what was sent is the truth of the run
-	r.cfg.Redis.Prefix = unique
-	r.cfg.Ingest.Topic, r.cfg.Ingest.ItemsTopic, r.cfg.Ingest.DeadLetterTopic, r.cfg.Ingest.Group = unique+".interactions", unique+".items", unique+".deadletter", unique
+	r.takeNames(fmt.Sprintf("softrec-chaos-%d", time.Now().UnixNano()))
 	var err error
 	if r.rdb, err = r.cfg.Redis.Open(); err != nil {
 		return err
@@ -192,7 +192,9 @@ func (r *run) settle(ctx context.Context) error {
 // part is a process of softrec's.
 func (r *run) part(name string, args ...string) *part {
 	return r.partOf(name, func() *exec.Cmd {
-		return exec.Command(r.o.Self[0], append(append([]string(nil), r.o.Self[1:]...), args...)...) // #nosec G204 -- the command is the program itself or the one that the operator names
+		cmd := exec.Command(r.o.Self[0], append(append([]string(nil), r.o.Self[1:]...), args...)...) // #nosec G204 -- the command is the program itself or the one that the operator names
+		cmd.Env = append(os.Environ(), r.variables()...)
+		return cmd
 	})
 }
 
@@ -248,23 +250,4 @@ func (r *run) close() error {
 		errs = append(errs, os.RemoveAll(r.dir))
 	}
 	return errors.Join(errs...)
-}
-
-// sweep removes topics and keys from servers that are somebody else's.
-func (r *run) sweep() error {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-	defer cancel()
-	t := r.cfg.Ingest
-	err := broker.DeleteTopics(ctx, r.cfg.Kafka, t.Topic, t.ItemsTopic, t.DeadLetterTopic)
-	keys := r.cfg.Redis.Keys()
-	for u := range r.o.Users {
-		err = errors.Join(err, r.rdb.Unlink(ctx, keys.User(userName(u))).Err())
-	}
-	for _, u := range probeUsers() {
-		err = errors.Join(err, r.rdb.Unlink(ctx, keys.User(u)).Err())
-	}
-	for _, k := range []string{keys.ModelCurrent(), keys.ModelHistory(), keys.Rounds(), keys.Prequential(), keys.RecentEvents(), keys.IngestStatus(), keys.Items(), keys.ItemsLog(), keys.ItemsVersion(), keys.ItemsSync(), keys.Names(), keys.NamesSync()} {
-		err = errors.Join(err, r.rdb.Unlink(ctx, k).Err())
-	}
-	return err
 }

@@ -8,7 +8,7 @@ import (
 
 // everything lists all sections, for commands that run every role.
 func everything() []string {
-	return []string{"", "log", "kafka", "redis", "embedded", "models", "window", "ingest", "trainer", "text", "backend", "serve", "admin", "trace"}
+	return []string{"", "log", "kafka", "redis", "embedded", "models", "window", "ingest", "trainer", "text", "backend", "serve", "admin", "attribution", "trace"}
 }
 
 func newAll(env Env) (*cobra.Command, error) {

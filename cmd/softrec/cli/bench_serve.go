@@ -18,7 +18,7 @@ func newBenchServe(env Env) (*cobra.Command, error) {
 			"window changed before every request, and the time from a click to the changed answer, beside a plain net/http handler with one Redis GET and,\n" +
 			"with --compare, beside another server, all in one run on this machine. Throughput is that of a closed loop; times are those of an open loop at a fixed\n" +
 			"rate, counted from when a request should have been sent. Server, load, Redis and Kafka are processes of their own.",
-		Example: "  softrec bench serve\n  softrec bench serve --json serve.json --swaps 100\n  softrec bench serve --overload 2\n  softrec bench serve --compare 'http://127.0.0.1:8087/api/recommend/{user}' --kafka 127.0.0.1:9092 --redis 127.0.0.1:6379",
+		Example: "  softrec bench serve\n  softrec bench serve --json serve.json --swaps 100\n  softrec bench serve --overload 2\n  softrec bench serve --click-load 0.5 --with impressions,traces\n  softrec bench serve --compare 'http://127.0.0.1:8087/api/recommend/{user}' --kafka 127.0.0.1:9092 --redis 127.0.0.1:6379",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			_, log, err := start(cmd, env, nil)
@@ -47,8 +47,11 @@ func newBenchServe(env Env) (*cobra.Command, error) {
 	fs.Float64Var(&o.Share, "share", o.Share, "share of the closed loop's rate that the open loop sends")
 	fs.IntVar(&o.Learn, "learn", o.Learn, "newest interactions that the model learns wholly; older ones count in popularity and transitions")
 	fs.IntVar(&o.Clicks, "clicks", o.Clicks, "clicks to measure up to the changed answer, 0 for none")
+	fs.Float64Var(&o.ClickLoad, "click-load", 0, "share of the closed loop's rate of changed windows at which clicks are measured once more, 0 for not")
+	fs.StringSliceVar(&o.With, "with", nil, "what a second server does beside answering, measured by turns with the first: impressions, shadows (an arm that nobody is shown), traces (the default share), all-traces")
 	fs.Float64Var(&o.Overload, "overload", 0, "times the rate that serve bears to send at once, and measure what it still answers; 0 for none")
 	fs.IntVar(&o.Swaps, "swaps", o.Swaps, "model swaps under load to measure, 0 for none")
+	fs.StringSliceVar(&o.Skip, "skip", nil, "loads to leave out: plain (the plain handler), unchanged (answers with the window unchanged)")
 	fs.Uint64Var(&o.Seed, "seed", o.Seed, "seed of the shop")
 	fs.StringVar(&o.Profile, "profiles", "", "folder for CPU profiles of the server under each load")
 	fs.StringVar(&o.Kafka, "kafka", "", "host:port of a Kafka broker; empty, with --redis, for the embedded pair")

@@ -20,7 +20,8 @@ func newChaos(env Env) (*cobra.Command, error) {
 		Long: "Runs two ingest processes, a trainer and two servers of this binary under load, kills them with -9, pauses them and lets a third ingest come and go,\n" +
 			"at moments that a seed decides; then reads the topic from its beginning, computes every window anew by simple code of its own, and compares.\n" +
 			"With --kafka-libs it starts Kafka and Redis itself and kills them too; with --kafka and --redis it leaves those alone; with neither it runs on the\n" +
-			"embedded pair in a process of its own. The exit status is not 0 when anything was lost, doubled, misplaced or wrong, or did not recover.",
+			"embedded pair in a process of its own. The exit status is not 0 when anything was lost, doubled, misplaced or wrong,\n" +
+			"when a request went without an answer, or when something did not recover.",
 		Example: "  softrec chaos\n  softrec chaos --kafka localhost:9092 --redis localhost:6379 --events 1000000 --rate 5000 --kills 100 --seed 7 --json chaos.json",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {

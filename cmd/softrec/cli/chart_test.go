@@ -20,6 +20,11 @@ import (
 // chart is the folder of the Helm chart.
 const chart = "docs/deploy/helm/softrec"
 
+// probe is what a kubelet asks a container.
+type probe struct {
+	Get struct{ Path, Port string } `yaml:"httpGet"`
+}
+
 // object is the part of a Kubernetes object that the tests read.
 type object struct {
 	Kind     string
@@ -41,8 +46,9 @@ type object struct {
 					}
 					Mounts []struct{ Name string } `yaml:"volumeMounts"`
 					Env    []struct{ Name, Value string }
-					Live   *struct{} `yaml:"livenessProbe"`
-					Ready  *struct{} `yaml:"readinessProbe"`
+					Start  *probe `yaml:"startupProbe"`
+					Live   *probe `yaml:"livenessProbe"`
+					Ready  *probe `yaml:"readinessProbe"`
 				}
 				Volumes []struct {
 					Name  string
@@ -61,13 +67,19 @@ type object struct {
 // render does what Helm does with a chart's templates: Go's text/template with sprig's functions and four of its own.
 func render(t *testing.T, set func(values map[string]any)) ([]object, error) {
 	t.Helper()
+	return renderFrom(t, nil, set)
+}
+
+// renderFrom is render with other texts in place of some files.
+func renderFrom(t *testing.T, files overlay, set func(values map[string]any)) ([]object, error) {
+	t.Helper()
 	var values map[string]any
-	if err := yaml.Unmarshal([]byte(read(t, chart+"/values.yaml")), &values); err != nil {
+	if err := yaml.Unmarshal([]byte(files.read(t, chart+"/values.yaml")), &values); err != nil {
 		t.Fatal(err)
 	}
 	set(values)
 	var about struct{ Name, Version, AppVersion string }
-	if err := yaml.Unmarshal([]byte(strings.ReplaceAll(read(t, chart+"/Chart.yaml"), "appVersion", "appversion")), &about); err != nil {
+	if err := yaml.Unmarshal([]byte(strings.ReplaceAll(files.read(t, chart+"/Chart.yaml"), "appVersion", "appversion")), &about); err != nil {
 		t.Fatal(err)
 	}
 	all := template.New("chart").Option("missingkey=error")
@@ -88,7 +100,7 @@ func render(t *testing.T, set func(values map[string]any)) ([]object, error) {
 		t.Fatal(err)
 	}
 	for _, name := range names {
-		template.Must(all.New(filepath.Base(name)).Parse(read(t, filepath.Join(chart, "templates", filepath.Base(name)))))
+		template.Must(all.New(filepath.Base(name)).Parse(files.read(t, filepath.Join(chart, "templates", filepath.Base(name)))))
 	}
 	var objects []object
 	for _, name := range names {
@@ -214,7 +226,7 @@ func TestChart_settingsAreReal(t *testing.T) {
 	}
 }
 
-// Traces are off, and nobody is waited for, until the values say otherwise; then the settings arrive.
+// Traces and attribution are off, and nobody is waited for, until the values say otherwise; then the settings arrive.
 func TestChart_tracesAndReplicas(t *testing.T) {
 	const collector = "http://collector:4318"
 	for _, endpoint := range []string{"", collector} {
@@ -225,6 +237,7 @@ func TestChart_tracesAndReplicas(t *testing.T) {
 				replicas = 1
 				config := values["config"].(map[string]any)
 				config["trace"].(map[string]any)["endpoint"] = endpoint
+				config["attribution"].(map[string]any)["enabled"] = true
 				config["redis"].(map[string]any)["wait_replicas"] = replicas
 			}
 		})
@@ -241,8 +254,8 @@ func TestChart_tracesAndReplicas(t *testing.T) {
 				if err != nil {
 					t.Fatalf("%v\n%s", err, text)
 				}
-				if c := loaded.Config; c.Trace.Endpoint != endpoint || c.Redis.WaitReplicas != replicas {
-					t.Errorf("traces go to %q and %d replicas are waited for, want %q and %d", c.Trace.Endpoint, c.Redis.WaitReplicas, endpoint, replicas)
+				if c := loaded.Config; c.Trace.Endpoint != endpoint || c.Redis.WaitReplicas != replicas || c.Attribution.Enabled != (endpoint != "") {
+					t.Errorf("traces go to %q, %d replicas are waited for, attribution is %v, want %q and %d", c.Trace.Endpoint, c.Redis.WaitReplicas, c.Attribution.Enabled, endpoint, replicas)
 				}
 			}
 		}

@@ -1,9 +1,9 @@
 package cli
 
 import (
+	"encoding/base64"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 
@@ -12,6 +12,8 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/softrec/softrec/cmd/softrec/config"
+	"github.com/softrec/softrec/schema"
+	"github.com/softrec/softrec/serve/rules"
 )
 
 // project reads compose.yaml by the compose specification's own library, which also checks it against the schema.
@@ -53,29 +55,54 @@ func TestCompose_commandsAreReal(t *testing.T) {
 	}
 }
 
+// processes loads the configuration that each service of softrec has under variables of the shell, and checks it.
+func processes(t *testing.T, environment types.Mapping, check func(service string, c config.Config)) {
+	t.Helper()
+	looked := 0
+	for name, s := range projectWith(t, environment).Services {
+		if s.Build == nil {
+			continue
+		}
+		looked++
+		var env []string
+		for key, value := range s.Environment {
+			env = append(env, key+"="+*value)
+		}
+		loaded, err := config.Load(config.Sources{Environ: env})
+		if err != nil {
+			t.Errorf("service %s: %v", name, err)
+			continue
+		}
+		check(name, loaded.Config)
+	}
+	if looked != 3 {
+		t.Errorf("%d processes were looked at, want 3", looked)
+	}
+}
+
 // Traces are off until the shell names a collector; then every process of softrec sends its spans there.
 func TestCompose_traces(t *testing.T) {
 	for _, endpoint := range []string{"", "http://collector:4318"} {
-		processes := 0
-		for name, s := range projectWith(t, types.Mapping{"SOFTREC_TRACE_ENDPOINT": endpoint}).Services {
-			if s.Build == nil {
-				continue
+		processes(t, types.Mapping{"SOFTREC_TRACE_ENDPOINT": endpoint}, func(service string, c config.Config) {
+			if got := c.Trace.Endpoint; got != endpoint {
+				t.Errorf("service %s sends traces to %q, want %q", service, got, endpoint)
 			}
-			processes++
-			var env []string
-			for key, value := range s.Environment {
-				env = append(env, key+"="+*value)
-			}
-			loaded, err := config.Load(config.Sources{Environ: env})
-			if err != nil {
-				t.Errorf("service %s: %v", name, err)
-			} else if got := loaded.Config.Trace.Endpoint; got != endpoint {
-				t.Errorf("service %s sends traces to %q, want %q", name, got, endpoint)
-			}
+		})
+	}
+}
+
+// Attribution is off until the shell says otherwise; then every process of softrec hears of it.
+func TestCompose_attribution(t *testing.T) {
+	for set, want := range map[string]bool{"": false, "true": true} {
+		vars := types.Mapping{}
+		if set != "" {
+			vars["SOFTREC_ATTRIBUTION_ENABLED"] = set
 		}
-		if processes != 3 {
-			t.Errorf("%d processes were looked at, want 3", processes)
-		}
+		processes(t, vars, func(service string, c config.Config) {
+			if got := c.Attribution.Enabled; got != want {
+				t.Errorf("service %s: attribution is %v, want %v", service, got, want)
+			}
+		})
 	}
 }
 
@@ -107,60 +134,45 @@ func TestCompose_holdsTogether(t *testing.T) {
 			}
 			published[port.Published] = name
 		}
-		for _, word := range s.Command { // kafka:9092 and the like
-			if host, _, ok := strings.Cut(word, ":"); ok && host != "" && s.Build != nil && !strings.HasPrefix(host, "/") {
-				if _, there := p.Services[host]; !there {
-					t.Errorf("service %s asks for %q, which is no service", name, word)
-				}
-			}
-		}
 	}
 }
 
-// listens reports whether a service's command opens port: as its admin port or as the API.
-func listens(s types.ServiceConfig, port string) bool {
-	return slices.Contains(s.Command, ":"+port)
-}
-
-// Prometheus and the port in front must ask where softrec listens.
-func TestCompose_portsMeet(t *testing.T) {
+// What the files name must be mounted where they look for it.
+func TestCompose_filesAreMounted(t *testing.T) {
 	p := project(t)
+	mounted := func(service, target string) bool {
+		return slices.ContainsFunc(p.Services[service].Configs, func(c types.ServiceConfigObjConfig) bool { return c.Target == target })
+	}
 	var scrape struct {
 		Rules []string `yaml:"rule_files"`
-		Jobs  []struct {
-			DNS []struct {
-				Names []string
-				Port  int
-			} `yaml:"dns_sd_configs"`
-		} `yaml:"scrape_configs"`
 	}
-	if err := yaml.Unmarshal([]byte(read(t, "docs/deploy/prometheus/prometheus.yml")), &scrape); err != nil {
+	if err := yaml.Unmarshal([]byte(read(t, prometheusFile)), &scrape); err != nil {
 		t.Fatal(err)
 	}
-	watched := 0
-	for _, job := range scrape.Jobs {
-		for _, dns := range job.DNS {
-			for _, name := range dns.Names {
-				watched++
-				if s, ok := p.Services[name]; !ok || !listens(s, strconv.Itoa(dns.Port)) {
-					t.Errorf("Prometheus reads %s:%d, where nothing listens", name, dns.Port)
-				}
-			}
-		}
-	}
-	if watched != 3 {
-		t.Errorf("Prometheus reads %d services, want the 3 roles", watched)
-	}
 	for _, rules := range scrape.Rules {
-		if !slices.ContainsFunc(p.Services["prometheus"].Configs, func(c types.ServiceConfigObjConfig) bool { return c.Target == rules }) {
+		if !mounted("prometheus", rules) {
 			t.Errorf("prometheus.yml names %s, which is not mounted", rules)
 		}
 	}
-	if conf := read(t, "docs/deploy/nginx/default.conf"); !strings.Contains(conf, "server serve:8080 resolve") || !listens(p.Services["serve"], "8080") {
-		t.Error("the port in front does not lead to serve:8080")
-	}
-	board := p.Services["grafana"].Environment["GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH"]
-	if board == nil || !slices.ContainsFunc(p.Services["grafana"].Configs, func(c types.ServiceConfigObjConfig) bool { return c.Target == *board }) {
+	if board := p.Services["grafana"].Environment["GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH"]; board == nil || !mounted("grafana", *board) {
 		t.Error("Grafana's first board is not mounted")
+	}
+}
+
+// The port in front lets gRPC and the longest request through, and no trace of a stranger's.
+func TestCompose_portInFront(t *testing.T) {
+	conf := read(t, nginxFile)
+	for line, why := range map[string]string{
+		`proxy_set_header traceparent "";`: "strangers choose what is traced", `proxy_set_header tracestate "";`: "strangers write into traces",
+		`grpc_set_header traceparent "";`: "strangers choose what is traced", `grpc_set_header tracestate "";`: "strangers write into traces",
+		"http2 on;": "no gRPC through the port in front", "grpc_pass grpc://calls;": "no gRPC through the port in front",
+		"large_client_header_buffers 4 64k;": "the token of a late page does not pass",
+	} {
+		if !strings.Contains(conf, line) {
+			t.Errorf("nginx: %s: without %q", why, line)
+		}
+	}
+	if longest := base64.RawURLEncoding.EncodedLen(1+8+8*rules.MaxServed+4) + len("GET /v1/recommend/?after= HTTP/1.1") + 3*schema.MaxIDLen; longest > 64<<10 {
+		t.Errorf("the line of a request with the longest token has %d bytes, nginx takes %d", longest, 64<<10)
 	}
 }

@@ -83,21 +83,9 @@ var (
 
 func TestDocuments_commandLinesAreReal(t *testing.T) {
 	oneGoroutine(t)
-	var names []string
-	for _, pattern := range []string{"*.md", "docs/*.md", "docs/*/*.md", "Makefile", ".ci/*", "compose.yaml"} {
-		found, err := filepath.Glob(filepath.Join(root, pattern))
-		if err != nil {
-			t.Fatal(err)
-		}
-		names = append(names, found...)
-	}
 	checked, seen := 0, map[string]bool{}
-	for _, name := range names {
-		b, err := os.ReadFile(name)
-		if err != nil {
-			continue // a folder
-		}
-		text := strings.ReplaceAll(string(b), "\\\n", " ")
+	for name, text := range documents(t, "*.md", "docs/*.md", "docs/*/*.md", "Makefile", ".ci/*", "compose.yaml") {
+		text = strings.ReplaceAll(text, "\\\n", " ")
 		for _, m := range invocation.FindAllStringSubmatch(text, -1) {
 			args := strings.Fields(strings.NewReplacer("$$", "", "$(SUMMARY)", "x.json", `"`, "").Replace(m[1]))
 			if prose.MatchString("softrec "+m[1]) || slices.Contains(args, "|") || args[0] == "help" {
@@ -116,6 +104,79 @@ func TestDocuments_commandLinesAreReal(t *testing.T) {
 	if checked < 5 {
 		t.Errorf("only %d command lines found: the pattern is broken", checked)
 	}
+}
+
+// inCode finds what stands in backticks on one line, and namedFlag the flags in it.
+var (
+	inCode    = regexp.MustCompile("`[^`\n]+`")
+	namedFlag = regexp.MustCompile(`(?:^|[\s` + "`" + `(])--([a-z][a-z0-9-]*)`)
+)
+
+// A flag that the documents name in a sentence is a flag of some command.
+func TestDocuments_namedFlagsAreReal(t *testing.T) {
+	oneGoroutine(t)
+	known := map[string]bool{"help": true}
+	var walk func(*cobra.Command)
+	walk = func(cmd *cobra.Command) {
+		for _, fs := range []*pflag.FlagSet{cmd.Flags(), cmd.PersistentFlags()} {
+			fs.VisitAll(func(f *pflag.Flag) { known[f.Name] = true })
+		}
+		for _, c := range cmd.Commands() {
+			walk(c)
+		}
+	}
+	walk(tree(t))
+	seen := 0
+	for name, text := range documents(t, "README.md", "CONTRIBUTING.md", "docs/*.md", "docs/*/*.md") {
+		for _, code := range inCode.FindAllString(text, -1) {
+			if !strings.HasPrefix(code, "`-") && !strings.HasPrefix(code, "`softrec ") {
+				continue // a line for another program
+			}
+			for _, m := range namedFlag.FindAllStringSubmatch(code, -1) {
+				if seen++; !known[m[1]] {
+					t.Errorf("%s: %s: no command has the flag --%s", name, code, m[1])
+				}
+			}
+		}
+	}
+	if seen < 20 {
+		t.Errorf("only %d flags found: the pattern is broken", seen)
+	}
+}
+
+// Whoever runs every role in one process can give every setting as a flag.
+func TestAll_takesEverySetting(t *testing.T) {
+	keys, err := config.Keys(config.Default())
+	if err != nil {
+		t.Fatal(err)
+	}
+	all, _, err := tree(t).Find([]string{"all"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, k := range keys {
+		if all.Flags().Lookup(k.Flag()) == nil {
+			t.Errorf("softrec all has no flag --%s", k.Flag())
+		}
+	}
+}
+
+// documents are the files of the repository that match, by name.
+func documents(t *testing.T, patterns ...string) map[string]string {
+	t.Helper()
+	texts := map[string]string{}
+	for _, pattern := range patterns {
+		found, err := filepath.Glob(filepath.Join(root, pattern))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range found {
+			if b, err := os.ReadFile(name); err == nil { // else a folder
+				texts[name] = string(b)
+			}
+		}
+	}
+	return texts
 }
 
 // placeholder reports whether a command line stands for others: softrec models list|show, or a value to be filled in.

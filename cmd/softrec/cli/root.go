@@ -10,6 +10,7 @@ import (
 
 	"github.com/softrec/softrec/cmd/softrec/app"
 	"github.com/softrec/softrec/cmd/softrec/config"
+	"github.com/softrec/softrec/cmd/softrec/telemetry"
 )
 
 // Env is what a process gets from outside.
@@ -97,6 +98,7 @@ func start(cmd *cobra.Command, env Env, preset map[string]string) (*config.Loade
 	}
 	log := loaded.Config.Log.Logger(env.Err)
 	app.QuietRedis(log)
+	telemetry.Quiet(log)
 	return loaded, log, nil
 }
 

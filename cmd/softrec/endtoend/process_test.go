@@ -163,3 +163,16 @@ func (p *process) post(path string, body []byte) error {
 	}
 	return nil
 }
+
+// refused posts an event of its own and says whether the answer is a 503 with Retry-After, which it is while Kafka cannot write.
+func (p *process) refused(user string) bool {
+	p.t.Helper()
+	body := fmt.Appendf(nil, `{"user_id":%q,"item_id":"i1","timestamp":%d}`, user, time.Now().UnixMilli())
+	resp, err := client.Post(p.url+"/v1/events", "application/json", bytes.NewReader(body))
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	_, _ = io.Copy(io.Discard, resp.Body)
+	return resp.StatusCode == http.StatusServiceUnavailable && resp.Header.Get("Retry-After") != ""
+}

@@ -20,6 +20,7 @@ export function showAnswer(answer, moved, onPick) {
   const from = positions(list);
   reconcile(list, items, (it) => it.id, (it) => row(it, onPick), (el, it) => fill(el, it, items.indexOf(it) + 1, scale, moved?.get(it.id)));
   if (moved && !calm.matches) glide(list, from);
+  if (items.length === 0) setText($("recommended-empty"), "Nothing to recommend yet: the catalogue is empty.");
   show($("recommended-empty"), items.length === 0);
   show(list, items.length > 0);
   setText($("recommended-note"), [answer.model_version ? `by ${answer.model_version}` : "no model yet", answer.degraded].filter(Boolean).join(" · "));

@@ -14,6 +14,7 @@ import { createStream } from "./stream.js";
 import { createUser } from "./user.js";
 import { $ } from "./dom.js";
 
+header.followFocus();
 createKeyForm();
 const user = createUser();
 const quality = createQuality();

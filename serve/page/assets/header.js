@@ -12,6 +12,14 @@ export function connection(state) {
   setText(pill, STATES[state]);
 }
 
+/** followFocus keeps the link that has the focus in sight where the row of links is wider than the screen. */
+export function followFocus() {
+  const nav = document.querySelector("nav");
+  nav.addEventListener("focusin", ({ target: a }) => {
+    nav.scrollLeft = a.offsetLeft - nav.offsetLeft - (nav.clientWidth - a.offsetWidth) / 2;
+  });
+}
+
 /** stats shows the live model, what is degraded, and this server's own figures. */
 export function stats(s) {
   const m = s.model;

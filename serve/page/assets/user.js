@@ -100,6 +100,7 @@ export function createUser() {
       return; // the connection state and the banner already say that the server is away
     }
     fillSelect();
+    if (!user && recent.length === 0) setText($("recommended-empty"), "Nobody is active yet. Press New user, or ask as one.");
     if (!user && recent.length > 0) await choose((recent.find((u) => u.events >= ENOUGH) ?? recent[0]).user_id);
   }
 

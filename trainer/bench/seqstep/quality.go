@@ -37,7 +37,7 @@ func (w *worker) quality(ctx context.Context, q Question) (Answer, error) {
 		}
 	}
 	a.Trained = time.Since(began).Seconds()
-	a.HR10 = hits(r.learner.Averaged(), r.cases)
+	a.HR10 = hits(r.learner.Weights(), r.cases)
 	return a, nil
 }
 

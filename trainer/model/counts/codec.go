@@ -6,6 +6,8 @@ import (
 	"hash/crc32"
 	"math"
 	"time"
+
+	"github.com/softrec/softrec/trainer/model/pace"
 )
 
 // magic starts the binary form; its last byte is the version.
@@ -64,15 +66,18 @@ func (r *row) append(b []byte) []byte {
 
 // UnmarshalBinary reads what MarshalBinary wrote. Bytes that are cut short, altered or out of range are an error; c is
 // unchanged then.
-func (c *Counts) UnmarshalBinary(b []byte) error {
+func (c *Counts) UnmarshalBinary(b []byte) error { return c.Decode(b, nil) }
+
+// Decode is UnmarshalBinary at the pace of p, nil for as fast as it can.
+func (c *Counts) Decode(b []byte, p *pace.Pacer) error {
 	if len(b) < len(magic)+4 || string(b[:len(magic)]) != magic {
 		return fmt.Errorf("decode counts: not a version-3 counts file")
 	}
 	body, sum := b[:len(b)-4], binary.LittleEndian.Uint32(b[len(b)-4:])
-	if got := crc32.Checksum(body, castagnoli); got != sum {
+	if got := p.Checksum(body); got != sum {
 		return fmt.Errorf("decode counts: checksum %08x, want %08x", got, sum)
 	}
-	d, err := decode(body[len(magic):])
+	d, err := decode(body[len(magic):], p)
 	if err != nil {
 		return fmt.Errorf("decode counts: %w", err)
 	}
@@ -84,8 +89,8 @@ func (c *Counts) UnmarshalBinary(b []byte) error {
 }
 
 // decode reads the body between the magic and the checksum.
-func decode(b []byte) (*Counts, error) {
-	r := &reader{b: b}
+func decode(b []byte, p *pace.Pacer) (*Counts, error) {
+	r := &reader{b: b, pace: p}
 	cfg := Config{HalfLife: time.Duration(r.uint(math.MaxInt64)), MaxSuccessors: int(r.uint(1 << 20))}
 	updates, newest, n := r.uint(math.MaxInt64), r.uint(maxMilli), r.uint(math.MaxInt32)
 	// Every item takes at least 8 bytes a column, so a forged length cannot make us allocate more than the input's size.
@@ -124,8 +129,27 @@ const maxMilli = 1 << 60
 
 // reader takes values off b; after the first fault every read gives zero.
 type reader struct {
-	b   []byte
-	err error
+	b    []byte
+	err  error
+	pace *pace.Pacer
+
+	// Rows are many and short: they are cut out of long slices, so that the garbage collector of a server has few objects to follow.
+	ints   []int32
+	floats []float32
+	rows   []row
+}
+
+// chunk is how many values are allocated at once.
+const chunk = 1 << 14
+
+// cut takes n values off pool. What is cut off has no room to grow: an append moves it to a place of its own.
+func cut[T any](pool *[]T, n int) []T {
+	if len(*pool) < n {
+		*pool = make([]T, max(n, chunk))
+	}
+	out := (*pool)[:n:n]
+	*pool = (*pool)[n:]
+	return out
 }
 
 func (r *reader) fail(format string, args ...any) {
@@ -181,6 +205,7 @@ func (r *reader) column(d *decayed) {
 	d.total = r.float64()
 	for i := range d.values {
 		d.values[i] = r.float64()
+		r.pace.Did(8)
 	}
 }
 
@@ -193,25 +218,52 @@ func (r *reader) row(own *owner, items, limit int, fades bool) *row {
 		r.fail("%d successors in %d bytes", n, len(r.b))
 		return nil
 	}
-	w := &row{owner: own, items: make([]int32, n), weights: make([]float32, n), ref: int64(r.uint(maxMilli))}
+	w := &cut(&r.rows, 1)[0]
+	*w = row{owner: own, items: cut(&r.ints, n), weights: cut(&r.floats, n), ref: int64(r.uint(maxMilli))}
 	if r.err == nil && (w.ref%fadeStep != 0 || !fades && w.ref != 0) {
 		r.fail("reference time %d of a row is not a multiple of %d half-lives", w.ref, fadeStep)
 	}
 	w.total = r.float32()
-	last := uint64(0)
-	for i := range n {
-		step := r.uint(uint64(items))
-		last += step
-		if r.err == nil && (step == 0 || last >= uint64(items)) {
-			r.fail("successor %d is out of range or out of order", last)
-		}
-		if r.err != nil {
-			return nil
-		}
-		w.items[i], w.weights[i] = int32(last), r.float32()
+	r.entries(w, uint64(items))
+	r.pace.Did(8 + 5*n)
+	if r.err != nil {
+		return nil
 	}
 	return w
 }
+
+// entries fills the row w, whose items lie below items.
+func (r *reader) entries(w *row, items uint64) {
+	weights, last := w.weights[:len(w.items)], uint64(0)
+	for i := range w.items {
+		// Nearly all steps take one byte or two, and a snapshot has millions of them.
+		if b := r.b; len(b) >= 6 {
+			step, n := uint64(b[0]), 1
+			if b[0] >= 0x80 {
+				step, n = uint64(b[0]&0x7f)|uint64(b[1])<<7, 2
+			}
+			bits := binary.LittleEndian.Uint32(b[n:])
+			if (n == 1 || b[1] < 0x80) && step > 0 && last+step < items && bits < infinity {
+				last += step
+				w.items[i], weights[i] = int32(last), math.Float32frombits(bits)
+				r.b = b[n+4:]
+				continue
+			}
+		}
+		step := r.uint(items)
+		last += step
+		if r.err == nil && (step == 0 || last >= items) {
+			r.fail("successor %d is out of range or out of order", last)
+		}
+		if r.err != nil {
+			return
+		}
+		w.items[i], weights[i] = int32(last), r.float32()
+	}
+}
+
+// infinity is the float32 of that worth: the bits of every weight above 0 lie below.
+const infinity = 0x7f800000
 
 func (r *reader) uint64() uint64 {
 	if len(r.b) < 8 {

@@ -86,3 +86,11 @@ func (c *Counts) relative(column int, item int32) float64 {
 	}
 	return col.values[item] / col.total * float64(max(len(col.values)-1, 1))
 }
+
+// Seen is how often an item was observed.
+func (c *Counts) Seen(item int32) int {
+	if item < 1 || int(item) >= len(c.seen) {
+		return 0
+	}
+	return int(c.seen[item])
+}

@@ -139,7 +139,7 @@ func (c *Counts) Neighbours(items []int32, now int64, s, like *Sparse) {
 	like.Reset(len(n.profiles))
 	r := c.ready.Load()
 	if r == nil {
-		r = newReady(c)
+		r = newReady(c, nil)
 	}
 	for _, item := range items {
 		if item < 1 || int(item) >= len(n.takers) {

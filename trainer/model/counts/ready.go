@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"math"
 	"slices"
+
+	"github.com/softrec/softrec/trainer/model/pace"
 )
 
 // ready is what answers read of counts again and again, laid out for that: 16 bytes a profile and 4 an item. It belongs to counts as they
@@ -26,23 +28,25 @@ type slot struct {
 const fadeDays = 400
 
 // Prepare lays out what answers read again and again, so that they are faster. It may run while others read c, not while
-// one updates it; the next update undoes it. Answers are the same without it.
-func (c *Counts) Prepare() {
+// one updates it; the next update undoes it. Answers are the same without it. It goes at the pace of p, nil for as fast as it can.
+func (c *Counts) Prepare(p *pace.Pacer) {
 	if c.ready.Load() != nil {
 		return
 	}
-	r := newReady(c)
+	r := newReady(c, p)
 	r.roots = make([]float32, c.Len())
 	for i := range r.roots {
 		r.roots[i] = c.root(int32(i))
+		p.Did(32)
 	}
 	c.ready.Store(r)
 }
 
-func newReady(c *Counts) *ready {
+func newReady(c *Counts, pace *pace.Pacer) *ready {
 	r := &ready{slots: make([]slot, len(c.near.profiles))}
 	for at, p := range c.near.profiles {
 		r.slots[at] = slot{serial: p.serial, size: int32(len(p.items)), last: p.last}
+		pace.Did(32)
 	}
 	for k := range r.small {
 		r.small[k] = 1 / math.Sqrt(float64(max(k, 1)))

@@ -53,7 +53,7 @@ func TestPrepare_changesNoAnswer(t *testing.T) {
 	}
 	for round := range 2 {
 		plain := c.Clone()
-		c.Prepare()
+		c.Prepare(nil)
 		for k := range int32(40) {
 			items := []int32{1 + k, 2 + k%7, 60 - k, 500, 0}
 			now := c.newest + int64(k)*3*dayMillis - 5*dayMillis

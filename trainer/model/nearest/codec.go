@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"hash/crc32"
 	"math"
+
+	"github.com/softrec/softrec/trainer/model/pace"
 )
 
 // magic starts the binary form; its last byte is the version.
@@ -34,15 +36,18 @@ func (x *Index) MarshalBinary() ([]byte, error) {
 }
 
 // Decode reads what MarshalBinary wrote. Bytes that are cut short, altered or out of range are an error.
-func Decode(b []byte) (*Index, error) {
+func Decode(b []byte) (*Index, error) { return DecodeAt(b, nil) }
+
+// DecodeAt is Decode at the pace of p, nil for as fast as it can.
+func DecodeAt(b []byte, p *pace.Pacer) (*Index, error) {
 	if len(b) < len(magic)+4 || string(b[:len(magic)]) != magic {
 		return nil, errors.New("decode index: not a version-1 index file")
 	}
 	body, sum := b[:len(b)-4], binary.LittleEndian.Uint32(b[len(b)-4:])
-	if got := crc32.Checksum(body, crc32.MakeTable(crc32.Castagnoli)); got != sum {
+	if got := p.Checksum(body); got != sum {
 		return nil, fmt.Errorf("decode index: checksum %08x, want %08x", got, sum)
 	}
-	x, err := decode(body[len(magic):])
+	x, err := decode(body[len(magic):], p)
 	if err == nil {
 		err = x.check()
 	}
@@ -52,7 +57,7 @@ func Decode(b []byte) (*Index, error) {
 	return x, nil
 }
 
-func decode(b []byte) (*Index, error) {
+func decode(b []byte, p *pace.Pacer) (*Index, error) {
 	r := &reader{b: b}
 	dim, rows, lists, probes := r.uint(1<<16), r.uint(math.MaxInt32), r.uint(math.MaxInt32), r.uint(math.MaxInt32)
 	recall := math.Float64frombits(binary.LittleEndian.Uint64(r.take(8)))
@@ -66,6 +71,7 @@ func decode(b []byte) (*Index, error) {
 	x := &Index{dim: dim, rows: rows, probes: probes, recall: recall, centres: make([]float32, lists*dim), starts: make([]int32, 1, lists+1), items: make([]int32, 0, rows-1)}
 	for i := range x.centres {
 		x.centres[i] = math.Float32frombits(binary.LittleEndian.Uint32(r.take(4)))
+		p.Did(4)
 	}
 	for range lists {
 		last := 0
@@ -73,6 +79,7 @@ func decode(b []byte) (*Index, error) {
 			last += r.uint(rows)
 			x.items = append(x.items, int32(min(last, math.MaxInt32)))
 		}
+		p.Did(4 * (len(x.items) - int(x.starts[len(x.starts)-1])))
 		x.starts = append(x.starts, int32(len(x.items)))
 		if r.err != nil {
 			return nil, r.err

@@ -165,7 +165,7 @@ func FuzzDecode(f *testing.F) {
 	b, _ := x.MarshalBinary()
 	f.Add(b[len(magic) : len(b)-4])
 	f.Fuzz(func(t *testing.T, body []byte) {
-		x, err := decode(body)
+		x, err := decode(body, nil)
 		if err != nil || x.check() != nil {
 			return
 		}

@@ -24,7 +24,7 @@ type other struct {
 }
 
 // sampled is how many rows of a list that is not looked into stand for it in LogSum.
-const sampled = 4
+const sampled = 1
 
 // Search looks into the lists that suit query best and leaves what it saw in s: rows of table, which has x.Rows() rows of len(query) floats, and
 // their inner products with query.

@@ -11,6 +11,7 @@ import (
 	"github.com/softrec/softrec/trainer/model/lora"
 	"github.com/softrec/softrec/trainer/model/mixer"
 	"github.com/softrec/softrec/trainer/model/nearest"
+	"github.com/softrec/softrec/trainer/model/pace"
 	"github.com/softrec/softrec/trainer/model/sequence"
 	"github.com/softrec/softrec/trainer/model/vocab"
 	"github.com/softrec/softrec/trainer/model/words"
@@ -48,6 +49,11 @@ type Bundle struct {
 // one that reads some of the columns only, as that of an older build does, goes on with them.
 // A network may lag behind the vocabulary (items it does not know have no sequence score), not the other way round.
 func New(v *vocab.Vocab, c *counts.Counts, seq *sequence.Weights, m *mixer.Mixer) (*Bundle, error) {
+	return plain(v, c, seq, m, nil)
+}
+
+// plain is New at the pace of p.
+func plain(v *vocab.Vocab, c *counts.Counts, seq *sequence.Weights, m *mixer.Mixer, p *pace.Pacer) (*Bundle, error) {
 	if m == nil {
 		d, err := DefaultMixer()
 		if err != nil {
@@ -55,7 +61,7 @@ func New(v *vocab.Vocab, c *counts.Counts, seq *sequence.Weights, m *mixer.Mixer
 		}
 		m = d
 	}
-	return assemble(Bundle{Vocab: v, Counts: c, Sequence: seq, Mixer: widened(m, Layout())}, Layout())
+	return assemble(Bundle{Vocab: v, Counts: c, Sequence: seq, Mixer: widened(m, Layout())}, Layout(), p)
 }
 
 // widened is m for a layout that has more columns, as one of an older build has fewer: they have no say until it is fitted. A mixer
@@ -71,7 +77,7 @@ func widened(m *mixer.Mixer, layout mixer.Layout) *mixer.Mixer {
 }
 
 // assemble checks that the parts fit each other and that the mixer reads layout.
-func assemble(b Bundle, layout mixer.Layout) (*Bundle, error) {
+func assemble(b Bundle, layout mixer.Layout, p *pace.Pacer) (*Bundle, error) {
 	if b.Vocab == nil || b.Counts == nil {
 		return nil, errors.New("build bundle: vocabulary or counts are missing")
 	}
@@ -93,14 +99,19 @@ func assemble(b Bundle, layout mixer.Layout) (*Bundle, error) {
 			return nil, fmt.Errorf("build bundle: %w", err)
 		}
 	}
-	b.Counts.Prepare()
-	b.shelf = newShelf(&b)
+	b.Counts.Prepare(p)
+	b.shelf = newShelf(&b, p)
 	return &b, nil
 }
 
 // NewText is New for a bundle that reads the text of the language model of that name, tuned by adapter, nil for untuned.
 // A nil mixer is DefaultTextMixer; one that does not read text yet gets the columns, with no say until it is fitted.
 func NewText(v *vocab.Vocab, c *counts.Counts, seq *sequence.Weights, model string, adapter *lora.Adapter, m *mixer.Mixer) (*Bundle, error) {
+	return reading(v, c, seq, model, adapter, m, nil)
+}
+
+// reading is NewText at the pace of p.
+func reading(v *vocab.Vocab, c *counts.Counts, seq *sequence.Weights, model string, adapter *lora.Adapter, m *mixer.Mixer, p *pace.Pacer) (*Bundle, error) {
 	if model == "" {
 		return nil, errors.New("build bundle: the language model has no name")
 	}
@@ -111,7 +122,7 @@ func NewText(v *vocab.Vocab, c *counts.Counts, seq *sequence.Weights, model stri
 		}
 		m = d
 	}
-	return assemble(Bundle{Vocab: v, Counts: c, Sequence: seq, Mixer: widened(m, TextLayout()), TextModel: model, Adapter: adapter}, TextLayout())
+	return assemble(Bundle{Vocab: v, Counts: c, Sequence: seq, Mixer: widened(m, TextLayout()), TextModel: model, Adapter: adapter}, TextLayout(), p)
 }
 
 // WithWords returns the bundle with the words of its items' titles, nil for none. A table may lag behind the vocabulary, not the
@@ -206,17 +217,21 @@ func (b *Bundle) Encode() (map[string][]byte, error) {
 
 // Decode reads what Encode wrote. Files it does not know are left alone; a missing or damaged one is an error that
 // names it.
-func Decode(files map[string][]byte) (*Bundle, error) {
+func Decode(files map[string][]byte) (*Bundle, error) { return DecodeAt(files, nil) }
+
+// DecodeAt is Decode at the pace of p, nil for as fast as it can: the same bundle, later. What it does in one go is the mixing model, some
+// hundred kilobytes, the check of an index of the item table, and making one that a snapshot lacks though its network is large.
+func DecodeAt(files map[string][]byte, p *pace.Pacer) (*Bundle, error) {
 	for _, name := range []string{FileVocab, FileCounts, FileMixer} {
 		if _, ok := files[name]; !ok {
 			return nil, fmt.Errorf("decode bundle: file %s is missing", name)
 		}
 	}
 	v, c := vocab.New(), &counts.Counts{}
-	if err := v.UnmarshalBinary(files[FileVocab]); err != nil {
+	if err := v.Decode(files[FileVocab], p); err != nil {
 		return nil, fmt.Errorf("decode bundle: %s: %w", FileVocab, err)
 	}
-	if err := c.UnmarshalBinary(files[FileCounts]); err != nil {
+	if err := c.Decode(files[FileCounts], p); err != nil {
 		return nil, fmt.Errorf("decode bundle: %s: %w", FileCounts, err)
 	}
 	m, err := mixer.Decode(files[FileMixer])
@@ -225,12 +240,12 @@ func Decode(files map[string][]byte) (*Bundle, error) {
 	}
 	var seq *sequence.Weights
 	if bin, ok := files[FileSequence]; ok {
-		if seq, err = sequence.Decode(bin); err != nil {
+		if seq, err = sequence.DecodeAt(bin, p); err != nil {
 			return nil, fmt.Errorf("decode bundle: %s: %w", FileSequence, err)
 		}
 	}
 	if bin, ok := files[FileNearest]; ok && seq != nil {
-		x, err := nearest.Decode(bin)
+		x, err := nearest.DecodeAt(bin, p)
 		if err == nil {
 			err = seq.UseNear(x)
 		}
@@ -241,11 +256,11 @@ func Decode(files map[string][]byte) (*Bundle, error) {
 	var titles *words.Table
 	if bin, ok := files[FileWords]; ok {
 		titles = &words.Table{}
-		if err := titles.UnmarshalBinary(bin); err != nil {
+		if err := titles.Decode(bin, p); err != nil {
 			return nil, fmt.Errorf("decode bundle: %s: %w", FileWords, err)
 		}
 	}
-	b, err := join(files, v, c, seq, m)
+	b, err := join(files, v, c, seq, m, p)
 	if err != nil {
 		return nil, err
 	}
@@ -253,15 +268,15 @@ func Decode(files map[string][]byte) (*Bundle, error) {
 }
 
 // join puts decoded parts together, with the language model that files name, if they name one.
-func join(files map[string][]byte, v *vocab.Vocab, c *counts.Counts, seq *sequence.Weights, m *mixer.Mixer) (*Bundle, error) {
+func join(files map[string][]byte, v *vocab.Vocab, c *counts.Counts, seq *sequence.Weights, m *mixer.Mixer, p *pace.Pacer) (*Bundle, error) {
 	if _, ok := files[FileText]; !ok {
-		return New(v, c, seq, m)
+		return plain(v, c, seq, m, p)
 	}
 	model, adapter, err := decodeText(files)
 	if err != nil {
 		return nil, err
 	}
-	return NewText(v, c, seq, model, adapter, m)
+	return reading(v, c, seq, model, adapter, m, p)
 }
 
 // textFile is the JSON form of what a bundle says about its language model.

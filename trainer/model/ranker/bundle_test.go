@@ -4,11 +4,14 @@ import (
 	"bytes"
 	"maps"
 	"math"
+	"reflect"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/softrec/softrec/trainer/model/counts"
 	"github.com/softrec/softrec/trainer/model/mixer"
+	"github.com/softrec/softrec/trainer/model/pace"
 	"github.com/softrec/softrec/trainer/model/vocab"
 )
 
@@ -48,6 +51,46 @@ func TestDecode_namesTheFileThatIsWrong(t *testing.T) {
 	shorter[FileVocab] = shorter[FileVocab][:bytes.IndexByte(shorter[FileVocab], '\n')+1]
 	if _, err := Decode(shorter); err == nil || !strings.Contains(err.Error(), "for a vocabulary of 2") {
 		t.Errorf("a vocabulary too short for the counts: error %v", err)
+	}
+}
+
+// A bundle that was read with rests is the one that is read without: in its bytes, in what it laid out, and in what it answers.
+func TestDecodeAt_aPaceChangesNothing(t *testing.T) {
+	w := newWorld(2, 40, 2500)
+	w.run(6000)
+	bundle, err := w.bundle(t, true).WithWords(w.words())
+	if err != nil {
+		t.Fatal(err)
+	}
+	files, err := bundle.Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	plain, err := Decode(files)
+	if err != nil {
+		t.Fatal(err)
+	}
+	start := time.Now()
+	calm, err := DecodeAt(files, pace.New(t.Context(), 0.5))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Log("with rests it took", time.Since(start))
+	again, err := calm.Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !maps.EqualFunc(files, again, bytes.Equal) {
+		t.Error("the bundle has other bytes")
+	}
+	if !reflect.DeepEqual(plain.shelf, calm.shelf) {
+		t.Error("the bundle has laid out something else")
+	}
+	for u := range 20 {
+		q := Request{History: w.windows[u], Now: w.now, N: 15}
+		if a, b := plain.Rank(q), calm.Rank(q); !reflect.DeepEqual(a, b) {
+			t.Fatalf("user %d: %v, with rests %v", u, a, b)
+		}
 	}
 }
 

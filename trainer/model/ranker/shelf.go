@@ -4,6 +4,8 @@ import (
 	"math"
 	"slices"
 	"time"
+
+	"github.com/softrec/softrec/trainer/model/pace"
 )
 
 // The columns of an item that do not depend on the request, and what goes into others.
@@ -39,7 +41,7 @@ type shelf struct {
 // orderLen is how many of an order are kept sorted: enough for most filters.
 const orderLen = 2048
 
-func newShelf(b *Bundle) *shelf {
+func newShelf(b *Bundle, p *pace.Pacer) *shelf {
 	c := b.Counts
 	s := &shelf{groups: partColumns(b.ReadsText()), items: make([]float32, c.Len()*shelfColumns)}
 	if b.Sequence != nil {
@@ -55,10 +57,11 @@ func newShelf(b *Bundle) *shelf {
 			shelfThree: log1p(f.Three), shelfHours: log1p(f.Hours), shelfLong: log1p(f.Long), shelfEver: log1p(f.Ever), shelfFresh: log1p(f.Fresh),
 			shelfNew: log1p(f.New), shelfReturn: float32(f.Repeats),
 		})
+		p.Did(500) // a dozen logarithms
 	}
 	n := b.Vocab.Len()
-	s.popular = order(c.PopularityOrder(), n)
-	s.trend, s.first, s.fresh = top(c.TrendOrder(), n), top(c.FirstOrder(), n), top(c.FreshOrder(), n)
+	s.popular = order(c.PopularityOrder(), n, p)
+	s.trend, s.first, s.fresh = top(c.TrendOrder(), n, p), top(c.FirstOrder(), n, p), top(c.FreshOrder(), n, p)
 	return s
 }
 
@@ -72,7 +75,7 @@ func (s *shelf) of(item int32) []float32 {
 }
 
 // order lists the items 1 to n-1, the highest score first, equal ones by index. Items beyond the scores have 0.
-func order(scores []float64, n int) []int32 {
+func order(scores []float64, n int, p *pace.Pacer) []int32 {
 	all := make([]int32, 0, max(n-1, 0))
 	for i := int32(1); int(i) < n; i++ {
 		all = append(all, i)
@@ -84,6 +87,7 @@ func order(scores []float64, n int) []int32 {
 		return 0
 	}
 	slices.SortFunc(all, func(a, b int32) int {
+		p.Did(10)
 		if (entry{item: a, score: score(a)}).better(entry{item: b, score: score(b)}) {
 			return -1
 		}
@@ -93,7 +97,7 @@ func order(scores []float64, n int) []int32 {
 }
 
 // top is the beginning of order.
-func top(scores []float64, n int) []int32 {
+func top(scores []float64, n int, p *pace.Pacer) []int32 {
 	var t topK
 	t.reset(min(orderLen, max(n-1, 0)))
 	for i := int32(1); int(i) < n; i++ {
@@ -103,7 +107,9 @@ func top(scores []float64, n int) []int32 {
 		}
 		if t.wants(e) {
 			t.push(e)
+			p.Did(60)
 		}
+		p.Did(4)
 	}
 	out := make([]int32, 0, len(t.entries))
 	for _, e := range t.sorted() {

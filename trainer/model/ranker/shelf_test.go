@@ -37,7 +37,7 @@ func TestBestInOrder_isBest(t *testing.T) {
 		k, mod := 1+w.rng.IntN(n+20), 1+w.rng.IntN(5)
 		sel := selection{n: k, allow: func(id string) bool { return (len(id)+int(id[len(id)-1]))%mod == 0 }}
 		scores := [][]float64{b.Counts.PopularityOrder(), b.Counts.TrendOrder(), b.Counts.FreshOrder()}[round%3]
-		sorted := order(scores, n)
+		sorted := order(scores, n, nil)
 		if round%2 == 1 {
 			sorted = sorted[:w.rng.IntN(len(sorted))]
 		}

@@ -89,7 +89,7 @@ func (w *world) bundle(t testing.TB, network bool) *Bundle {
 
 // loose is a bundle of parts that go on changing once it was asked.
 func loose(b Bundle) *Bundle {
-	b.shelf = newShelf(&b)
+	b.shelf = newShelf(&b, nil)
 	return &b
 }
 

@@ -11,7 +11,7 @@ import (
 // distilChunk is how many sequences are answered between two looks at the context.
 const distilChunk = 256
 
-// Distil answers every prompt with the item that the present weights rank first, and keeps the answers as D'. It uses
+// Distil answers every prompt with the item that the present weights, or their average where one is kept, rank first, and keeps the answers as D'. It uses
 // the hand-written inference on all workers: on two cores half the time of a training epoch of the pure-Go backend
 // (3,700 items), and no memory that grows with the catalogue.
 func (l *Learner) Distil(ctx context.Context) (soft.Distilled, error) {
@@ -24,7 +24,7 @@ func (l *Learner) Distil(ctx context.Context) (soft.Distilled, error) {
 			return soft.Distilled{}, fmt.Errorf("distil: %w", err)
 		}
 		part := l.items[at:min(at+distilChunk, len(l.items))]
-		l.weights.Answers(part, l.workers(), l.cfg.ExcludeHistory,
+		l.answering().Answers(part, l.workers(), l.cfg.ExcludeHistory,
 			func(e, i int) bool { return l.seqs[at+e].targets[i] != 0 },
 			func(e, i int, a sequence.Answer) {
 				n := l.seqs[at+e].numbers[i]

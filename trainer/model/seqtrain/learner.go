@@ -100,16 +100,16 @@ func freshMoments(w *sequence.Weights) moments {
 	return m
 }
 
-// Weights returns a copy of the present weights.
-func (l *Learner) Weights() *sequence.Weights { return l.weights.Clone() }
+// Weights returns a copy of the weights that answer: the present ones, or their average over the steps so far where the configuration keeps
+// one. It moves less from step to step than the weights do, so it needs no falling learning rate (Polyak and Juditsky 1992).
+func (l *Learner) Weights() *sequence.Weights { return l.answering().Clone() }
 
-// Averaged returns the average of the weights over the steps so far, a copy of the present weights where the configuration keeps
-// none. It moves less from step to step than the weights do, so it needs no falling learning rate (Polyak and Juditsky 1992).
-func (l *Learner) Averaged() *sequence.Weights {
-	if l.average.weights == nil {
-		return l.Weights()
+// answering are the weights that whatever is asked of a learner is answered by: validation, D', distances, scores. The steps have their own.
+func (l *Learner) answering() *sequence.Weights {
+	if l.average.weights != nil {
+		return l.average.weights
 	}
-	return l.average.weights.Clone()
+	return l.weights
 }
 
 // Prompts is the number of positions with a target.

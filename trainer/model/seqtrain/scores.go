@@ -16,9 +16,9 @@ import (
 // them. Package sequence does the same for what it can compute, much faster: this is for variations. A history without a known item
 // scores 0 everywhere. Sides, where there are any, belong to the items of the history.
 func (l *Learner) Scores(ctx context.Context, asked []Case, each func(i int, scores []float32)) error {
-	w, more := l.weights, l.extra.tensors
+	w, more := l.answering(), l.extra.tensors
 	if l.average.weights != nil {
-		w, more = l.average.weights, l.average.extra
+		more = l.average.extra
 	}
 	with := *l
 	with.weights, with.extra.tensors = w, more

@@ -16,8 +16,8 @@ const farthest = 2
 // Without that, distances would mostly tell how popular two items are: training makes the vectors of frequent items
 // longer and moves all vectors the same way. Distances lie in 0 to 2; unrelated items are about sqrt(2) apart.
 func (l *Learner) FixSpace(context.Context) error {
-	d, n := l.weights.Config().Dim, l.weights.Vocab()
-	table := l.weights.Items()
+	w := l.answering()
+	d, n, table := w.Config().Dim, w.Vocab(), w.Items()
 	mean := make([]float64, d)
 	for r := 1; r < n; r++ {
 		for j, v := range table[r*d : (r+1)*d] {
@@ -70,7 +70,7 @@ func (l *Learner) Distances(ctx context.Context, probe []int) ([]float64, error)
 	for i := range answers {
 		answers[i] = make([]int32, len(seqs[i]))
 	}
-	l.weights.Answers(seqs, l.workers(), l.cfg.ExcludeHistory,
+	l.answering().Answers(seqs, l.workers(), l.cfg.ExcludeHistory,
 		func(e, i int) bool { return asked[prompt{which[e], i}] },
 		func(e, i int, a sequence.Answer) { answers[e][i] = a.Item })
 	out := make([]float64, len(probe))

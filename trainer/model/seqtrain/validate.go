@@ -26,7 +26,7 @@ func (l *Learner) Validate(ctx context.Context) (float64, error) {
 		histories[i] = c.History
 	}
 	hits := make([]int, len(l.validation))
-	l.weights.ScoresBatch(histories, l.workers(), func(i int, scores []float32, _ bool) {
+	l.answering().ScoresBatch(histories, l.workers(), func(i int, scores []float32, _ bool) {
 		scores[0] = float32(math.Inf(-1))
 		if l.cfg.ExcludeHistory {
 			for _, id := range histories[i] {

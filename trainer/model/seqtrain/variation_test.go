@@ -151,7 +151,7 @@ func TestVariation_noneIsTheProduct(t *testing.T) {
 			plain := newLearner(t, goBackend(t), cfg, weights(t, small, vocab, 2), data)
 			train(t, plain, pass(0, 1))
 			train(t, l, pass(0, 1))
-			if bits(t, plain.Averaged()) != bits(t, l.Averaged()) {
+			if bits(t, plain.Weights()) != bits(t, l.Weights()) {
 				t.Error("a variation of nothing trains otherwise")
 			}
 		}
@@ -159,15 +159,15 @@ func TestVariation_noneIsTheProduct(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		before := bits(t, l.Averaged())
+		before := bits(t, l.Weights())
 		train(t, l, pass(0, 2))
-		if bits(t, l.Averaged()) == before {
+		if bits(t, l.Weights()) == before {
 			t.Error("nothing was learnt")
 		}
-		if err := l.Load(background, saved); err != nil || bits(t, l.Averaged()) != before {
+		if err := l.Load(background, saved); err != nil || bits(t, l.Weights()) != before {
 			t.Errorf("%s: a saved state comes back as another one (%v)", name, err)
 		}
-		w, plain := l.Averaged(), make([]float32, vocab)
+		w, plain := l.Weights(), make([]float32, vocab)
 		if err := l.Scores(background, data.Validation, func(i int, scores []float32) {
 			w.Scores(data.Validation[i].History, plain)
 			for id := 1; id < vocab; id++ {

@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"math"
 	"slices"
+
+	"github.com/softrec/softrec/trainer/model/pace"
 )
 
 // magic opens a file of weights; the digit is the version of the format.
@@ -59,15 +61,18 @@ func (w *Weights) Encode() ([]byte, error) {
 
 // Decode reads what Encode wrote. Bytes that are anything else, also weights that are not finite numbers, give an
 // error that wraps ErrFormat, before memory beyond their own size is taken.
-func Decode(data []byte) (*Weights, error) {
-	w, err := decode(data)
+func Decode(data []byte) (*Weights, error) { return DecodeAt(data, nil) }
+
+// DecodeAt is Decode at the pace of p, nil for as fast as it can.
+func DecodeAt(data []byte, p *pace.Pacer) (*Weights, error) {
+	w, err := decode(data, p)
 	if err != nil {
 		return nil, fmt.Errorf("decode sequence weights: %w: %w", ErrFormat, err)
 	}
 	return w, nil
 }
 
-func decode(data []byte) (*Weights, error) {
+func decode(data []byte, p *pace.Pacer) (*Weights, error) {
 	if len(data) < len(magic)+4 || string(data[:len(magic)]) != magic {
 		return nil, errors.New("it does not begin with the magic bytes")
 	}
@@ -99,9 +104,10 @@ func decode(data []byte) (*Weights, error) {
 		for j := range t.Data {
 			t.Data[j] = math.Float32frombits(binary.LittleEndian.Uint32(data))
 			data = data[4:]
+			p.Did(4)
 		}
 	}
-	if err := w.Validate(); err != nil {
+	if err := w.validate(p); err != nil {
 		return nil, err
 	}
 	return w, nil

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strconv"
 	"sync"
+
+	"github.com/softrec/softrec/trainer/model/pace"
 )
 
 // Tensor is one named array of weights.
@@ -117,12 +119,16 @@ func (w *Weights) Clone() *Weights {
 }
 
 // Validate reports the first weight that is not a finite number.
-func (w *Weights) Validate() error {
+func (w *Weights) Validate() error { return w.validate(nil) }
+
+// validate is Validate at the pace of p.
+func (w *Weights) validate(p *pace.Pacer) error {
 	for _, t := range w.tensors {
 		for i, v := range t.Data {
 			if math.IsNaN(float64(v)) || math.IsInf(float64(v), 0) {
 				return fmt.Errorf("sequence weights: %s[%d] is %v: want a finite number", t.Name, i, v)
 			}
+			p.Did(2)
 		}
 	}
 	return nil

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/softrec/softrec/schema"
+	"github.com/softrec/softrec/trainer/model/pace"
 )
 
 // MarshalBinary writes one id per line, the item with index 1 first. The padding is not written. It never fails.
@@ -22,7 +23,10 @@ func (v *Vocab) MarshalBinary() ([]byte, error) {
 
 // UnmarshalBinary reads what MarshalBinary wrote. An id that cannot name an item, a second line with the same id and a
 // last line without its end are errors that name the line; v is unchanged then.
-func (v *Vocab) UnmarshalBinary(b []byte) error {
+func (v *Vocab) UnmarshalBinary(b []byte) error { return v.Decode(b, nil) }
+
+// Decode is UnmarshalBinary at the pace of p, nil for as fast as it can.
+func (v *Vocab) Decode(b []byte, p *pace.Pacer) error {
 	if len(b) > 0 && b[len(b)-1] != '\n' {
 		return fmt.Errorf("decode vocabulary: the last line is cut off")
 	}
@@ -41,6 +45,7 @@ func (v *Vocab) UnmarshalBinary(b []byte) error {
 		index[id] = int32(line)
 		ids = append(ids, id)
 		text = rest
+		p.Did(200) // the map
 	}
 	v.ids, v.index = ids, index
 	return nil

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"hash/crc32"
 	"unicode/utf8"
+
+	"github.com/softrec/softrec/trainer/model/pace"
 )
 
 // magic starts an encoded table; the digit is the version of the format.
@@ -35,15 +37,18 @@ func (t *Table) MarshalBinary() ([]byte, error) {
 
 // UnmarshalBinary reads what MarshalBinary wrote; the table answers as the encoded one. Bytes that are cut
 // short, altered or out of range are an error; t is unchanged then.
-func (t *Table) UnmarshalBinary(b []byte) error {
+func (t *Table) UnmarshalBinary(b []byte) error { return t.Decode(b, nil) }
+
+// Decode is UnmarshalBinary at the pace of p, nil for as fast as it can.
+func (t *Table) Decode(b []byte, p *pace.Pacer) error {
 	if len(b) < len(magic)+4 || string(b[:len(magic)]) != magic {
 		return errors.New("decode title words: not a version-1 file of them")
 	}
 	body, sum := b[:len(b)-4], binary.LittleEndian.Uint32(b[len(b)-4:])
-	if got := crc32.Checksum(body, castagnoli); got != sum {
+	if got := p.Checksum(body); got != sum {
 		return fmt.Errorf("decode title words: checksum %08x, want %08x", got, sum)
 	}
-	r := &reader{b: body[len(magic):]}
+	r := &reader{b: body[len(magic):], pace: p}
 	d, settled := r.table()
 	if r.err == nil && len(r.b) > 0 {
 		r.err = fmt.Errorf("%d bytes too many", len(r.b))
@@ -54,15 +59,16 @@ func (t *Table) UnmarshalBinary(b []byte) error {
 	if r.err != nil {
 		return fmt.Errorf("decode title words: %w", r.err)
 	}
-	d.settle(int(settled))
+	d.settle(int(settled), p)
 	*t = *d
 	return nil
 }
 
 // reader takes an encoded table apart; after its first error it reads zeros.
 type reader struct {
-	b   []byte
-	err error
+	b    []byte
+	err  error
+	pace *pace.Pacer
 }
 
 // table reads everything but the weights, and the index below which the items are that they follow from.
@@ -78,6 +84,7 @@ func (r *reader) table() (t *Table, settled uint64) {
 		}
 		t.terms[text] = int32(len(t.texts))
 		t.texts, t.holders, t.weights = append(t.texts, text), append(t.holders, nil), append(t.weights, 0)
+		r.pace.Did(200) // the map
 	}
 	settled = r.uint()
 	for range r.length() {
@@ -92,6 +99,7 @@ func (r *reader) table() (t *Table, settled uint64) {
 			t.titled++
 		}
 		t.items, t.inverse = append(t.items, own), append(t.inverse, 0)
+		r.pace.Did(50 + 20*len(own))
 	}
 	return t, settled
 }

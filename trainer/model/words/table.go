@@ -6,6 +6,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/softrec/softrec/trainer/model/pace"
 )
 
 // Limits of a table.
@@ -41,7 +43,7 @@ func Build(titles []string) *Table {
 	for _, title := range titles[min(1, len(titles)):] {
 		t.append(title)
 	}
-	t.settle(t.Len())
+	t.settle(t.Len(), nil)
 	return t
 }
 
@@ -49,7 +51,7 @@ func Build(titles []string) *Table {
 func (t *Table) Add(title string) {
 	t.append(title)
 	if t.titled > t.learnt+t.learnt/settleAt {
-		t.settle(t.Len())
+		t.settle(t.Len(), nil)
 		return
 	}
 	item := len(t.items) - 1
@@ -105,7 +107,7 @@ func split(title string) []string {
 }
 
 // settle computes all weights, from the titles of the items below n, and all lengths.
-func (t *Table) settle(n int) {
+func (t *Table) settle(n int, p *pace.Pacer) {
 	t.settled, t.learnt = n, 0
 	for _, own := range t.items[:n] {
 		if len(own) > 0 {
@@ -114,6 +116,7 @@ func (t *Table) settle(n int) {
 	}
 	common := max(fewShared, t.learnt/shareOf)
 	for term, holders := range t.holders {
+		p.Did(50)
 		t.weights[term] = 0
 		have, _ := slices.BinarySearch(holders, int32(n))
 		if have > 1 && have <= common {
@@ -123,6 +126,7 @@ func (t *Table) settle(n int) {
 	}
 	for item := range t.items {
 		t.inverse[item] = t.inverseLength(item)
+		p.Did(50)
 	}
 }
 

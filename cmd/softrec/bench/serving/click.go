@@ -20,15 +20,15 @@ type Click struct {
 	Asked  int     `json:"asked"` // answers that were read meanwhile
 }
 
-// clicks sends events one by one over the whole road, and after each asks until the answer's window has moved.
-func (b *lab) clicks(ctx context.Context) (Click, error) {
+// clicks sends events one by one over the whole road, and after each asks until the answer's window has moved. The users are those from first on.
+func (b *lab) clicks(ctx context.Context, first int) (Click, error) {
 	c := newClient(b.serve)
 	defer c.close()
 	times := hdrhistogram.New(1, 60_000_000, 3)
 	var out Click
 	const unmeasured = 20 // the first ones wake Kafka's consumers
 	for n := range b.o.Clicks + unmeasured {
-		user := n % b.o.Users
+		user := first + n%(b.o.Users-first)
 		before, err := b.windowOf(c, user)
 		if err != nil {
 			return out, err

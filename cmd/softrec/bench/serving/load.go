@@ -37,6 +37,8 @@ type Load struct {
 	ClosedP50 float64 `json:"closed_p50"` // ms
 	ClosedP99 float64 `json:"closed_p99"` // ms
 	Fault     string  `json:"fault,omitempty"`
+
+	times *hdrhistogram.Histogram // of the open loop, microseconds
 }
 
 // loop is one running load.
@@ -130,18 +132,24 @@ func ms(times *hdrhistogram.Histogram, quantile float64) float64 {
 
 // measure runs the closed loop, then the open one at a share of its rate.
 func measure(ctx context.Context, o Options, to target) (Load, error) {
-	length := time.Duration(o.Seconds * float64(time.Second))
-	closed := &loop{to: to, users: o.Users, workers: o.Connections, seed: o.Seed, warm: o.Warm, length: length}
-	times := closed.run(ctx)
-	out := Load{
-		RPS: float64(closed.counted.Load()) / length.Seconds(), ClosedP50: ms(times, 50), ClosedP99: ms(times, 99),
-		Failed: closed.failed.Load(), Requests: closed.counted.Load(),
-	}
-	out.note(closed)
+	out := closed(ctx, o, to)
 	if out.RPS == 0 || ctx.Err() != nil {
 		return out, ctx.Err()
 	}
 	return out, out.arrive(ctx, o, to, out.RPS*o.Share)
+}
+
+// closed runs the closed loop alone.
+func closed(ctx context.Context, o Options, to target) Load {
+	length := time.Duration(o.Seconds * float64(time.Second))
+	l := &loop{to: to, users: o.Users, workers: o.Connections, seed: o.Seed, warm: o.Warm, length: length}
+	times := l.run(ctx)
+	out := Load{
+		RPS: float64(l.counted.Load()) / length.Seconds(), ClosedP50: ms(times, 50), ClosedP99: ms(times, 99),
+		Failed: l.failed.Load(), Requests: l.counted.Load(),
+	}
+	out.note(l)
+	return out
 }
 
 // arrive runs the open loop at a rate and adds what it found.
@@ -151,12 +159,30 @@ func (l *Load) arrive(ctx context.Context, o Options, to target, rate float64) e
 		to: to, users: o.Users, workers: o.Connections, seed: o.Seed + 1, warm: o.Warm, length: time.Duration(o.Seconds * float64(time.Second)),
 		interval: time.Duration(float64(time.Second) / rate),
 	}
-	times := open.run(ctx)
-	l.P50, l.P99, l.P999, l.Max = ms(times, 50), ms(times, 99), ms(times, 99.9), float64(times.Max())/1000
+	l.took(open.run(ctx))
 	l.Failed += open.failed.Load()
 	l.Requests += open.counted.Load()
 	l.note(open)
 	return ctx.Err()
+}
+
+// took adds the times of an open loop to those that l has.
+func (l *Load) took(times *hdrhistogram.Histogram) {
+	if l.times == nil {
+		l.times = times
+	} else {
+		l.times.Merge(times)
+	}
+	l.P50, l.P99, l.P999, l.Max = ms(l.times, 50), ms(l.times, 99), ms(l.times, 99.9), float64(l.times.Max())/1000
+}
+
+// pool adds another turn of the same open loop.
+func (l *Load) pool(turn Load) {
+	l.took(turn.times)
+	l.Failed, l.Requests, l.Rate = l.Failed+turn.Failed, l.Requests+turn.Requests, turn.Rate
+	if l.Fault == "" {
+		l.Fault = turn.Fault
+	}
 }
 
 // note keeps the first fault.

@@ -3,7 +3,9 @@ package serving
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 )
@@ -21,6 +23,9 @@ type Options struct {
 	Clicks      int           // measured from the click to the changed answer
 	Overload    float64       // times the closed loop's rate to send at once, 0 for none
 	Swaps       int           // of the model under load, 0 for none
+	ClickLoad   float64       // share of the closed loop's rate of changed windows at which clicks are measured again, 0 for not
+	With        []string      // what a second server does beside answering, measured against the first: WithImpressions and so on
+	Skip        []string      // loads to leave out: SkipPlain, SkipUnchanged
 	Seed        uint64        // of the shop
 	Profile     string        // folder for CPU profiles of the server under each load, empty for none
 	Kafka       string        // address of a broker; empty, with Redis, for the embedded servers
@@ -33,6 +38,12 @@ type Options struct {
 func DefaultOptions() Options {
 	return Options{Items: 12_000, Users: 100_000, Connections: 16, Seconds: 10, Share: 0.7, Learn: 1_000_000, Clicks: 500, Seed: 1, Warm: 2 * time.Second}
 }
+
+// Loads that nothing else needs.
+const (
+	SkipPlain     = "plain"     // the plain handler
+	SkipUnchanged = "unchanged" // answers with the window unchanged, and the first asking of every user
+)
 
 // userMark stands for the user in Options.Compare.
 const userMark = "{user}"
@@ -59,6 +70,28 @@ func (o Options) Validate() error {
 	}
 	if !(o.Share > 0 && o.Share <= 1) {
 		faults = append(faults, fmt.Errorf("--share %v: want more than 0, at most 1", o.Share))
+	}
+	if !(o.ClickLoad >= 0 && o.ClickLoad <= 1) {
+		faults = append(faults, fmt.Errorf("--click-load %v: want 0 to 1", o.ClickLoad))
+	}
+	if o.ClickLoad > 0 && o.Clicks < 1 {
+		faults = append(faults, fmt.Errorf("--click-load %v: needs --clicks", o.ClickLoad))
+	}
+	if o.ClickLoad > 0 && o.Users < 2 {
+		faults = append(faults, fmt.Errorf("--users %d: --click-load needs 2", o.Users))
+	}
+	for _, name := range o.With {
+		if extras[name] == nil {
+			faults = append(faults, fmt.Errorf("--with %q: want %s", name, strings.Join(slices.Sorted(maps.Keys(extras)), ", ")))
+		}
+	}
+	for _, name := range o.Skip {
+		if name != SkipPlain && name != SkipUnchanged {
+			faults = append(faults, fmt.Errorf("--skip %q: want %s or %s", name, SkipPlain, SkipUnchanged))
+		}
+	}
+	if o.Overload != 0 && slices.Contains(o.Skip, SkipUnchanged) {
+		faults = append(faults, fmt.Errorf("--overload %v: needs what --skip %s leaves out", o.Overload, SkipUnchanged))
 	}
 	if (o.Kafka == "") != (o.Redis == "") {
 		faults = append(faults, fmt.Errorf("--kafka %q, --redis %q: name both, or neither for the embedded pair", o.Kafka, o.Redis))

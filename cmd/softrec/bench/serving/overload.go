@@ -12,12 +12,13 @@ import (
 	"github.com/HdrHistogram/hdrhistogram-go"
 )
 
-// Overload is what serve did when more was asked than it can answer. Times are counted from when a request should have been
-// sent, and only those of requests that were let in.
+// Overload is what serve did when more was asked than it can answer. Times are counted from when a request was due, or from when a connection
+// was free to send it where that is later: what the load itself cannot send is no wait at the server, and stands in Sent.
 type Overload struct {
 	Peak     float64 `json:"peak_rps"`      // answers a second of the closed loop with as many connections as always
 	Factor   float64 `json:"factor"`        // of the peak that was sent
-	Rate     float64 `json:"rate"`          // requests a second that were sent
+	Rate     float64 `json:"rate"`          // requests a second that were due
+	Sent     float64 `json:"sent_rps"`      // requests a second that were sent; less than Rate where the load cannot keep up
 	Goodput  float64 `json:"goodput_rps"`   // answers a second
 	Share    float64 `json:"goodput_share"` // of the peak
 	Shed     float64 `json:"shed_rps"`      // refusals a second with 503 and Retry-After
@@ -80,7 +81,14 @@ func (c *crowdLoad) work(ctx context.Context, begin time.Time, rng *rand.Rand, g
 		if start.Sub(begin) >= c.warm+c.length {
 			return
 		}
-		time.Sleep(time.Until(start))
+		switch now := time.Now(); {
+		case now.Sub(begin) >= c.warm+c.length:
+			return
+		case now.After(start):
+			start = now
+		default:
+			time.Sleep(start.Sub(now))
+		}
 		status, body, err := cl.get(c.path(n, rng.IntN(c.users)))
 		if start.Sub(begin) < c.warm {
 			continue
@@ -105,7 +113,7 @@ func (c *crowdLoad) work(ctx context.Context, begin time.Time, rng *rand.Rand, g
 }
 
 // overload asks for factor times what the closed loop got, then for half of it.
-func (b *lab) overload(ctx context.Context, peak, factor float64, path func(n int64, user int) string) (Overload, error) {
+func (b *lab) overload(ctx context.Context, name string, peak, factor float64, path func(n int64, user int) string) (Overload, error) {
 	length := time.Duration(b.o.Seconds * float64(time.Second))
 	load := func(rate float64, warm, length time.Duration) *crowdLoad {
 		return &crowdLoad{addr: b.serve, path: path, users: b.o.Users, workers: overloadConnections, interval: time.Duration(float64(time.Second) / rate), warm: warm, length: length}
@@ -115,13 +123,18 @@ func (b *lab) overload(ctx context.Context, peak, factor float64, path func(n in
 	if err != nil {
 		return Overload{}, err
 	}
+	done := b.profile(ctx, "overload-"+name, 1)
 	answers, refusals := over.run(ctx)
+	if err := <-done; err != nil {
+		return Overload{}, err
+	}
 	spent, err := b.vitals(ctx)
 	if err != nil {
 		return Overload{}, err
 	}
 	out := Overload{
-		Peak: peak, Factor: factor, Rate: peak * factor, Goodput: float64(over.good.Load()) / length.Seconds(), Shed: float64(over.shed.Load()) / length.Seconds(),
+		Peak: peak, Factor: factor, Rate: peak * factor, Goodput: float64(over.good.Load()) / length.Seconds(),
+		Sent: float64(over.good.Load()+over.shed.Load()+over.failed.Load()) / length.Seconds(), Shed: float64(over.shed.Load()) / length.Seconds(),
 		Failed: over.failed.Load(), P50: ms(answers, 50), P99: ms(answers, 99), Max: float64(answers.Max()) / 1000, ShedP99: ms(refusals, 99),
 	}
 	out.Share = out.Goodput / peak
@@ -137,7 +150,7 @@ func (b *lab) overload(ctx context.Context, peak, factor float64, path func(n in
 			out.Fault = *f
 		}
 	}
-	b.log.Info("measured", "what", "overload", "sent", int(out.Rate), "answered", int(out.Goodput), "refused", int(out.Shed), "p99_ms", out.P99, "failed", out.Failed)
+	b.log.Info("measured", "what", "overload", "due", int(out.Rate), "sent", int(out.Sent), "answered", int(out.Goodput), "refused", int(out.Shed), "p99_ms", out.P99, "failed", out.Failed)
 	return out, ctx.Err()
 }
 
@@ -154,10 +167,13 @@ func (b *lab) overloads(ctx context.Context, r *Result) (err error) {
 		return fmt.Errorf("no list could be computed before the overload: %w", ctx.Err())
 	}
 	over := map[string]Overload{}
-	if over["unchanged"], err = b.overload(ctx, r.Unchanged.RPS, b.o.Overload, func(_ int64, u int) string { return askFor(u) }); err != nil {
+	if err := b.warm(ctx, b.serve); err != nil { // the loads before have changed windows, and their lists have taken others' places
 		return err
 	}
-	over["computed"], err = b.overload(ctx, computed, b.o.Overload, func(n int64, u int) string { return fresh(count.Add(1)+n, u) })
+	if over["unchanged"], err = b.overload(ctx, "unchanged", r.Unchanged.RPS, b.o.Overload, func(_ int64, u int) string { return askFor(u) }); err != nil {
+		return err
+	}
+	over["computed"], err = b.overload(ctx, "computed", computed, b.o.Overload, func(n int64, u int) string { return fresh(count.Add(1)+n, u) })
 	r.Overload = over
 	return err
 }

@@ -1,18 +1,15 @@
 package serving
 
 import (
-	"bufio"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net/url"
 	"os"
 	"path/filepath"
 	"runtime"
-	"runtime/debug"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -69,143 +66,12 @@ func Run(ctx context.Context, o Options, log *slog.Logger) (result Result, err e
 	return result, result.write(o.JSON)
 }
 
-// open starts all processes and fills Redis.
-func (b *lab) open(ctx context.Context) error {
-	for _, step := range []struct {
-		name string
-		run  func(context.Context) error
-	}{
-		{"servers", b.openServers}, {"model", b.openModel}, {"windows", func(ctx context.Context) error { return b.stock.fill(ctx, b.shop) }},
-		{"plain handler", b.openPlain}, {"serve", b.openServe},
-	} {
-		start := time.Now()
-		if err := step.run(ctx); err != nil {
-			return err
-		}
-		b.log.Info("ready", "what", step.name, "took", time.Since(start).Round(time.Millisecond))
-	}
-	debug.FreeOSMemory() // the load needs little of what the model took
-	return nil
-}
-
-func (b *lab) start(name string, out io.Writer, args ...string) (*process, error) {
-	p, err := launch(name, b.o.Self, out, args...)
-	if err == nil {
-		b.children = append(b.children, p)
-	}
-	return p, err
-}
-
-// close ends the processes, the newest first.
-func (b *lab) close() error {
-	var errs []error
-	for i := len(b.children) - 1; i >= 0; i-- {
-		errs = append(errs, b.children[i].stop())
-	}
-	if b.stock != nil {
-		errs = append(errs, b.stock.rdb.Close())
-	}
-	return errors.Join(errs...)
-}
-
-func (b *lab) openServers(ctx context.Context) (err error) {
-	b.at = Addresses{Kafka: []string{b.o.Kafka}, Redis: b.o.Redis}
-	if b.o.Redis == "" {
-		if b.at, err = b.hostServers(); err != nil {
-			return err
-		}
-	}
-	if b.stock, err = openStock(b.at.Redis, b.folder, b.o.Connections); err != nil {
-		return err
-	}
-	return b.stock.empty(ctx)
-}
-
-func (b *lab) hostServers() (at Addresses, err error) {
-	in, out, err := os.Pipe()
-	if err != nil {
-		return at, fmt.Errorf("make a pipe to the servers: %w", err)
-	}
-	defer in.Close()
-	p, err := b.start("the embedded servers", out, "bench", "serve-worker", "servers")
-	err = errors.Join(err, out.Close())
-	if err != nil {
-		return at, err
-	}
-	line, err := bufio.NewReader(in).ReadBytes('\n')
-	if err == nil {
-		err = json.Unmarshal(line, &at)
-	}
-	if err != nil {
-		return at, fmt.Errorf("read the addresses of the embedded servers: %w\n%s", err, p.words())
-	}
-	return at, nil
-}
-
-// openModel makes the model of the shop and points at it. For swaps there is a second one of other counts.
-func (b *lab) openModel(ctx context.Context) error {
-	now := time.Now()
-	bundle, err := b.shop.build(ctx, b.o.Learn)
-	if err != nil {
-		return err
-	}
-	for round := range 2 {
-		if round > 0 && b.o.Swaps == 0 {
-			break
-		}
-		version, err := b.stock.store(ctx, bundle, 1+round, now)
-		if err != nil {
-			return err
-		}
-		b.live = append(b.live, version)
-	}
-	return b.stock.live.Promote(ctx, b.live[0])
-}
-
-func (b *lab) openPlain(ctx context.Context) (err error) {
-	pipe := b.stock.rdb.Pipeline()
-	for u := range b.o.Users {
-		pipe.Set(ctx, plainKey(userID(u)), plainBody(), 0)
-		if pipe.Len() == 1000 || u == b.o.Users-1 {
-			if _, err := pipe.Exec(ctx); err != nil {
-				return fmt.Errorf("fill the plain handler's keys: %w", err)
-			}
-		}
-	}
-	if b.plain, err = freeAddr(); err != nil {
-		return err
-	}
-	p, err := b.start("the plain handler", nil, "bench", "serve-worker", "plain", "--listen", b.plain, "--redis", b.at.Redis)
-	if err != nil {
-		return err
-	}
-	return p.await(ctx, "http://"+b.plain+"/plain/"+userID(0), 30*time.Second)
-}
-
-// openServe starts serve and ingest as anybody would.
-func (b *lab) openServe(ctx context.Context) (err error) {
-	if b.serve, err = freeAddr(); err != nil {
-		return err
-	}
-	if b.admin, err = freeAddr(); err != nil {
-		return err
-	}
-	shared := []string{"--redis-addrs", b.at.Redis, "--redis-prefix", prefix, "--kafka-brokers", strings.Join(b.at.Kafka, ","), "--log-level", "warn",
-		"--ingest-topic", prefix + ".interactions", "--ingest-items-topic", prefix + ".items", "--ingest-group", prefix}
-	if _, err := b.start("ingest", nil, append([]string{"ingest"}, shared...)...); err != nil {
-		return err
-	}
-	p, err := b.start("serve", nil, append([]string{"serve", "--models-dir", b.folder, "--serve-listen", b.serve, "--serve-admin-listen", b.admin}, shared...)...)
-	if err != nil {
-		return err
-	}
-	return p.await(ctx, "http://"+b.admin+"/readyz", 5*time.Minute)
-}
-
 // measure runs every load, one after the other.
 func (b *lab) measure(ctx context.Context, r *Result) (err error) {
-	if r.Reference, err = b.load(ctx, "plain handler", b.reference()); err != nil {
-		return err
+	if !slices.Contains(b.o.Skip, SkipPlain) {
+		if r.Reference, err = b.load(ctx, "plain handler", b.reference()); err != nil {
+			return err
+		}
 	}
 	r.ReferenceRPS = r.Reference.RPS
 	if b.o.Compare != "" {
@@ -215,19 +81,36 @@ func (b *lab) measure(ctx context.Context, r *Result) (err error) {
 		}
 		r.Compare, r.CompareRPS = &l, l.RPS
 	}
-	if err := b.warm(ctx); err != nil {
-		return err
+	if !slices.Contains(b.o.Skip, SkipUnchanged) {
+		if err := b.warm(ctx, b.serve); err != nil {
+			return err
+		}
+		if r.Unchanged, err = b.profiled(ctx, r, "unchanged", b.unchanged(b.serve)); err != nil {
+			return err
+		}
 	}
-	if r.Unchanged, err = b.profiled(ctx, r, "unchanged", b.unchanged()); err != nil {
-		return err
-	}
-	if r.Changed, err = b.profiled(ctx, r, "changed", b.changed()); err != nil {
+	if r.Changed, err = b.profiled(ctx, r, "changed", b.changed(b.serve)); err != nil {
 		return err
 	}
 	if b.o.Clicks > 0 {
-		if r.Click, err = b.clicks(ctx); err != nil {
+		if r.Click, err = b.clicks(ctx, 0); err != nil {
 			return err
 		}
+	}
+	if b.o.Clicks > 0 && b.o.ClickLoad > 0 {
+		if r.ClickUnderLoad, err = b.clicksUnder(ctx, r.Changed.RPS*b.o.ClickLoad); err != nil {
+			return err
+		}
+	}
+	for _, name := range b.o.With {
+		found, err := b.extra(ctx, name)
+		if err != nil {
+			return fmt.Errorf("with %s: %w", name, err)
+		}
+		if r.With == nil {
+			r.With = map[string]Extra{}
+		}
+		r.With[name] = found
 	}
 	if b.o.Swaps > 0 {
 		if r.Swaps, err = b.swaps(ctx, r.Changed.Rate); err != nil {
@@ -255,7 +138,7 @@ func (b *lab) profiled(ctx context.Context, r *Result, name string, to target) (
 	if err != nil {
 		return Load{}, err
 	}
-	done := b.profile(ctx, name)
+	done := b.profile(ctx, name, 2)
 	l, err := b.load(ctx, name, to)
 	if err := errors.Join(err, <-done); err != nil {
 		return l, err
@@ -295,11 +178,11 @@ func hostOf(template string) string {
 
 func askFor(u int) string { return "/v1/recommend/" + userID(u) }
 
-func (b *lab) unchanged() target { return target{addr: b.serve, path: askFor, check: b.check} }
+func (b *lab) unchanged(addr string) target { return target{addr: addr, path: askFor, check: b.check} }
 
 // changed writes one interaction into the user's window before the request, by the code that ingest writes with.
-func (b *lab) changed() target {
-	t := b.unchanged()
+func (b *lab) changed(addr string) target {
+	t := b.unchanged(addr)
 	t.prepare = func(ctx context.Context, u int) error {
 		n := b.offset.Add(1)
 		out, err := b.stock.windows.Apply(ctx, []window.UserBatch{{User: userID(u), Partition: ownPartition, Records: []window.Record{{
@@ -331,9 +214,9 @@ func (b *lab) check(u int, body []byte) error {
 }
 
 // warm asks for every user once, so that what is unchanged has been asked before.
-func (b *lab) warm(ctx context.Context) error {
+func (b *lab) warm(ctx context.Context, addr string) error {
 	start := time.Now()
-	if err := b.each(ctx, func(c *client, u int) error {
+	if err := b.each(ctx, addr, func(c *client, u int) error {
 		status, body, err := c.get(askFor(u))
 		if err == nil && status != 200 {
 			err = fmt.Errorf("status %d: %.200s", status, body)

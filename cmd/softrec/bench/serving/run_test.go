@@ -3,12 +3,16 @@ package serving
 import (
 	"context"
 	"encoding/json"
+	"fmt"
+	"math"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/HdrHistogram/hdrhistogram-go"
 )
 
 // binary builds softrec and returns its path.
@@ -24,6 +28,8 @@ func binary(t *testing.T) string {
 func small(t *testing.T) Options {
 	o := DefaultOptions()
 	o.Items, o.Users, o.Connections, o.Seconds, o.Warm = 300, 200, 4, 0.5, 100*time.Millisecond
+	o.Share = 0.3 // far below what a busy machine bears a moment later
+	o.ClickLoad, o.With = 0.2, []string{WithShadows, WithAllTraces}
 	o.Learn, o.Clicks, o.Swaps, o.Overload, o.JSON = 2000, 5, 4, 2, filepath.Join(t.TempDir(), "serve.json")
 	return o
 }
@@ -43,7 +49,7 @@ func TestRun_allProcesses(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, l := range map[string]Load{"reference": r.Reference, "unchanged": r.Unchanged, "changed": r.Changed, "swaps": r.Swaps.During} {
+	for name, l := range map[string]Load{"reference": r.Reference, "unchanged": r.Unchanged, "changed": r.Changed, "swaps": r.Swaps.During, "no swaps": r.Swaps.Without} {
 		if l.Failed != 0 || l.Requests == 0 || l.Fault != "" {
 			t.Errorf("%s: %d of %d failed: %s", name, l.Failed, l.Requests, l.Fault)
 		}
@@ -51,15 +57,33 @@ func TestRun_allProcesses(t *testing.T) {
 			t.Errorf("%s: p50 %v ms, p99 %v ms", name, l.P50, l.P99)
 		}
 	}
+	for _, name := range o.With {
+		for load, p := range map[string]Pair{"unchanged": r.With[name].Unchanged, "changed": r.With[name].Changed} {
+			if p.With.Failed+p.Without.Failed != 0 || p.RPSRatio <= 0 || p.P99Ratio <= 0 || p.With.Rate != p.Without.Rate {
+				t.Errorf("with %s, %s: %+v", name, load, p)
+			}
+		}
+	}
+	if s, a := r.With[WithShadows], r.With[WithAllTraces]; s.Impressions == 0 || s.Shadows == 0 || a.Impressions+a.Shadows != 0 {
+		t.Errorf("impressions and shadows: %+v", r.With)
+	}
+	if r.With[WithShadows].SpanBytes != 0 || r.With[WithAllTraces].SpanBytes == 0 {
+		t.Errorf("bytes of spans: %+v", r.With)
+	}
+	if c := r.ClickUnderLoad; c == nil || c.Clicks != o.Clicks || c.P50 <= 0 || c.Load.Failed != 0 || c.Load.Requests == 0 {
+		t.Errorf("clicks under load: %+v", c)
+	}
 	if r.Compare == nil || r.Compare.Failed != r.Compare.Requests || r.Compare.Fault == "" {
 		t.Errorf("the server that is not there: %+v", r.Compare)
 	}
+	most := 1.01 * (1 + o.Warm.Seconds()/o.Seconds) // what was due while nothing counted yet may be sent later
 	for _, name := range []string{"unchanged", "computed"} {
-		if over := r.Overload[name]; over.Failed != 0 || over.Goodput <= 0 || over.P99 < over.P50 || over.Rate < 1.9*over.Peak {
+		if over := r.Overload[name]; over.Failed != 0 || over.Goodput <= 0 || over.P99 < over.P50 || over.Rate < 1.9*over.Peak || over.Sent > most*over.Rate ||
+			math.Abs(over.Sent-over.Goodput-over.Shed) > 1e-6 {
 			t.Errorf("overload, %s: %+v", name, over)
 		}
 	}
-	if r.Click.Clicks != o.Clicks || r.Click.P50 <= 0 || r.Swaps.Swaps != o.Swaps {
+	if r.Click.Clicks != o.Clicks || r.Click.P50 <= 0 || r.Swaps.Swaps != o.Swaps || r.Swaps.Seconds <= 0 || r.Swaps.Worst < r.Swaps.During.P50 {
 		t.Errorf("clicks %+v, swaps %+v", r.Click, r.Swaps)
 	}
 	text, err := os.ReadFile(o.JSON)
@@ -81,9 +105,9 @@ func TestRun_allProcesses(t *testing.T) {
 }
 
 func TestOptions_everyFaultIsNamed(t *testing.T) {
-	o := Options{Items: 1, Users: 0, Connections: 0, Learn: 0, Clicks: -1, Swaps: -1, Overload: 0.5, Seconds: 0, Share: 2, Kafka: "a:1", Compare: "ftp://x/"}
+	o := Options{Items: 1, Users: 0, Connections: 0, Learn: 0, Clicks: -1, Swaps: -1, Overload: 0.5, Seconds: 0, Share: 2, ClickLoad: 2, With: []string{"more"}, Skip: []string{"all"}, Kafka: "a:1", Compare: "ftp://x/"}
 	err := o.Validate()
-	for _, want := range []string{"--items 1", "--users 0", "--connections 0", "--learn 0", "--clicks -1", "--swaps -1", "--overload 0.5", "--seconds 0", "--share 2", `--kafka "a:1"`, "--compare", "{user}"} {
+	for _, want := range []string{"--items 1", "--users 0", "--connections 0", "--learn 0", "--clicks -1", "--swaps -1", "--overload 0.5", "--seconds 0", "--share 2", "--click-load 2", "needs --clicks", "--click-load needs 2", `--with "more"`, `--skip "all"`, `--kafka "a:1"`, "--compare", "{user}"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("no %q in: %v", want, err)
 		}
@@ -106,6 +130,27 @@ func TestLoop_countsFromWhenARequestWasDue(t *testing.T) {
 	}
 	if late < 10 { // 150 ms at one every 5 ms, with room for a slow machine's own stalls
 		t.Errorf("%d of %d requests are at least 50 ms late, want 10 at least", late, times.TotalCount())
+	}
+}
+
+// Turns of a load are one load: their quantiles are those of all requests, not those of the worst turn.
+func TestLoad_poolsItsTurns(t *testing.T) {
+	turn := func(times ...int64) Load {
+		h := hdrhistogram.New(1, 60_000_000, 3)
+		for _, v := range times {
+			if err := h.RecordValue(v); err != nil {
+				t.Fatal(err)
+			}
+		}
+		l := Load{Failed: 1, Requests: int64(len(times)), Rate: 7, Fault: fmt.Sprint(len(times))}
+		l.took(h)
+		return l
+	}
+	var all Load
+	all.pool(turn(1000, 1000, 1000))
+	all.pool(turn(9000))
+	if all.Requests != 4 || all.Failed != 2 || all.Rate != 7 || all.Fault != "3" || math.Round(all.P50) != 1 || math.Round(all.Max) != 9 {
+		t.Errorf("pooled %+v", all)
 	}
 }
 

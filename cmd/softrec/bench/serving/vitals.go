@@ -27,30 +27,35 @@ type Vitals struct {
 // vitals reads the server's own metrics.
 func (b *lab) vitals(ctx context.Context) (Vitals, error) {
 	var v Vitals
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+b.admin+"/metrics", nil)
+	err := read(ctx, b.admin, map[string]*float64{
+		"process_cpu_seconds_total": &v.seconds, "go_memstats_mallocs_total": &v.mallocs, "go_memstats_alloc_bytes_total": &v.bytes,
+		"go_memstats_heap_inuse_bytes": &v.HeapMB, "process_resident_memory_bytes": &v.ResidentMB, "go_gc_duration_seconds_count": &v.collections,
+	})
+	v.HeapMB, v.ResidentMB = v.HeapMB/(1<<20), v.ResidentMB/(1<<20)
+	return v, err
+}
+
+// read takes metrics from a private port.
+func read(ctx context.Context, admin string, into map[string]*float64) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+admin+"/metrics", nil)
 	if err != nil {
-		return v, err
+		return err
 	}
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
-		return v, fmt.Errorf("read the server's metrics: %w", err)
+		return fmt.Errorf("read the server's metrics: %w", err)
 	}
 	defer resp.Body.Close()
 	lines := bufio.NewScanner(resp.Body)
-	into := map[string]*float64{
-		"process_cpu_seconds_total": &v.seconds, "go_memstats_mallocs_total": &v.mallocs, "go_memstats_alloc_bytes_total": &v.bytes,
-		"go_memstats_heap_inuse_bytes": &v.HeapMB, "process_resident_memory_bytes": &v.ResidentMB, "go_gc_duration_seconds_count": &v.collections,
-	}
 	for lines.Scan() {
 		name, value, _ := strings.Cut(lines.Text(), " ")
 		if to := into[name]; to != nil {
 			if *to, err = strconv.ParseFloat(value, 64); err != nil {
-				return v, fmt.Errorf("read the server's metrics: %s: %w", name, err)
+				return fmt.Errorf("read the server's metrics: %s: %w", name, err)
 			}
 		}
 	}
-	v.HeapMB, v.ResidentMB = v.HeapMB/(1<<20), v.ResidentMB/(1<<20)
-	return v, lines.Err()
+	return lines.Err()
 }
 
 // since is what happened from before to v, by request of l.
@@ -63,13 +68,13 @@ func (v Vitals) since(before Vitals, name string, l Load) Vitals {
 }
 
 // profile takes a CPU profile of the server while a load runs, if profiles are asked for.
-func (b *lab) profile(ctx context.Context, name string) <-chan error {
+func (b *lab) profile(ctx context.Context, name string, loops int) <-chan error {
 	done := make(chan error, 1)
 	if b.o.Profile == "" {
 		done <- nil
 		return done
 	}
-	seconds := max(1, int(2*(b.o.Seconds+b.o.Warm.Seconds())))
+	seconds := max(1, int(float64(loops)*(b.o.Seconds+b.o.Warm.Seconds())))
 	go func() { done <- b.fetch(ctx, fmt.Sprintf("/debug/pprof/profile?seconds=%d", seconds), b.path(name)) }()
 	return done
 }

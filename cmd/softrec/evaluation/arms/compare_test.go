@@ -1,7 +1,6 @@
 package arms
 
 import (
-	"encoding/json"
 	"fmt"
 	"maps"
 	"math"
@@ -48,7 +47,7 @@ func explored(t testing.TB, seed uint64, answers int, share float64) (ims []sche
 	if share > 0 {
 		spec.Explore = &rules.Explore{Share: share, By: rules.ExploreUniform}
 	}
-	compiled, err := rules.NewCompiler(4).Compile(spec, "user", "u")
+	compiled, err := rules.NewCompiler(1<<20).Compile(spec, "user", "u")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -249,21 +248,11 @@ func TestSample(t *testing.T) {
 func TestRead_files(t *testing.T) {
 	dir := t.TempDir()
 	ims, out, _ := explored(t, 5, 20, 1)
-	var a, b strings.Builder
-	for _, im := range ims {
-		text, err := json.Marshal(im)
-		if err != nil {
-			t.Fatal(err)
-		}
-		a.Write(append(text, '\n'))
-	}
+	var logged []schema.Event
 	for _, o := range out {
-		text, err := json.Marshal(o.Event)
-		if err != nil {
-			t.Fatal(err)
-		}
-		b.Write(append(text, '\n', '\n'))
+		logged = append(logged, o.Event)
 	}
+	a, b := jsonLines(t, ims, "\n"), jsonLines(t, logged, "\n\n")
 	write := func(name, text string) string {
 		path := filepath.Join(dir, name)
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
@@ -271,15 +260,15 @@ func TestRead_files(t *testing.T) {
 		}
 		return path
 	}
-	back, err := ReadImpressions(write("i.jsonl", a.String()))
+	back, err := ReadImpressions(write("i.jsonl", a))
 	if err != nil || len(back) != len(ims) {
 		t.Errorf("%d of %d impressions, %v", len(back), len(ims), err)
 	}
-	events, err := ReadOutcomes(write("e.jsonl", b.String()))
+	events, err := ReadOutcomes(write("e.jsonl", b))
 	if err != nil || len(events) != len(out) {
 		t.Errorf("%d of %d events, %v", len(events), len(out), err)
 	}
-	if _, err := ReadImpressions(write("bad.jsonl", a.String()+"{}\n")); err == nil || !strings.Contains(err.Error(), fmt.Sprintf("line %d", len(ims)+1)) {
+	if _, err := ReadImpressions(write("bad.jsonl", a+"{}\n")); err == nil || !strings.Contains(err.Error(), fmt.Sprintf("line %d", len(ims)+1)) {
 		t.Errorf("a bad line: %v", err)
 	}
 	if _, err := ReadOutcomes(write("bad.jsonl.gz", "no gzip")); err == nil {

@@ -5,5 +5,7 @@
 // counts with the inverse of that item's logged propensity. That is right where a click depends on the item and its place and not
 // on what stands above, and where every wanted item could have been drawn; the second is measured and warned of.
 //
-// The package joins by the rules of ingest/attribution, reads what its caller hands it, and starts no goroutine.
+// The package joins by the rules of ingest/attribution, reads what its caller hands it, and starts no goroutine. Compare takes all
+// records at once; CompareFiles reads files that are ordered by time side by side and keeps no more answers than the window holds.
+// Both add up the same answers in the same order, so their figures are equal.
 package arms

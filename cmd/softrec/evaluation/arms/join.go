@@ -21,6 +21,9 @@ type Outcome struct {
 	Time  time.Time
 }
 
+// inTime reports whether an interaction of that age counts.
+func (r Rules) inTime(age time.Duration) bool { return age >= -clockError && age <= r.Window }
+
 // answer is one logged answer with what it brought and what shadows would have shown.
 type answer struct {
 	impression schema.Impression
@@ -41,8 +44,8 @@ func join(impressions []schema.Impression, outcomes []Outcome, r Rules) []*answe
 	}
 	for _, im := range impressions {
 		a := by[im.RecommendationID]
-		if a != nil && im.Shadow && !slices.ContainsFunc(a.shadows, func(have schema.Impression) bool { return have.Arm == im.Arm }) {
-			a.shadows = append(a.shadows, im)
+		if a != nil && im.Shadow {
+			a.shadow(im)
 		}
 	}
 	for _, o := range outcomes {
@@ -50,7 +53,7 @@ func join(impressions []schema.Impression, outcomes []Outcome, r Rules) []*answe
 		if a == nil || !slices.Contains(r.Types, o.Event.Type) {
 			continue
 		}
-		if age := o.Time.Sub(answered(a.impression)); age >= -clockError && age <= r.Window {
+		if r.inTime(o.Time.Sub(answered(a.impression))) {
 			a.rewards[o.Event.ItemID] = true
 		}
 	}
@@ -74,6 +77,13 @@ func answered(im schema.Impression) time.Time {
 		return time.Unix(sec, nsec)
 	}
 	return im.At
+}
+
+// shadow takes the list of a shadow, the first of each arm.
+func (a *answer) shadow(im schema.Impression) {
+	if !slices.ContainsFunc(a.shadows, func(have schema.Impression) bool { return have.Arm == im.Arm }) {
+		a.shadows = append(a.shadows, im)
+	}
 }
 
 // reward of an item of the answer, 0 or 1.

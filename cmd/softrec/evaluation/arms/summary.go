@@ -13,6 +13,9 @@ func (r Report) Summary() string {
 	if r.Sampled < 1 {
 		_, _ = fmt.Fprintf(&b, "A sample of %.3g %% of the answers: there were more than --most.\n", 100*r.Sampled)
 	}
+	if r.Whole != "" {
+		_, _ = fmt.Fprintf(&b, "The files were read as a whole: %s.\n", r.Whole)
+	}
 	b.WriteString("\nShown lists, intervals of 95 % with users as units:\n")
 	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0) // a Builder never fails
 	_, _ = fmt.Fprintln(w, "arm\tmodel\tanswers\trewarded answers\trewards per place")

@@ -16,6 +16,7 @@ import (
 // teacher, distillation and student together.
 func (l *lab) distilled(ctx context.Context, engine *seqtrain.Engine, epochs int, seed int64) error {
 	cfg := soft.DefaultConfig()
+	cfg.Keep = soft.KeepStudent // it is the method that is looked at
 	cfg.Epochs, cfg.TeacherEpochs, cfg.Patience = epochs, epochs, epochs
 	student, err := l.learner(engine, seed)
 	if err != nil {

@@ -104,7 +104,7 @@ func (l *lab) fit(ctx context.Context, engine *seqtrain.Engine, v variant, seed 
 		}
 		now := &trained{learner: learner}
 		if v.plain() {
-			now.weights = learner.Averaged()
+			now.weights = learner.Weights()
 		}
 		hr, ndcg, err := now.judge(ctx, v, watch)
 		if err != nil {

@@ -8,11 +8,11 @@
 """
 
 from .client import Client
-from .documents import (Answer, AnswerItem, Arm, ArmResult, Attribution, DeadLetter, Event, Fault, Interaction, Item, Rejected, RolledBack,
-                        Share, SourceResult, Taken, Window)
+from .documents import (Answer, AnswerItem, Arm, ArmResult, Attribution, DeadLetter, Deletion, Event, Fault, Interaction, Item, Rejected,
+                        RolledBack, Share, SourceResult, Taken, Window)
 from .errors import SoftrecError, Unreachable
 
 __all__ = [
-    "Answer", "AnswerItem", "Arm", "ArmResult", "Attribution", "Client", "DeadLetter", "Event", "Fault", "Interaction", "Item",
+    "Answer", "AnswerItem", "Arm", "ArmResult", "Attribution", "Client", "DeadLetter", "Deletion", "Event", "Fault", "Interaction", "Item",
     "Rejected", "RolledBack", "Share", "SoftrecError", "SourceResult", "Taken", "Unreachable", "Window",
 ]

@@ -11,8 +11,8 @@ import urllib.parse
 import uuid
 from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple, Union
 
-from .documents import (Answer, AnswerItem, Arm, ArmResult, Attribution, DeadLetter, Event, Fault, Interaction, Item, Rejected, RolledBack,
-                        SourceResult, Taken, Window, read, read_letter, read_result, write)
+from .documents import (Answer, AnswerItem, Arm, ArmResult, Attribution, DeadLetter, Deletion, Event, Fault, Interaction, Item, Rejected,
+                        RolledBack, SourceResult, Taken, Window, read, read_letter, read_result, write)
 from .errors import SoftrecError, Unreachable
 
 Query = Mapping[str, Union[str, int, float, bool, Sequence[str]]]
@@ -105,6 +105,11 @@ class Client:
         status, _ = self._call("DELETE", _path("users", user))
         return status == 200
 
+    def user_deletion(self, user: str) -> Deletion:
+        """The receipt of the newest deletion of a user. One that was never deleted raises a SoftrecError with the status 404."""
+        _, doc = self._call("GET", _path("users", user, "deletion"))
+        return read(Deletion, doc)
+
     # The catalogue
 
     def item(self, item: str) -> Item:
@@ -134,6 +139,11 @@ class Client:
         """Take an item out of every answer that is asked for after this returned true."""
         status, _ = self._call("DELETE", _path("items", item))
         return status == 200
+
+    def item_deletion(self, item: str) -> Deletion:
+        """The receipt of the newest withdrawal of an item. One that was never withdrawn raises a SoftrecError with the status 404."""
+        _, doc = self._call("GET", _path("items", item, "deletion"))
+        return read(Deletion, doc)
 
     # What an operator does
 

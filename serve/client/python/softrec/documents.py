@@ -203,6 +203,21 @@ class RolledBack:
 
 
 @dataclass
+class Deletion:
+    """The receipt of the deletion of a user or an item."""
+
+    id: str
+    by: str  # "api", or "tombstone" for a record that somebody else wrote to the topic
+    requested: str
+    complete: bool  # every part has confirmed
+    user_id: str = ""  # one of these two is set
+    item_id: str = ""
+    parts: Dict[str, str] = field(default_factory=dict)  # when each part had nothing of it any more
+    awaits: List[str] = field(default_factory=list)  # parts that must confirm besides the usual ones
+    kept: Dict[str, str] = field(default_factory=dict)  # what no confirmation covers, and how long it stays
+
+
+@dataclass
 class DeadLetter:
     """A record that was set aside. Nobody has checked its bytes."""
 

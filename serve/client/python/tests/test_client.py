@@ -47,6 +47,15 @@ class RealServer(unittest.TestCase):
         self.eventually(lambda: not self.softrec.recommend("ann py", filter_seen=True, category=["things"]).items)
         self.softrec.forget_user("ann py")
         self.eventually(lambda: not self.softrec.user("ann py").entries)
+        self.eventually(lambda: self.softrec.user_deletion("ann py").complete)
+        self.eventually(lambda: self.softrec.item_deletion("py2").complete)
+        user, item = self.softrec.user_deletion("ann py"), self.softrec.item_deletion("py2")
+        self.assertEqual((user.user_id, user.item_id, user.by, item.item_id, item.user_id), ("ann py", "", "api", "py2", ""))
+        self.assertIn("window", user.parts)
+        self.assertIn("window", item.kept)
+        with self.assertRaises(SoftrecError) as caught:
+            self.softrec.user_deletion("nobody")
+        self.assertEqual(caught.exception.status, 404)
 
     def test_errors_name_the_field(self):
         with self.assertRaises(SoftrecError) as caught:
