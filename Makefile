@@ -1,6 +1,7 @@
 # The ways to build and check softrec. `make` alone lists them. CI runs these same targets (.ci/run).
 
 GO       ?= go
+TEST     ?= $(GO) test
 FUZZTIME ?= 10s
 BENCH    ?= .
 SUMMARY  ?= demo-summary.json
@@ -17,17 +18,17 @@ build: ## build the binary into bin/softrec
 	$(GO) build -o bin/softrec ./cmd/softrec
 
 test: ## run the fast tests: no network, no services
-	$(GO) test ./...
+	$(TEST) ./...
 
 # gomlx walks memory in a way that checkptr, which -race turns on, refuses: its packages are built without that check. A plain
 # `go test -race ./...` works too, but skips the tests that compute on the Go backend. No package is built with -race=false: a generic
 # function of the standard library that it uses (sync.Map's table) is compiled once for all, and unwatched it makes false alarms elsewhere.
 race: ## run the fast tests under the race detector
-	$(GO) test -race -gcflags='github.com/gomlx/compute/...=-d=checkptr=0' -timeout 20m ./...
+	$(TEST) -race -gcflags='github.com/gomlx/compute/...=-d=checkptr=0' -timeout 20m ./...
 
 nocgo: ## build without a C compiler and run the tests that then take another path
 	CGO_ENABLED=0 $(GO) build -o bin/softrec-static ./cmd/softrec
-	CGO_ENABLED=0 $(GO) test ./schema/... ./trainer/model/... ./cmd/softrec/cli/...
+	CGO_ENABLED=0 $(TEST) ./schema/... ./trainer/model/... ./cmd/softrec/cli/...
 
 lint: ## gofmt, go vet, staticcheck, imports and documentation rules
 	@unformatted=$$(gofmt -l cmd ingest schema serve trainer); \
@@ -38,7 +39,7 @@ lint: ## gofmt, go vet, staticcheck, imports and documentation rules
 
 simd: ## test the training steps with Go's experimental SIMD, which a build has with GOEXPERIMENT=simd
 	GOEXPERIMENT=simd $(GO) vet ./trainer/model/seqtrain
-	GOEXPERIMENT=simd $(GO) test ./trainer/model/seqtrain
+	GOEXPERIMENT=simd $(TEST) ./trainer/model/seqtrain
 
 fuzz: ## run every fuzz target for FUZZTIME (10s)
 	@grep -rlE --include='*_test.go' '^func Fuzz' cmd ingest schema serve trainer | sort | while read -r file; do \
@@ -69,7 +70,7 @@ security: ## gosec, and govulncheck against the Go vulnerability database (or VU
 	@./.ci/vulnerabilities
 
 integration: ## run the suites on a real Kafka and Redis, then on two brokers and a cluster (needs Java, Maven, redis-server), or on those of TEST_KAFKA and TEST_REDIS
-	GO='$(GO)' ./.ci/servers.sh integration
+	TEST='$(TEST)' ./.ci/servers.sh integration
 
 chaos: ## kill softrec, a Kafka and a Redis of its own under load, then check every window; CHAOS sets flags (needs Java, Maven, redis-server)
 	libs=$$(./.ci/servers.sh jars) && $(GO) run ./cmd/softrec chaos --kafka-libs "$$libs" --session 3s $(CHAOS)

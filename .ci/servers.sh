@@ -390,13 +390,14 @@ on_valkey='^Test(Store|Names|Replay|Batches|UsersCommute|Consumer_(windowsEqualT
 
 # suites runs the packages that own what is in Kafka and Redis as a whole, and of the commands only what is about servers.
 suites() {
-	local go=${GO:-go}
+	local test
+	read -ra test <<<"${TEST:-go test}"
 	cd "$root"
 	# shellcheck disable=SC2046
-	"$go" test -count=1 -p 1 -timeout 15m "$@" $(packages ingest trainer)
+	"${test[@]}" -count=1 -p 1 -timeout 15m "$@" $(packages ingest trainer)
 	# shellcheck disable=SC2046
-	"$go" test -count=1 -p 1 -timeout 10m -run 'RealServers|Links' "$@" $(packages cmd)
-	[ -z "${TEST_VALKEY:-}" ] || TEST_REDIS=$TEST_VALKEY "$go" test -count=1 -p 1 -timeout 10m -run "$on_valkey" "$@" ./ingest/window ./ingest/catalog ./ingest
+	"${test[@]}" -count=1 -p 1 -timeout 10m -run 'RealServers|Links' "$@" $(packages cmd)
+	[ -z "${TEST_VALKEY:-}" ] || TEST_REDIS=$TEST_VALKEY "${test[@]}" -count=1 -p 1 -timeout 10m -run "$on_valkey" "$@" ./ingest/window ./ingest/catalog ./ingest
 }
 
 # own_servers are the tests that have servers of their own whatever the environment says: once is enough.
