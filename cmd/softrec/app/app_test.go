@@ -89,7 +89,17 @@ func clientOf(t *testing.T, values map[string]string) (a *App, url string, c *cl
 // running is address with a client of it.
 func running(t *testing.T, loaded *config.Loaded) (*probe.Client, func()) {
 	t.Helper()
-	url, stop := address(t, loaded)
+	return runningOn(t, Stage{}, loaded)
+}
+
+// runningOn is running on a stage.
+func runningOn(t *testing.T, stage Stage, loaded *config.Loaded) (*probe.Client, func()) {
+	t.Helper()
+	a, err := OpenOn(t.Context(), stage, loaded, slog.New(slog.DiscardHandler), "test", AllRoles()...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	url, stop := serving(t, a)
 	transport := &http.Transport{}
 	client, err := probe.NewClient(url, &http.Client{Transport: transport})
 	if err != nil {

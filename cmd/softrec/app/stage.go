@@ -56,6 +56,17 @@ func (d dated) Popular(_ time.Time, n int, allow func(item string) bool) []ranke
 	return d.Bundle.Popular(d.now(), n, allow)
 }
 
+// bundleOf returns the bundle that a model of the server is, as it is or under a stage's clock; nil for any other.
+func bundleOf(r serve.Ranker) *ranker.Bundle {
+	switch m := r.(type) {
+	case *ranker.Bundle:
+		return m
+	case dated:
+		return m.Bundle
+	}
+	return nil
+}
+
 // registry is what serve asks for the live model.
 func (s Stage) registry(r serve.Registry) serve.Registry {
 	if s.Pinned == nil {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/softrec/softrec/schema"
+	"github.com/softrec/softrec/serve"
 	"github.com/softrec/softrec/trainer"
 	"github.com/softrec/softrec/trainer/model/counts"
 	"github.com/softrec/softrec/trainer/model/mixer"
@@ -117,6 +118,18 @@ func TestStage_ranksByItsClock(t *testing.T) {
 		if got, want := live.Popular(now, 3, nil), b.Popular(at, 3, nil); !slices.EqualFunc(got, want, same) {
 			t.Errorf("popular %+v, want %+v", got, want)
 		}
+	}
+}
+
+func TestBundleOf(t *testing.T) {
+	b := oldModel(t, time.Unix(1_300_000_000, 0))
+	for _, r := range []serve.Ranker{b, dated{b, time.Now}} {
+		if bundleOf(r) != b {
+			t.Errorf("%T is not known for the bundle it is", r)
+		}
+	}
+	if bundleOf(nil) != nil {
+		t.Error("a bundle out of nothing")
 	}
 }
 

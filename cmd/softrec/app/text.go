@@ -144,7 +144,7 @@ type texts struct{ runtime *textlive.Runtime }
 // Under names the model and the adapter that histories are read with; it is empty for a live model that reads no text, or
 // that of another language model.
 func (t texts) Under(live *serve.Live) string {
-	if b, ok := live.Ranker.(*ranker.Bundle); ok && b.TextModel == t.runtime.Model() {
+	if b := bundleOf(live.Ranker); b != nil && b.TextModel == t.runtime.Model() {
 		return t.runtime.Under(b.TextKey())
 	}
 	return ""
@@ -155,8 +155,8 @@ func (t texts) Shown(history []schema.Interaction) uint64 { return t.runtime.Sho
 
 // Read encodes histories with the live adapter.
 func (t texts) Read(ctx context.Context, live *serve.Live, histories [][]schema.Interaction) ([]ranker.Reading, error) {
-	b, ok := live.Ranker.(*ranker.Bundle)
-	if !ok {
+	b := bundleOf(live.Ranker)
+	if b == nil {
 		return nil, fmt.Errorf("read histories: the live model is a %T", live.Ranker)
 	}
 	return t.runtime.Read(ctx, b.Adapter, histories)

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/softrec/softrec/cmd/softrec/probe"
 	"github.com/softrec/softrec/schema"
@@ -15,11 +16,13 @@ const tinyModel = "../../../trainer/model/lm/testdata/bert"
 
 // A process with the text learner reads titles as they arrive, answers with the language model's scores and recommends a
 // new item that nobody has clicked.
+// It runs on a stage, as the demo and the evaluation do: answers went without the language model there, because the server did not know
+// the model under the stage's clock for a bundle.
 func TestApp_textLearnerOnTheStream(t *testing.T) {
 	if raceEnabled {
 		t.Skip("gomlx's matrix products trip checkptr, which -race turns on")
 	}
-	client, stop := running(t, settings(t, map[string]string{
+	client, stop := runningOn(t, Stage{Now: time.Now}, settings(t, map[string]string{
 		"trainer.learner": "text", "text.model": tinyModel, "backend.pjrt_plugin": "none", "serve.answer_budget": "10s",
 		"trainer.round_events": "40", "trainer.round_min_events": "20", "trainer.round_interval": "1s", "trainer.gate_minimum": "1",
 		"trainer.gate_margin": "1", "trainer.gate_superior": "false", "trainer.gate_users": "2", "trainer.gate_coverage": "0", "trainer.soft.epochs": "1", "trainer.soft.teacher_epochs": "1", "data_dir": t.TempDir(),
