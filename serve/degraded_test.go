@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
@@ -227,5 +228,20 @@ func TestLog_saysRedisIsAwayWithoutValues(t *testing.T) {
 	st.recommend("/v1/recommend/u")
 	if !strings.Contains(st.logs.String(), "redis was not read") {
 		t.Error("the log does not say so")
+	}
+}
+
+// A client that leaves was counted as an outage of Redis, for which there is an alert.
+func TestDegraded_whoLeavesIsNoOutage(t *testing.T) {
+	st := newStack(t).stock(20).model("v1", names(20)...)
+	ctx, leave := context.WithCancel(t.Context())
+	leave()
+	st.s.Handler().ServeHTTP(httptest.NewRecorder(), httptest.NewRequestWithContext(ctx, "GET", "/v1/recommend/u", nil))
+	st.recommend("/v1/recommend/v") // none
+	if all := string(ask(t, st.s.Admin(), "GET", "/metrics", "").Body); strings.Contains(all, "softrec_serve_degraded_total{") {
+		t.Error("it is counted as an answer without Redis")
+	}
+	if strings.Contains(st.logs.String(), "redis was not read") {
+		t.Errorf("the log blames Redis: %s", st.logs.String())
 	}
 }

@@ -153,11 +153,12 @@ func (s *Server) mount(api http.Handler) (http.Handler, error) {
 	}))), nil
 }
 
-// degrade reads the reason an answer is given without Redis, and counts it; "" when err is nil.
+// degrade returns the reason an answer is given without Redis, and counts it; "" when err is nil.
 func (s *Server) degrade(err error) string {
 	switch {
 	case err == nil:
 		return ""
+	case errors.Is(err, context.Canceled): // whoever asked has gone: nobody gets this answer
 	case errors.Is(err, errSpared):
 		s.metrics.degraded.WithLabelValues("spared").Inc()
 	default:
