@@ -79,7 +79,9 @@ func (r *round) nextPass(ctx context.Context, e int) (Pass, float64, error) {
 	}
 	r.lambda = lambda
 	pass := r.cfg.pass(r.rec.Seed, seedStudent, e, lambda)
-	pass.Observe = r.meter.observe
+	if r.rec.Schedule == ScheduleLossRatio {
+		pass.Observe = r.meter.observe
+	}
 	return pass, d, nil
 }
 

@@ -62,8 +62,9 @@ type Pass struct {
 	Seed       uint64 // the only source of randomness: order, dropout, draws, negatives
 	Epoch      int    // 0 for the first pass of a run
 	// Observe, where it is not nil, wants the mean losses of every batch as they stood before its update, in order,
-	// in nats per target and without confidence weights; 0 means not measured. The loss-ratio schedule lives on it;
-	// a learner that never calls it leaves that schedule with the means of whole epochs.
+	// in nats per target and without confidence weights; 0 means not measured. The loss-ratio schedule lives on it: the
+	// real targets are then to be measured also where they weigh nothing, drawn ones too. A learner that never calls it
+	// leaves that schedule with the means of whole epochs.
 	Observe func(real, easy float64)
 }
 

@@ -56,6 +56,7 @@ func DefaultText() Text {
 	t := Text{Live: textlive.DefaultConfig(), Machine: textlive.DefaultMachineConfig()}
 	// A live round has some hundreds of prompts: with the paper's batch and warm-up it would end before it had begun.
 	t.Machine.Retrieval.Batch, t.Machine.Retrieval.Optimiser.Warmup = 32, 8
+	t.Machine.Generative.Batch, t.Machine.Generative.Optimiser.Warmup = 32, 8
 	return t
 }
 

@@ -135,6 +135,28 @@ func TestTrain_needsDistilledTargetsAboveZero(t *testing.T) {
 	}
 }
 
+// The loss-ratio schedule lives on the real targets' losses. A decoder measured none at lambda 1 where targets are drawn, so that
+// every such round failed after its first epoch.
+func TestTrain_watchedTargetsAreMeasuredWhenNotDrawn(t *testing.T) {
+	w := newWorld(t, lmtest.Open(t, lmtest.Go), 0, nil)
+	run := func(observe func(real, easy float64)) soft.Losses {
+		l := w.learner(t, 24)
+		for i := range l.train {
+			l.easy = append(l.easy, answer{tokens: w.table.Title(i % w.table.Len()), confidence: 1})
+		}
+		return train(t, l, soft.Pass{Lambda: 1, Mix: soft.MixDraw, Seed: 2, Observe: observe})
+	}
+	var real []float64
+	watched := run(func(r, _ float64) { real = append(real, r) })
+	if watched.Real <= 0 || watched.Updates < 2 || len(real) != watched.Updates || slices.Min(real) <= 0 {
+		t.Errorf("measured %+v, by batch %v: want the real losses", watched, real)
+	}
+	// The second batch's loss tells of the first's update.
+	if plain := run(nil); plain.Real != 0 || math.Abs(plain.Easy-watched.Easy) > 1e-4 {
+		t.Errorf("measured %+v unwatched, %+v watched: want no real loss, and the same updates", plain, watched)
+	}
+}
+
 func TestTrain_confidenceWeighs(t *testing.T) {
 	w := newWorld(t, lmtest.Open(t, lmtest.Go), 0, nil)
 	run := func(confidence bool) string {

@@ -58,6 +58,7 @@ type sample struct {
 type passState struct {
 	lambda float64
 	draw   bool
+	watch  bool      // somebody wants the real targets' losses, whatever they weigh
 	weight []float32 // confidence by prompt; nil = 1
 }
 
@@ -68,7 +69,7 @@ func (l *Learner) passState(p soft.Pass) (*passState, error) {
 	if p.Lambda > 0 && l.easy == nil {
 		return nil, errors.New("train decoder: lambda is above 0 but nothing was distilled")
 	}
-	pass := &passState{lambda: p.Lambda, draw: p.Mix == soft.MixDraw}
+	pass := &passState{lambda: p.Lambda, draw: p.Mix == soft.MixDraw, watch: p.Observe != nil}
 	if p.Confidence && l.easy != nil {
 		pass.weight = scaled(l.easy)
 	}
@@ -93,7 +94,8 @@ func scaled(answers []answer) []float32 {
 }
 
 // sample makes prompt n's sample. With both targets in the loss both are measured at every lambda above 0, also where
-// the real one weighs nothing: the loss-ratio schedule lives on it, and they share the prompt's forward pass.
+// the real one weighs nothing: the loss-ratio schedule lives on it, and they share the prompt's forward pass. Where one of
+// them is drawn the other is left out, but for a real one that is watched.
 func (l *Learner) sample(n int, p *passState, rng *rand.Rand) sample {
 	s := sample{prompt: l.prompts[n], real: l.targets[n], realShare: 1}
 	if l.engine.cfg.MSL {
@@ -114,7 +116,10 @@ func (l *Learner) sample(n int, p *passState, rng *rand.Rand) sample {
 	case !p.draw:
 		s.easy, s.realShare, s.easyShare = easy, float32(1-p.lambda), float32(p.lambda)*weight
 	case rng.Float64() < p.lambda:
-		s.real, s.easy, s.realShare, s.easyShare = nil, easy, 0, weight
+		s.easy, s.realShare, s.easyShare = easy, 0, weight
+		if !p.watch {
+			s.real = nil
+		}
 	}
 	return s
 }
