@@ -7,6 +7,8 @@ import (
 	"math/rand/v2"
 	"slices"
 	"time"
+
+	"github.com/softrec/softrec/cmd/softrec/probe"
 )
 
 // examples is how many users are shown, shown how many titles of each.
@@ -65,13 +67,11 @@ func (s *show) summarise(ctx context.Context) (Summary, error) {
 	rdb, keys := s.app.Redis(), s.app.Keys()
 	report := s.prober.Report()
 	sum := Summary{
-		ClickToAnswer: Clicks{P50: report.Clicks.P50ms, P99: report.Clicks.P99ms, Count: report.Clicks.Count, Failed: report.Clicks.Failed},
+		ClickToAnswer: clicks(report.Clicks), ClickToText: some(report.Texts),
 		Requests: Requests{Count: report.Requests.Count, Failed: report.Requests.Failed, P50: report.Requests.P50ms, P99: report.Requests.P99ms,
-			Served: report.Served, Models: report.Models, Error: report.LastError, TextReady: report.Ready, TextPending: report.Pending},
+			Served: report.Served, Models: report.Models, Error: report.LastError, TextReady: report.Ready.Count, TextPending: report.Pending.Count,
+			TextReadyMS: some(report.Ready), TextPendingMS: some(report.Pending), UnchangedMS: some(report.Unchanged)},
 		FirstModelAt: s.first.Seconds(), Seconds: time.Since(s.started).Seconds(),
-	}
-	if t := report.Texts; t.Count > 0 {
-		sum.ClickToText = &Clicks{P50: t.P50ms, P99: t.P99ms, Count: t.Count, Failed: t.Failed}
 	}
 	var err error
 	if sum.EventsIngested, sum.DeadLetters, err = ingested(ctx, rdb, keys); err != nil {
@@ -98,6 +98,18 @@ func (s *show) summarise(ctx context.Context) (Summary, error) {
 	return sum, err
 }
 
+func clicks(f probe.Figures) Clicks {
+	return Clicks{P50: f.P50ms, P99: f.P99ms, Count: f.Count, Failed: f.Failed}
+}
+
+// some are figures of something that happened, nil where it did not.
+func some(f probe.Figures) *Clicks {
+	if f.Count == 0 {
+		return nil
+	}
+	return new(clicks(f))
+}
+
 // tell shows the summary to a person.
 func (s *show) tell(sum Summary) {
 	p := sum.Prequential
@@ -110,6 +122,17 @@ func (s *show) tell(sum Summary) {
 	if sum.ClickToText != nil {
 		s.say("click to the language model's answer: p50 %.1f ms, p99 %.1f ms over %d clicks; %d answers with it, %d before it was ready\n",
 			sum.ClickToText.P50, sum.ClickToText.P99, sum.ClickToText.Count, sum.Requests.TextReady, sum.Requests.TextPending)
+	}
+	for _, of := range []struct {
+		what  string
+		times *Clicks
+	}{
+		{"answers with the language model's scores", sum.Requests.TextReadyMS}, {"answers before it had read the window", sum.Requests.TextPendingMS},
+		{"the same window once more", sum.Requests.UnchangedMS},
+	} {
+		if of.times != nil {
+			s.say("%s: p50 %.1f ms, p99 %.1f ms over %d requests\n", of.what, of.times.P50, of.times.P99, of.times.Count)
+		}
 	}
 	s.say("requests: %d, %d failed, p50 %.1f ms, p99 %.1f ms\n", sum.Requests.Count, sum.Requests.Failed, sum.Requests.P50, sum.Requests.P99)
 }

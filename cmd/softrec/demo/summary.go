@@ -17,7 +17,7 @@ type Summary struct {
 	DeadLetters    int64       `json:"deadletters"`
 	Rounds         []Round     `json:"rounds"`
 	Prequential    Prequential `json:"prequential"`
-	ClickToAnswer  Clicks      `json:"click_to_answer_ms"`
+	ClickToAnswer  Clicks      `json:"click_to_answer_ms"`         // from POST to the answer that knows of it
 	ClickToText    *Clicks     `json:"click_to_text_ms,omitempty"` // until the answer has the language model's scores; absent without one
 	Requests       Requests    `json:"requests"`
 	Sample         Sample      `json:"sample"`
@@ -47,7 +47,7 @@ type Prequential struct {
 	TransitionsHR10 float64 `json:"transitions_hr10"`
 }
 
-// Clicks is the time from POST to the answer that knows of it, in milliseconds.
+// Clicks is what a number of times come to, in milliseconds.
 type Clicks struct {
 	P50    float64 `json:"p50"`
 	P99    float64 `json:"p99"`
@@ -65,8 +65,11 @@ type Requests struct {
 	Models int64   `json:"models"` // answers computed by a model
 	Error  string  `json:"last_error,omitempty"`
 
-	TextReady   int64 `json:"text_ready,omitempty"`   // answers with the language model's scores
-	TextPending int64 `json:"text_pending,omitempty"` // answers given before it had read the window
+	TextReady     int64   `json:"text_ready,omitempty"`      // answers with the language model's scores
+	TextPending   int64   `json:"text_pending,omitempty"`    // answers given before it had read the window
+	TextReadyMS   *Clicks `json:"text_ready_ms,omitempty"`   // times of the former; absent without one
+	TextPendingMS *Clicks `json:"text_pending_ms,omitempty"` // times of the latter; absent without one
+	UnchangedMS   *Clicks `json:"unchanged_ms,omitempty"`    // times of requests once more, after an answer with the language model's scores to a click; absent without one
 }
 
 // Sample is one user's answer.

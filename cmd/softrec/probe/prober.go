@@ -66,7 +66,10 @@ type Prober struct {
 	requests *tally
 	clicks   *tally
 	texts    *tally
-	observe  func(due time.Time, took time.Duration)
+
+	ready, pending, unchanged *tally // by what the language model had to do with an answer
+
+	observe func(due time.Time, took time.Duration)
 }
 
 // New returns a prober that asks client about the users of recent.
@@ -74,7 +77,8 @@ func New(cfg Config, client *Client, recent *Recent) (*Prober, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	return &Prober{cfg: cfg, client: client, recent: recent, requests: newTally(), clicks: newTally(), texts: newTally()}, nil
+	return &Prober{cfg: cfg, client: client, recent: recent, requests: newTally(), clicks: newTally(), texts: newTally(),
+		ready: newTally(), pending: newTally(), unchanged: newTally()}, nil
 }
 
 // Observe has f told of every request for recommendations that was answered: when it was due and how long it took from then on. f is
@@ -91,11 +95,11 @@ func (p *Prober) Run(ctx context.Context) error {
 
 // Report returns the figures so far. It may be called at any time.
 func (p *Prober) Report() Report {
-	r := Report{Requests: p.requests.figures(), Clicks: p.clicks.figures(), Texts: p.texts.figures()}
+	r := Report{Requests: p.requests.figures(), Clicks: p.clicks.figures(), Texts: p.texts.figures(),
+		Ready: p.ready.figures(), Pending: p.pending.figures(), Unchanged: p.unchanged.figures()}
 	p.requests.mu.Lock()
 	defer p.requests.mu.Unlock()
 	r.Served, r.Models, r.LastError = p.requests.served, p.requests.models, p.requests.last
-	r.Ready, r.Pending = p.requests.ready, p.requests.pending
 	if r.LastError == "" {
 		p.clicks.mu.Lock()
 		defer p.clicks.mu.Unlock()
@@ -134,6 +138,12 @@ func (p *Prober) one(ctx context.Context, user string, due time.Time) {
 		return
 	}
 	p.requests.answered(answer)
+	switch answer.Text {
+	case schema.TextReady:
+		p.ready.add(took, nil)
+	case schema.TextPending:
+		p.pending.add(took, nil)
+	}
 	if p.observe != nil {
 		p.observe(due, took)
 	}
@@ -197,6 +207,11 @@ func (p *Prober) awaitText(ctx context.Context, user string, started time.Time, 
 	}
 	if asked || after.Text == schema.TextReady {
 		p.texts.add(time.Since(started), nil)
+	}
+	if after.Text == schema.TextReady {
+		again := time.Now()
+		_, err := p.client.Recommend(ctx, user, p.cfg.Items)
+		p.unchanged.add(time.Since(again), err)
 	}
 }
 

@@ -25,6 +25,7 @@ type api struct {
 	events map[string][]time.Time // acceptance times by user
 	sent   []time.Time            // what the events said
 	lag    time.Duration
+	reads  time.Duration             // time after an event until the language model has read it, 0 without one
 	fail   func(r *http.Request) int // status to answer with, 0 for a good answer
 }
 
@@ -60,6 +61,12 @@ func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	for _, at := range a.events[user] {
 		if time.Since(at) >= a.lag {
 			answer.WindowOffset++
+		}
+	}
+	if a.reads > 0 {
+		answer.Text = schema.TextReady
+		if at := a.events[user]; len(at) > 0 && time.Since(at[len(at)-1]) < a.reads {
+			answer.Text = schema.TextPending
 		}
 	}
 	_ = json.NewEncoder(w).Encode(answer)
@@ -134,6 +141,21 @@ func TestProber_measures(t *testing.T) {
 		if !strings.HasPrefix(user, "probe-") {
 			t.Errorf("the prober clicked as %q", user)
 		}
+	}
+}
+
+func TestProber_tellsAnswersWithTheLanguageModelApart(t *testing.T) {
+	a := &api{reads: 20 * time.Millisecond}
+	got := probed(t, a, quick(), func(r Report) bool { return r.Ready.Count >= 20 && r.Unchanged.Count >= 5 })
+	if got.Ready.Count != got.Requests.Count || got.Pending.Count != 0 {
+		t.Errorf("of %d requests %d had its scores and %d had not: the users that are asked about have clicked nothing", got.Requests.Count, got.Ready.Count, got.Pending.Count)
+	}
+	if got.Texts.P50ms < 20 || got.Texts.Count < got.Unchanged.Count || got.Unchanged.Failed != 0 {
+		t.Errorf("clicks %+v, once more %+v: the language model needs 20 ms for a click and is asked once more after each", got.Texts, got.Unchanged)
+	}
+	a = &api{}
+	if got := probed(t, a, quick(), func(r Report) bool { return r.Clicks.Count >= 5 }); got.Ready.Count+got.Pending.Count+got.Unchanged.Count+got.Texts.Count != 0 {
+		t.Errorf("without a language model: %+v", got)
 	}
 }
 

@@ -22,8 +22,9 @@ type Report struct {
 	Requests  Figures // for recommendations of active users
 	Clicks    Figures // from sending a click to receiving an answer that knows of it
 	Texts     Figures // from sending a click to receiving an answer with the language model's scores for it; none without one
-	Pending   int64   // requests answered before the language model had read the window
-	Ready     int64   // requests answered with its scores
+	Ready     Figures // requests answered with the language model's scores, read meanwhile or before
+	Pending   Figures // requests answered before it had read the window
+	Unchanged Figures // requests asked once more after an answer with its scores: the window is as it was
 	Served    int64   // answers that held at least one item
 	Models    int64   // answers computed by a published model
 	LastError string  // the newest failure, empty when there was none
@@ -34,7 +35,6 @@ type tally struct {
 	mu             sync.Mutex
 	count, failed  int64
 	served, models int64
-	ready, pending int64
 	last           string
 	micros         *hdrhistogram.Histogram
 }
@@ -66,12 +66,6 @@ func (t *tally) answered(a schema.Answer) {
 	}
 	if a.ModelVersion != "" {
 		t.models++
-	}
-	switch a.Text {
-	case schema.TextReady:
-		t.ready++
-	case schema.TextPending:
-		t.pending++
 	}
 }
 
