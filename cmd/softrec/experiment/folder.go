@@ -56,10 +56,10 @@ func OpenFolder(cfg backend.Config, opts fetch.Options, log *slog.Logger) Open {
 			Sequence: func() (*seqtrain.Engine, error) { return seqtrain.NewEngine(be, seqtrain.DefaultConfig()) },
 		}
 		if f.Config.Family == hf.FamilyBERT {
-			kit.Kind = "encoder"
+			kit.Kind = kindEncoder
 			kit.Model, err = newEncoderModel(ctx, base, f, tok, o, c)
 		} else {
-			kit.Kind = "decoder"
+			kit.Kind = kindDecoder
 			kit.Model, err = newDecoderModel(ctx, base, tok, o, c)
 		}
 		if err != nil {

@@ -43,10 +43,16 @@ type Model interface {
 	Learner(f Flavour, data Data, seed uint64) (Learner, error)
 }
 
+// Kinds of a model.
+const (
+	kindEncoder = "encoder"
+	kindDecoder = "decoder"
+)
+
 // Kit is what an experiment works with.
 type Kit struct {
 	Model    Model
-	Kind     string                           // "encoder" or "decoder"
+	Kind     string                           // kindEncoder or kindDecoder
 	Backend  string                           // for the record
 	Digest   string                           // of the model's files
 	Sequence func() (*seqtrain.Engine, error) // for the sequence variant

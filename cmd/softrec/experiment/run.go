@@ -106,6 +106,9 @@ func (r *runner) digest() (string, error) {
 	if r.follow(o.FilterAnswers) {
 		parts = append(parts, wholePast)
 	}
+	if r.follow(o.MaskHistory) && (o.MSL || r.kit.Kind != kindDecoder) { // a decoder masks with MSL alone
+		parts = append(parts, wholePastMasked)
+	}
 	for _, part := range parts {
 		if err := enc.Encode(part); err != nil {
 			return "", fmt.Errorf("digest of the settings: %w", err)
@@ -120,6 +123,10 @@ const runFormat = 1
 // wholePast stands in the settings of experiments whose teacher leaves out all that a user had: it once left out what was
 // shown alone.
 const wholePast = "answers leave out the whole past"
+
+// wholePastMasked stands in the settings of experiments whose training softmax leaves out all that a user had: it too once left out
+// what was shown alone, and D' then knew of longer histories what fine-tuning did not.
+const wholePastMasked = "the softmax leaves out the whole past"
 
 // all makes every missing run of the plan.
 func (r *runner) all(ctx context.Context) (*Result, error) {

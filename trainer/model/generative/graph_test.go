@@ -111,3 +111,27 @@ func TestLoss_isTheScore(t *testing.T) {
 		t.Errorf("losses %v without MSL, %v with, %v with the history masked: want them to fall", plain, msl, masked)
 	}
 }
+
+// TestLoss_leavesOutTheWholePast: what the user had before the shown history is no title that MSL's softmax may lead to, where
+// the history is masked.
+func TestLoss_leavesOutTheWholePast(t *testing.T) {
+	be := lmtest.Open(t, lmtest.Go)
+	w := newWorld(t, be, 20, nil)
+	for _, mask := range []bool{true, false} {
+		cfg := tinyConfig()
+		cfg.MSL, cfg.MaskHistory = true, mask
+		w.use(t, cfg)
+		loss := func(before ...int32) float64 {
+			l, err := w.engine.Learner(nil, Data{Table: w.table, Train: []Prompt{{Before: before, History: []int32{0}, Target: 3}}}, 1)
+			must(t, err)
+			return train(t, l, soft.Pass{Seed: 1}).Real
+		}
+		alone := loss()
+		if with := loss(3); with != alone {
+			t.Errorf("mask %v: loss %v, %v where the target was had before: it must stay in", mask, alone, with)
+		}
+		if with := loss(9, 4, 15, 9); (with < alone) != mask {
+			t.Errorf("mask %v: loss %v, %v where other items were had before", mask, alone, with)
+		}
+	}
+}

@@ -124,11 +124,12 @@ func (l *Learner) sample(n int, p *passState, rng *rand.Rand) sample {
 	return s
 }
 
-// view is the catalogue that MSL lets prompt n's targets be taken from. A real target that the history holds stays in.
+// view is the catalogue that MSL lets prompt n's targets be taken from: without all that the user had, shown or not. A real target
+// that the past holds stays in.
 func (l *Learner) view(n int) titles.View {
 	if !l.engine.cfg.MaskHistory {
 		return l.table.trie.View()
 	}
 	p := l.train[n]
-	return l.table.trie.View(l.table.namesOf(p.History, p.Target)...)
+	return l.table.trie.View(l.table.namesOf(p.Past(), p.Target)...)
 }

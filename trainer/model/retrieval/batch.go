@@ -27,6 +27,13 @@ type batch struct {
 	history []float32 // whole catalogue: rows x masked
 }
 
+// different are the rows of a past, each once and rising.
+func different(past []int32) []int32 {
+	out := slices.Clone(past)
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
 // sample draws the items of a sampled softmax, rising; nil where the whole catalogue is used.
 func (l *Learner) sample(rng *rand.Rand) []int32 {
 	n := l.engine.cfg.Negatives
@@ -86,7 +93,7 @@ func (b *batch) place(r int, target int32, prompt int, one float32, pass *passSt
 	}
 }
 
-// isTarget reports whether an item is a target of a row, which its own history must not mask.
+// isTarget reports whether an item is a target of a row, which its own past must not mask.
 func (b *batch) isTarget(r int, item int32) bool {
 	at := r * b.columns
 	if b.targets[at] == item {
@@ -100,7 +107,7 @@ func (b *batch) isTarget(r int, item int32) bool {
 	return false
 }
 
-// maskHistory lists the history's items for the softmax over the whole catalogue.
+// maskHistory lists all that the users had for the softmax over the whole catalogue: what answers and rankings leave out, shown or not.
 func (l *Learner) maskHistory(b *batch) {
 	b.places, b.history = make([]int32, b.rows*l.masked*2), make([]float32, b.rows*l.masked)
 	for r := range b.rows {
@@ -112,7 +119,7 @@ func (l *Learner) maskHistory(b *batch) {
 		return
 	}
 	for r, n := range b.prompts {
-		for k, item := range l.prompts[n].History {
+		for k, item := range different(l.prompts[n].Past()) {
 			if !b.isTarget(r, item) {
 				b.places[(r*l.masked+k)*2+1], b.history[r*l.masked+k] = item, leftOut
 			}
@@ -120,7 +127,7 @@ func (l *Learner) maskHistory(b *batch) {
 	}
 }
 
-// maskSample weighs the sample up to the whole catalogue and leaves out, row by row, targets and history.
+// maskSample weighs the sample up to the whole catalogue and leaves out, row by row, targets and all that the user had.
 func (l *Learner) maskSample(b *batch) {
 	n := len(b.sample)
 	b.bias = make([]float32, b.rows*n)
@@ -140,7 +147,7 @@ func (l *Learner) maskSample(b *batch) {
 			}
 		}
 		if l.engine.cfg.MaskHistory {
-			for _, item := range l.prompts[p].History {
+			for _, item := range l.prompts[p].Past() {
 				drop(r, item)
 			}
 		}

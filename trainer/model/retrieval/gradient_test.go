@@ -152,11 +152,54 @@ func TestLoss_isTheSoftmaxOverWhatIsAllowed(t *testing.T) {
 	}
 }
 
+// TestLoss_leavesOutTheWholePast: the softmax over the catalogue and that over a sample, here of all items, leave out what the user
+// had before the shown history too, of any length: else D', whose answers leave it out, knows what fine-tuning does not.
+func TestLoss_leavesOutTheWholePast(t *testing.T) {
+	be := lmtest.Open(t, lmtest.Go)
+	for _, mask := range []bool{true, false} {
+		cfg := smallConfig()
+		cfg.LoRA.Dropout, cfg.MaskHistory = 0, mask
+		e, _ := newEngine(t, be, tiny, cfg)
+		table, prompts := newTable(t, e), walks(5, 1)
+		for i := range prompts {
+			for k := range int32(7 * i) { // up to 28 items, some twice, one without a title
+				prompts[i].Before = append(prompts[i].Before, (prompts[i].Target+k+k%2)%items)
+			}
+		}
+		l, err := e.Learner(nil, Data{Table: table, Train: prompts}, 3)
+		if err != nil {
+			t.Fatal(err)
+		}
+		vectors, err := e.enc.Encode(background, l.adapter, l.texts)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for name, sample := range map[string][]int32{"whole catalogue": nil, "sample": l.rankable} {
+			b := l.layOut([]int{0, 1, 2, 3, 4}, 5, &passState{}, sample, rand.New(rand.NewPCG(1, 1)))
+			grads := make([][]float32, len(l.adapter.Flat()))
+			for i, f := range l.adapter.Flat() {
+				grads[i] = make([]float32, len(f))
+			}
+			got, err := l.run(background, b, 16, grads)
+			if err != nil {
+				t.Fatal(err)
+			}
+			want := 0.0
+			for i, q := range vectors {
+				want += crossEntropy(l, q, prompts[i], mask)
+			}
+			if math.Abs(got.real-want) > 1e-3 {
+				t.Errorf("mask %v, %s: loss %v: want %v", mask, name, got.real, want)
+			}
+		}
+	}
+}
+
 func crossEntropy(l *Learner, q []float32, p Prompt, mask bool) float64 {
 	var sum, own float64
 	for i := range l.table.items {
 		hidden := false
-		for _, h := range p.History {
+		for _, h := range p.Past() {
 			hidden = hidden || mask && int(h) == i && h != p.Target
 		}
 		if hidden || !l.table.titled[i] {

@@ -23,7 +23,7 @@ type Learner struct {
 	texts      [][]int32 // of prompts
 	validation []Prompt
 	counts     []int // targets in D by item
-	masked     int   // places kept for the history's items in a prompt of a batch
+	masked     int   // places kept for the items of the past in a prompt of a batch
 	rankable   []int32
 
 	easy *answers // D'; nil before Distil
@@ -75,7 +75,7 @@ func (l *Learner) take(data Data) error {
 		}
 		l.prompts, l.texts = append(l.prompts, p), append(l.texts, l.engine.Text(l.table, p.History))
 		l.counts[p.Target]++
-		longest = max(longest, len(p.History))
+		longest = max(longest, len(different(p.Past())))
 	}
 	for i, p := range data.Validation {
 		if err := l.table.checkHistory(p.History); err != nil {
