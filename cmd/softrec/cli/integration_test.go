@@ -29,7 +29,7 @@ func TestIntegration_usesTheServersGiven(t *testing.T) {
 		if err := os.Chmod(stub, 0o700); err != nil { // #nosec G302 -- a program has to be executable
 			t.Fatal(err)
 		}
-		cmd := exec.CommandContext(t.Context(), "make", "--no-print-directory", "-C", root, "integration", "GO="+stub)
+		cmd := exec.CommandContext(t.Context(), "make", "--no-print-directory", "-C", root, "integration", "GO="+stub, "TEST="+stub+" test") // CI has a TEST of its own in the environment
 		cmd.Env = append(os.Environ(), "TEST_KAFKA="+c.kafka, "TEST_REDIS="+c.redis, "TEST_VALKEY=", "SERVERS_DIR="+work)
 		out, err := cmd.CombinedOutput()
 		if (err == nil) != (c.runs > 0) || !strings.Contains(string(out), c.says) {
