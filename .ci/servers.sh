@@ -281,7 +281,7 @@ start_watched() {
 		free_port
 		sentinel_ports+=("$port")
 		start_redis "sentinel-$i" "$port" "sentinel monitor recommendations 127.0.0.1 $master 2" \
-			"sentinel down-after-milliseconds recommendations 1500" "sentinel failover-timeout recommendations 6000" "sentinel parallel-syncs recommendations 2"
+			"sentinel down-after-milliseconds recommendations 8000" "sentinel failover-timeout recommendations 16000" "sentinel parallel-syncs recommendations 2"
 	done
 }
 
@@ -319,7 +319,7 @@ start() { # one or several
 		free_port
 		nodes+=("127.0.0.1:$port")
 		if [ "$1" = several ]; then
-			start_redis "redis-$i" "$port" "cluster-enabled yes" "cluster-node-timeout 2000" "repl-diskless-sync-delay 0"
+			start_redis "redis-$i" "$port" "cluster-enabled yes" "cluster-node-timeout 10000" "repl-diskless-sync-delay 0"
 		else
 			start_redis "redis-$i" "$port"
 		fi

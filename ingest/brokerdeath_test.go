@@ -56,19 +56,20 @@ func TestConsumer_aBrokerDies(t *testing.T) {
 }
 
 // awaitCopies waits until each partition is on two brokers that are in step, and broker, if it is not 0, leads one of them. One that
-// came back leads nothing for minutes.
+// came back leads nothing for minutes unless it is asked for.
 func awaitCopies(b *bench, broker int) {
 	b.t.Helper()
 	transport := &kafka.Transport{MetadataTTL: 100 * time.Millisecond}
 	defer transport.CloseIdleConnections()
-	client := &kafka.Client{Addr: kafka.TCP(b.kafka.Brokers...), Transport: transport, Timeout: 5 * time.Second}
+	client := &kafka.Client{Addr: kafka.TCP(b.kafka.Brokers...), Transport: transport, Timeout: time.Minute}
 	b.eventually("two copies of each partition", func() bool {
 		res, err := client.Metadata(b.ctx, &kafka.MetadataRequest{Topics: []string{b.cfg.Topic}})
 		if err != nil || len(res.Topics) != 1 || len(res.Topics[0].Partitions) != b.cfg.Partitions {
 			return false
 		}
-		led := 0
-		for _, p := range res.Topics[0].Partitions {
+		led, all := 0, make([]int, b.cfg.Partitions)
+		for i, p := range res.Topics[0].Partitions {
+			all[i] = p.ID
 			if len(p.Isr) != 2 {
 				return false
 			}
@@ -76,6 +77,12 @@ func awaitCopies(b *bench, broker int) {
 				led++
 			}
 		}
-		return broker == 0 || led > 0
+		if broker == 0 || led > 0 {
+			return true
+		}
+		if _, err := client.ElectLeaders(b.ctx, &kafka.ElectLeadersRequest{Topic: b.cfg.Topic, Partitions: all, Timeout: 5 * time.Second}); err != nil {
+			b.t.Log("elect the preferred leaders:", err)
+		}
+		return false
 	})
 }

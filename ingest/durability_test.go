@@ -3,6 +3,7 @@ package ingest
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"sync/atomic"
@@ -25,37 +26,69 @@ func newValkey(t *testing.T) (*bench, disk) {
 	b.patient(4 * time.Minute)
 	b.addrs = []string{valkey}
 	b.redis = b.openRedis()
-	return b, diskOf(b)
+	d := diskOf(b)
+	d.keepFile()
+	return b, d
+}
+
+// keepFile makes the AOF grow in one file, until the server is started again. A rewrite would begin another.
+func (d disk) keepFile() {
+	d.b.t.Helper()
+	d.b.eventually("an AOF of one file that grows", func() bool {
+		_, err := d.size()
+		return err == nil && d.b.redis.ConfigSet(d.b.ctx, "auto-aof-rewrite-percentage", "0").Err() == nil
+	})
 }
 
 // size is how long the AOF is: everything that was acknowledged before is in it, but not therefore on the disk.
-func (d disk) size() int64 {
-	d.b.t.Helper()
-	info, err := os.Stat(d.newest())
+func (d disk) size() (int64, error) {
+	file, err := d.newest()
 	if err != nil {
-		d.b.t.Fatal(err)
+		return 0, err
 	}
-	return info.Size()
+	info, err := os.Stat(file)
+	if err != nil {
+		return 0, err
+	}
+	return info.Size(), nil
 }
 
 // newest is the file that the AOF grows in.
-func (d disk) newest() string {
-	d.b.t.Helper()
+func (d disk) newest() (string, error) {
 	files, err := filepath.Glob(filepath.Join(d.folder, "*.incr.aof"))
 	if err != nil || len(files) != 1 {
-		d.b.t.Fatalf("files of the AOF: %v, %v; want one that grows", files, err)
+		return "", fmt.Errorf("files of the AOF: %v, %v; want one that grows", files, err)
 	}
-	return files[0]
+	return files[0], nil
+}
+
+// sized is size where it must be known.
+func (d disk) sized() int64 {
+	d.b.t.Helper()
+	n, err := d.size()
+	if err != nil {
+		d.b.t.Fatal(err)
+	}
+	return n
+}
+
+// cut makes the AOF of a server that is stopped shorter.
+func (d disk) cut(size int64) {
+	d.b.t.Helper()
+	file, err := d.newest()
+	if err == nil {
+		err = os.Truncate(file, size)
+	}
+	if err != nil {
+		d.b.t.Fatal(err)
+	}
 }
 
 // crash is what a crash of the operating system leaves: the AOF as far as it was synced.
 func (d disk) crash(synced int64) {
 	d.b.t.Helper()
-	d.stopped(func() {
-		if err := os.Truncate(d.newest(), synced); err != nil {
-			d.b.t.Fatal(err)
-		}
-	})
+	d.stopped(func() { d.cut(synced) })
+	d.keepFile()
 }
 
 // watchedAOF is a progress.AOF that notes how long the file was when a question that was answered well began: so much is on the disk.
@@ -67,9 +100,11 @@ type watchedAOF struct {
 }
 
 func (w *watchedAOF) Sync(ctx context.Context) error {
-	before := w.disk.size()
-	err := w.AOF.Sync(ctx)
-	if err == nil {
+	before, err := w.disk.size()
+	if err != nil {
+		return err
+	}
+	if err = w.AOF.Sync(ctx); err == nil {
 		w.synced.Store(before)
 		w.asked.Add(1)
 	}
@@ -88,30 +123,40 @@ func TestConsumer_theSystemUnderRedisCrashes(t *testing.T) {
 		src := b.source(b.cfg.Topic)
 		c := b.consumeFrom(src, b.windows(), WithAwaited(aof))
 		p := b.producer()
-		published, syncs := make(chan error, 1), aof.asked.Load()
+		published, enough, syncs := make(chan error, 1), make(chan struct{}), aof.asked.Load()
 		go func() {
-			var err error
-			for err == nil && aof.asked.Load() < syncs+8 {
-				err = l.publish(p, 20)
+			pace := time.NewTicker(5 * time.Millisecond) // what comes within the test's time must fit into the windows
+			defer pace.Stop()
+			for {
+				if err := l.publish(p, 20); err != nil {
+					published <- err
+					return
+				}
+				select {
+				case <-pace.C:
+				case <-enough:
+					published <- nil
+					return
+				}
 			}
-			published <- err
 		}()
-		b.eventually("some syncs", func() bool { return aof.asked.Load() >= syncs+4 })
+		b.eventually("some syncs, and more on its way to the disk", func() bool {
+			now, err := d.size()
+			return err == nil && aof.asked.Load() >= syncs+4 && now > aof.synced.Load()
+		})
 		control(t, "kill", d.server)
 		_ = c.halt() // it says that it could not finish
 		if err := src.Close(); err != nil {
 			t.Fatal(err)
 		}
-		aof.asked.Add(8)
+		close(enough)
 		if err := <-published; err != nil {
 			t.Fatal(err)
 		}
-		if d.size() == aof.synced.Load() {
+		if d.sized() == aof.synced.Load() {
 			t.Error("all of the AOF was on the disk: the test shows nothing")
 		}
-		if err := os.Truncate(d.newest(), aof.synced.Load()); err != nil {
-			t.Fatal(err)
-		}
+		d.cut(aof.synced.Load())
 		control(t, "again", d.server)
 		b.eventually("Valkey is back", func() bool { return b.redis.Ping(b.ctx).Err() == nil })
 		b.cfg.FlushTimeout = DefaultConfig().FlushTimeout
@@ -132,7 +177,7 @@ func TestConsumer_theSystemUnderRedisCrashes(t *testing.T) {
 			b.committed(b.cfg.Topic)
 		}
 		publish()
-		synced := d.size()
+		synced := d.sized()
 		publish()
 		if err := errors.Join(c.halt(), src.Close()); err != nil {
 			t.Fatal(err)
@@ -156,6 +201,7 @@ func TestConsumer_valkeyIsKilled(t *testing.T) {
 	aof := &watchedAOF{AOF: progress.NewAOF(b.redis, b.keys), disk: d}
 	c := b.resume(reg, WithAwaited(aof))
 	p := b.producer()
+	rewinds := func() float64 { return counted(t, reg, "softrec_ingest_rewinds_total") }
 	for turn := range 4 {
 		syncs := aof.asked.Load()
 		if err := l.publish(p, 300); err != nil {
@@ -167,15 +213,17 @@ func TestConsumer_valkeyIsKilled(t *testing.T) {
 		}
 		if turn%2 == 0 {
 			d.stopped(func() {})
+			d.keepFile()
 		} else {
 			d.crash(aof.synced.Load())
 		}
+		b.eventually("it is seen, and read again what it may have lost", func() bool { return rewinds() == float64(turn+1) })
 	}
 	if err := l.publish(p, 300); err != nil {
 		t.Fatal(err)
 	}
 	l.settled()
-	if n := counted(t, reg, "softrec_ingest_rewinds_total"); n != 4 {
+	if n := rewinds(); n != 4 {
 		t.Errorf("%v rewinds, want 4", n)
 	}
 	c.end(t)

@@ -1,11 +1,13 @@
 package ingest
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
 
 	"github.com/segmentio/kafka-go"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/softrec/softrec/schema"
@@ -31,7 +33,11 @@ func TestConsumer_recordLargerThanAFetch(t *testing.T) {
 	}
 	defer producer.Close()
 	large := []byte(strings.Repeat("x", size))
-	if err := producer.ProduceSync(b.ctx, &kgo.Record{Topic: b.cfg.Topic, Key: []byte("u"), Value: large}).FirstErr(); err != nil {
+	b.eventually("the broker has heard that the topic allows it", func() bool {
+		err = producer.ProduceSync(b.ctx, &kgo.Record{Topic: b.cfg.Topic, Key: []byte("u"), Value: large}).FirstErr()
+		return !errors.Is(err, kerr.MessageTooLarge)
+	})
+	if err != nil {
 		t.Fatal(err)
 	}
 	after := eventRecord(schema.Event{UserID: "after", ItemID: "i", Timestamp: start})

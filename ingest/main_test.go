@@ -49,14 +49,18 @@ type bench struct {
 // newBench uses the servers that TEST_KAFKA and TEST_REDIS name, or embedded ones in dir ("" = in memory).
 func newBench(t testing.TB, dir string) *bench {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	realKafka, realRedis := os.Getenv("TEST_KAFKA"), os.Getenv("TEST_REDIS")
+	onReal, patience := realKafka != "" && realRedis != "" && dir == "", 2*time.Minute
+	if onReal {
+		patience = 4 * time.Minute
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	t.Cleanup(cancel)
 	unique := fmt.Sprintf("test%d", time.Now().UnixNano())
 	b := &bench{t: t, ctx: ctx, kafka: broker.DefaultConfig(), cfg: DefaultConfig(), keys: schema.NewKeys(unique), rules: window.DefaultRules()}
 	b.kafka.SessionTimeout, b.kafka.HeartbeatInterval, b.kafka.RebalanceTimeout = 6*time.Second, 100*time.Millisecond, 3*time.Second
 	b.cfg.Topic, b.cfg.ItemsTopic, b.cfg.DeadLetterTopic, b.cfg.Group = unique+".events", unique+".items", unique+".dead", unique
-	realKafka, realRedis := os.Getenv("TEST_KAFKA"), os.Getenv("TEST_REDIS")
-	if realKafka != "" && realRedis != "" && dir == "" {
+	if onReal {
 		b.kafka.Brokers, b.addrs = strings.Split(realKafka, ","), strings.Split(realRedis, ",")
 	} else {
 		b.startEmbedded(dir)
@@ -79,9 +83,9 @@ func (b *bench) startEmbedded(dir string) {
 	b.kafka.SessionTimeout = time.Second
 }
 
-// openRedis returns a client that does not retry by itself, with changed options.
+// openRedis returns a client that does not retry by itself and is patient with a machine that stalls, with changed options.
 func (b *bench) openRedis(change ...func(*redis.UniversalOptions)) redis.UniversalClient {
-	o := &redis.UniversalOptions{Addrs: b.addrs, MaxRetries: -1}
+	o := &redis.UniversalOptions{Addrs: b.addrs, MaxRetries: -1, ReadTimeout: time.Minute, WriteTimeout: time.Minute}
 	for _, c := range change {
 		c(o)
 	}

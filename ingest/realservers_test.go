@@ -17,9 +17,13 @@ import (
 	"github.com/softrec/softrec/schema"
 )
 
-// control does to a server of .ci/servers.sh what the test wants: kill or again.
+// control does to a server of .ci/servers.sh what the test wants: kill or again. What it kills is there again for the next test, however
+// this one ends.
 func control(t testing.TB, act, name string) {
 	t.Helper()
+	if act == "kill" {
+		t.Cleanup(func() { _ = exec.Command(os.Getenv("TEST_SERVERS"), "again", name).Run() }) // which refuses when it is running
+	}
 	if out, err := exec.Command(os.Getenv("TEST_SERVERS"), act, name).CombinedOutput(); err != nil {
 		t.Fatalf("%s %s: %v\n%s", act, name, err, out)
 	}
@@ -36,7 +40,7 @@ func serverName(t testing.TB, rdb *redis.Client) string {
 	return filepath.Base(dir["dir"])
 }
 
-// patient gives the test more time than a bench has by itself: servers die and come back in it.
+// patient gives the test so much time from now on: servers die and come back in it.
 func (b *bench) patient(d time.Duration) {
 	ctx, cancel := context.WithTimeout(context.Background(), d)
 	b.t.Cleanup(cancel)
