@@ -115,7 +115,7 @@ func runningOn(t *testing.T, stage Stage, loaded *config.Loaded) (*probe.Client,
 // eventually waits for a condition and reports the last reason why it did not hold.
 func eventually(t *testing.T, holds func() error) {
 	t.Helper()
-	deadline := time.Now().Add(20 * time.Second)
+	deadline := time.Now().Add(2 * time.Minute)
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
 	for {

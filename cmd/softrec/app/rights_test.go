@@ -51,7 +51,7 @@ func entries(user string, rights []right) (all []kafka.ACLEntry) {
 	return all
 }
 
-// allow gives a user rights and takes them away in the end.
+// allow gives a user rights, waits until the broker goes by them, and takes them away in the end.
 func allow(t *testing.T, client *kafka.Client, user string, rights []right) {
 	t.Helper()
 	res, err := client.CreateACLs(t.Context(), &kafka.CreateACLsRequest{ACLs: entries(user, rights)})
@@ -62,7 +62,7 @@ func allow(t *testing.T, client *kafka.Client, user string, rights []right) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 		defer cancel()
 		_, err := client.DeleteACLs(ctx, &kafka.DeleteACLsRequest{Filters: []kafka.DeleteACLsFilter{{
 			ResourceTypeFilter: kafka.ResourceTypeAny, ResourcePatternTypeFilter: kafka.PatternTypeAny, PrincipalFilter: "User:" + user, HostFilter: "*",
@@ -71,6 +71,26 @@ func allow(t *testing.T, client *kafka.Client, user string, rights []right) {
 		if err != nil {
 			t.Error(err)
 		}
+	})
+	eventually(t, func() error {
+		res, err := client.DescribeACLs(t.Context(), &kafka.DescribeACLsRequest{Filter: kafka.ACLFilter{
+			ResourceTypeFilter: kafka.ResourceTypeAny, ResourcePatternTypeFilter: kafka.PatternTypeAny, PrincipalFilter: "User:" + user, HostFilter: "*",
+			Operation: kafka.ACLOperationTypeAny, PermissionType: kafka.ACLPermissionTypeAny,
+		}})
+		if err == nil {
+			err = res.Error
+		}
+		if err != nil {
+			return err
+		}
+		there := 0
+		for _, r := range res.Resources {
+			there += len(r.ACLs)
+		}
+		if want := len(entries(user, rights)); there != want {
+			return fmt.Errorf("the broker knows %d rights of %q, want %d", there, user, want)
+		}
+		return nil
 	})
 }
 
@@ -89,9 +109,9 @@ func TestApp_onRealServers_rights(t *testing.T) {
 	}
 	transport := &kafka.Transport{}           // to the listener where nobody logs in: who comes that way may do all
 	t.Cleanup(transport.CloseIdleConnections) // after the rights are taken away
-	admin := &kafka.Client{Addr: kafka.TCP(strings.Split(os.Getenv("TEST_KAFKA"), ",")...), Transport: transport, Timeout: 20 * time.Second}
+	admin := &kafka.Client{Addr: kafka.TCP(strings.Split(os.Getenv("TEST_KAFKA"), ",")...), Transport: transport, Timeout: time.Minute}
 	t.Run("without any", func(t *testing.T) {
-		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 		defer cancel()
 		a := &App{cfg: settings(t, links).Config}
 		a.kafka, a.log, a.topicsMade = a.cfg.Kafka, slog.New(slog.DiscardHandler), make(chan struct{})
