@@ -69,7 +69,7 @@ func testConfig() Config {
 	cfg.Listen, cfg.AdminListen = "127.0.0.1:0", "127.0.0.1:0"
 	cfg.DrainDelay = 0
 	cfg.LiveInterval, cfg.ModelPoll, cfg.CataloguePoll = 10*time.Millisecond, 5*time.Millisecond, 20*time.Millisecond
-	cfg.VisibleWait, cfg.RedisTimeout, cfg.ReadTimeout = 5*time.Second, 3*time.Second, 25*time.Second // tests of what is slow set their own
+	cfg.VisibleWait, cfg.RedisTimeout, cfg.ReadTimeout, cfg.WriteTimeout = 20*time.Second, 20*time.Second, 2*time.Minute, 2*time.Minute // tests of what is slow set their own
 	cfg.BreakerCooldown = 50 * time.Millisecond
 	return cfg
 }

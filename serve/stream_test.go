@@ -60,7 +60,7 @@ func (st *stack) watch(url string) (events <-chan [2]string, stop func()) {
 // next waits for an event of the given name for which ok holds.
 func next(t testing.TB, events <-chan [2]string, name string, ok func(data string) bool) string {
 	t.Helper()
-	deadline := time.After(5 * time.Second)
+	deadline := time.After(time.Minute)
 	for {
 		select {
 		case e, open := <-events:
@@ -127,7 +127,11 @@ func TestLive_pictureThenChanges(t *testing.T) {
 	}
 	st.round(2, "refused")
 	st.round(1, "failed")
-	next(t, events, "rounds", func(d string) bool { return strings.Contains(d, "refused") && strings.Contains(d, "failed") })
+	told := "" // a reading may fall between the two
+	next(t, events, "rounds", func(d string) bool {
+		told += d
+		return strings.Contains(told, "refused") && strings.Contains(told, "failed")
+	})
 	next(t, events, "comment", nil)
 	next(t, events, "stats", nil)
 

@@ -12,7 +12,7 @@ import (
 // The language model's part of an answer is in time or says that it is not, and a later request finds it.
 func TestRecommend_textIsReadyOrPending(t *testing.T) {
 	f := &fakeTexts{}
-	st := newStack(t, func(c *Config, d *Deps) { d.Texts, c.AnswerBudget = f, 5*time.Second })
+	st := newStack(t, func(c *Config, d *Deps) { d.Texts, c.AnswerBudget = f, time.Minute })
 	st.stock(8).model("m1", names(4)...)
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan struct{})
@@ -55,7 +55,7 @@ func TestRecommend_withoutALanguageModelSaysNothingOfIt(t *testing.T) {
 // A title may be read after the catalogue's version moved: a list from before must not be kept.
 func TestRecommend_aNewTitleMakesTextListsAnew(t *testing.T) {
 	f := &fakeTexts{}
-	st := newStack(t, func(c *Config, d *Deps) { d.Texts, c.AnswerBudget = f, 5*time.Second })
+	st := newStack(t, func(c *Config, d *Deps) { d.Texts, c.AnswerBudget = f, time.Minute })
 	st.stock(8).model("m1", names(4)...)
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan struct{})
@@ -79,7 +79,7 @@ func TestRecommend_aNewTitleMakesTextListsAnew(t *testing.T) {
 // kept for the window's life.
 func TestRecommend_aTitleThatComesIsReadAtTheNextRequest(t *testing.T) {
 	f := &fakeTexts{hidden: map[string]bool{"i001": true, "i002": true}}
-	st := newStack(t, func(c *Config, d *Deps) { d.Texts, c.AnswerBudget = f, 5*time.Second })
+	st := newStack(t, func(c *Config, d *Deps) { d.Texts, c.AnswerBudget = f, time.Minute })
 	st.stock(8).model("m1", names(4)...)
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan struct{})

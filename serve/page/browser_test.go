@@ -336,12 +336,13 @@ func testDegraded(b *tab, f *fake) {
 // testReconnect cuts the stream: the page says so, comes back by itself, and shows nothing twice.
 func testReconnect(b *tab, f *fake) {
 	checkSections(b)
+	eval[bool](b, `window.states = [], new MutationObserver(() => states.push(document.querySelector("#connection").dataset.state))
+		.observe(document.querySelector("#connection"), {attributes: true, attributeFilter: ["data-state"]}), true`)
 	f.mu.Lock()
 	close(f.cut)
 	f.cut = make(chan struct{})
 	f.mu.Unlock()
-	b.until(`document.querySelector("#connection").dataset.state === "lost"`)
-	b.until(`document.querySelector("#connection").dataset.state === "live"`)
+	b.until(`states.includes("lost") && states.lastIndexOf("live") > states.indexOf("lost") && document.querySelector("#connection").dataset.state === "live"`)
 	f.mu.Lock()
 	streams := f.streams
 	f.mu.Unlock()
