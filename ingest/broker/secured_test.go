@@ -111,7 +111,7 @@ func TestSecured_refusals(t *testing.T) {
 			c.change(&wrong)
 			// What waiting cannot mend is an error at once; what may be an outage is told to who waits.
 			var told []string
-			ctx, cancel := context.WithTimeout(t.Context(), 4*time.Second)
+			ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 			defer cancel()
 			err := AwaitTopics(ctx, wrong, func(err error) {
 				told = append(told, err.Error())

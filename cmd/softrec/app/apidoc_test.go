@@ -2,13 +2,16 @@ package app
 
 import (
 	"bytes"
+	"net/http"
 	"os"
 	"os/exec"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/softrec/softrec/cmd/softrec/config"
+	"github.com/softrec/softrec/cmd/softrec/probe"
 )
 
 // curls is put before the page's commands: each curl writes its status, alone on a line, beside what the page's command does.
@@ -47,14 +50,29 @@ func TestAPIDoc_pastedIntoAShell(t *testing.T) {
 		}
 		lines, want = append(lines, line), append(want, status)
 	}
-	commands := strings.ReplaceAll(strings.Join(lines, "\n"), "localhost:8080", url)
-	commands = regexp.MustCompile(`(?m)^([A-Z]+)=.*$`).ReplaceAllString(commands, "$0\n: $${$1:?is empty}") // what a command sets is there
-	script := exec.CommandContext(t.Context(), "bash", "-u", "-c", curls+commands)
 	var said bytes.Buffer
-	script.Stderr = &said
-	if out, err := script.Output(); err != nil {
-		t.Fatalf("%v: %s\n%s", err, out, said.Bytes())
+	paste := func(lines []string) {
+		t.Helper()
+		commands := strings.ReplaceAll(strings.Join(lines, "\n"), "localhost:8080", url)
+		commands = regexp.MustCompile(`(?m)^([A-Z]+)=.*$`).ReplaceAllString(commands, "$0\n: $${$1:?is empty}") // what a command sets is there
+		commands = strings.ReplaceAll(commands, "--max-time 3 ", "--max-time 10 ")                              // the status may take a while
+		script := exec.CommandContext(t.Context(), "bash", "-u", "-c", curls+commands)
+		script.Stderr = &said
+		if out, err := script.Output(); err != nil {
+			t.Fatalf("%v: %s\n%s", err, out, said.Bytes())
+		}
 	}
+	asks := slices.IndexFunc(lines, func(line string) bool { return strings.Contains(line, "/v1/recommend/") })
+	if asks < 0 {
+		t.Fatal("the page asks for no recommendation")
+	}
+	paste(lines[:asks])
+	client, err := probe.NewClient(url, http.DefaultClient)
+	if err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, windowHolds(t, client, "u1", strings.Count(strings.Join(lines[:asks], "\n"), `"user_id":"u1"`))) // else it might change between two questions
+	paste(lines[asks:])
 	got := regexp.MustCompile(`(?m)^\d{3}$`).FindAllString(said.String(), -1)
 	if len(got) != len(want) || len(got) < 50 {
 		t.Fatalf("%d answers to %d commands: %s", len(got), len(want), said.Bytes())
@@ -80,7 +98,11 @@ func started(t *testing.T, block string) *config.Loaded {
 	for words := strings.Fields(line); len(words) > 1; words = words[2:] {
 		flags[strings.TrimPrefix(words[0], "--")] = words[1]
 	}
-	loaded, err := config.Load(config.Sources{Preset: map[string]string{"serve.listen": "127.0.0.1:0", "serve.admin_listen": "127.0.0.1:0"}, Flags: flags})
+	preset := map[string]string{
+		"serve.listen": "127.0.0.1:0", "serve.admin_listen": "127.0.0.1:0", // and a machine that stalls is none whose Redis is away
+		"serve.redis_timeout": "20s", "serve.visible_wait": "60s", "serve.read_timeout": "2m", "serve.write_timeout": "2m",
+	}
+	loaded, err := config.Load(config.Sources{Preset: preset, Flags: flags})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,6 +1,7 @@
 package demo
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -73,7 +74,9 @@ func prepare(a *app.App, opts Options, started time.Time, recent *probe.Recent) 
 	if s.client, err = probe.NewClient(s.url, &http.Client{Transport: transport}); err != nil {
 		return nil, err
 	}
-	if s.prober, err = probe.New(probe.DefaultConfig(), s.client, s.recent); err != nil {
+	probing := probe.DefaultConfig()
+	probing.Timeout = cmp.Or(opts.patience, probing.Timeout)
+	if s.prober, err = probe.New(probing, s.client, s.recent); err != nil {
 		return nil, err
 	}
 	s.prober.Observe(opts.Observe)

@@ -62,7 +62,7 @@ func TestRun_headless(t *testing.T) {
 	}
 	var out buffer
 	opts := DefaultOptions()
-	opts.Headless, opts.For, opts.Warmup, opts.Out = true, 2*time.Minute, 0.005, &out
+	opts.Headless, opts.For, opts.patience, opts.Warmup, opts.Out = true, 5*time.Minute, time.Minute, 0.005, &out
 	opts.enough = func(r probe.Report) bool {
 		return r.Clicks.Count >= 3 && r.Models >= 10 && strings.Count(out.String(), "\nuser ") == examples
 	}

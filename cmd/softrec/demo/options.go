@@ -20,7 +20,9 @@ type Options struct {
 
 	Observe func(due time.Time, took time.Duration) // told of every answered request of the prober, by many goroutines; nil for nobody
 
-	enough func(probe.Report) bool // ends the demo before For; nil never does. For tests, whose machines are of any speed.
+	// For tests, whose machines are of any speed.
+	enough   func(probe.Report) bool // ends the demo before For; nil never does
+	patience time.Duration           // of the prober (probe.Config.Timeout); 0 means its default
 }
 
 // DefaultSpeed replays what follows the warm-up, some five months, in nine minutes.

@@ -93,7 +93,7 @@ func probed(t *testing.T, a *api, cfg Config, enough func(Report) bool) Report {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	done := make(chan error, 1)
 	go func() { done <- p.Run(ctx) }()
@@ -113,7 +113,7 @@ func probed(t *testing.T, a *api, cfg Config, enough func(Report) bool) Report {
 
 func quick() Config {
 	cfg := DefaultConfig()
-	cfg.Rate, cfg.ClickEvery, cfg.Timeout = 500, time.Millisecond, 5*time.Second
+	cfg.Rate, cfg.ClickEvery, cfg.Timeout = 500, time.Millisecond, time.Minute
 	return cfg
 }
 
@@ -133,7 +133,7 @@ func TestProber_measures(t *testing.T) {
 		t.Errorf("latencies %+v", got.Requests)
 	}
 	for _, at := range a.sent { // clicks happen where the log is: by the wall clock they would lie years ahead of what follows
-		if at.Before(logged) || at.After(logged.Add(time.Minute)) {
+		if at.Before(logged) || at.After(logged.Add(time.Hour)) {
 			t.Fatalf("a click came with the time %s, the log is at %s", at, logged)
 		}
 	}
