@@ -24,6 +24,9 @@ type balancer struct {
 	failed sync.Map // what went wrong -> struct{}
 }
 
+// slowness is how many requests the balancer sends after the end was asked for before it notices: the drain's delay is for such.
+const slowness = 8
+
 // watch asks /readyz until stop is closed.
 func (b *balancer) watch(admin string, stop <-chan struct{}) {
 	probe := &http.Client{Timeout: time.Second}
@@ -38,7 +41,8 @@ func (b *balancer) watch(admin string, stop <-chan struct{}) {
 			_, _ = io.Copy(io.Discard, resp.Body)
 			_ = resp.Body.Close()
 		}
-		b.ready.Store(err == nil && resp.StatusCode == http.StatusOK)
+		ready := err == nil && resp.StatusCode == http.StatusOK
+		b.ready.Store(ready || b.ending.Load() && b.late.Load() < slowness)
 	}
 }
 
@@ -94,16 +98,17 @@ func TestAll_drainsWithoutAFailedRequest(t *testing.T) {
 	if testing.Short() {
 		t.Skip("builds softrec and runs it under load")
 	}
+	bin := binary(t) // before the ports are looked for: somebody may take them while it builds
 	addr, admin := freeAddr(t), freeAddr(t)
-	p := start(t, binary(t), t.TempDir(), addr, "--serve-admin-listen", admin, "--pjrt-plugin", "none")
-	b := &balancer{client: &http.Client{Timeout: 30 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: 64}}, api: p.url}
+	p := start(t, bin, t.TempDir(), addr, "--serve-admin-listen", admin, "--serve-drain-delay", "10s", "--pjrt-plugin", "none")
+	b := &balancer{client: &http.Client{Timeout: 2 * time.Minute, Transport: &http.Transport{MaxIdleConnsPerHost: 64}}, api: p.url}
 	stop := make(chan struct{})
 	var g sync.WaitGroup
 	g.Go(func() { b.watch("http://"+admin, stop) })
 	for i := range 8 {
 		g.Go(func() { b.send(fmt.Sprint("u", i), stop) })
 	}
-	p.until("load", time.Minute, func() bool { return b.sent.Load() > 300 })
+	p.until("load", 2*time.Minute, func() bool { return b.sent.Load() > 300 })
 	b.ending.Store(true)
 	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
@@ -113,15 +118,15 @@ func TestAll_drainsWithoutAFailedRequest(t *testing.T) {
 		if err != nil {
 			t.Errorf("softrec ended with %v:\n%s", err, p.said())
 		}
-	case <-time.After(time.Minute):
+	case <-time.After(2 * time.Minute):
 		_ = p.cmd.Process.Kill()
 		t.Errorf("softrec did not end:\n%s", p.said())
 	}
 	close(stop)
 	g.Wait()
 	b.failed.Range(func(what, _ any) bool { t.Errorf("a request failed: %s", what); return true })
-	if b.late.Load() == 0 {
-		t.Error("nothing was sent after the end was asked for: the test proved nothing")
+	if b.late.Load() < slowness {
+		t.Error("too little was sent after the end was asked for: the test proved nothing")
 	}
 	t.Logf("%d requests, %d of them begun after SIGTERM", b.sent.Load(), b.late.Load())
 }
