@@ -1,7 +1,6 @@
 package trainer
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"maps"
@@ -228,13 +227,13 @@ func (c *collector) countAgain(of func(step) bool) {
 	}
 }
 
-// mentions reports whether the encoded window may hold one of items, whose ids stand in it as they are.
+// mentions reports whether the encoded window may hold one of items.
 func mentions(packed []byte, items map[string]struct{}) bool {
 	if len(items) > few { // unpacking is cheaper
 		return true
 	}
 	for id := range items {
-		if bytes.Contains(packed, []byte(id)) {
+		if window.MayHold(packed, id) {
 			return true
 		}
 	}

@@ -2,12 +2,14 @@ package trainer
 
 import (
 	"context"
+	"encoding/json"
 	"math"
 	"slices"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/softrec/softrec/ingest/broker"
@@ -94,6 +96,11 @@ func (c checkpoint) holdsItem(t *testing.T, cfg counts.Config, item string) (whe
 // another round no more. Put again it is learnt from what comes from then on, and from nothing before.
 func TestTrainer_forgetsAnItem(t *testing.T) {
 	recs := stream(t, 1, 1, 20, 40, 1300)[0]
+	t.Run("short ids", func(t *testing.T) { forgetsAnItem(t, recs) })
+	t.Run("UUIDs", func(t *testing.T) { forgetsAnItem(t, rename(t, recs, uuidOf)) })
+}
+
+func forgetsAnItem(t *testing.T, recs []broker.Record) {
 	item := mostOf(t, recs)
 	b := newBench(t, recs)
 	b.gone, b.assortment = &receipts{opened: map[string]schema.Deletion{}, parts: map[string][]string{}}, &assortment{since: map[string]int64{}}
@@ -169,6 +176,26 @@ func mostOf(t *testing.T, recs []broker.Record) string {
 	return best
 }
 
+// uuidOf is a UUID that belongs to an id, in lower case: windows that are encoded keep such ids as 16 bytes.
+func uuidOf(id string) string { return uuid.NewSHA1(uuid.Nil, []byte(id)).String() }
+
+// rename gives the items of recs other ids.
+func rename(t *testing.T, recs []broker.Record, name func(id string) string) []broker.Record {
+	t.Helper()
+	out := slices.Clone(recs)
+	for i, r := range out {
+		e, err := schema.DecodeEvent(r.Value)
+		if err != nil {
+			t.Fatal(err)
+		}
+		e.ItemID = name(e.ItemID)
+		if out[i].Value, err = json.Marshal(e); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return out
+}
+
 func itemOf(t *testing.T, r broker.Record) string {
 	t.Helper()
 	e, err := schema.DecodeEvent(r.Value)
@@ -180,16 +207,22 @@ func itemOf(t *testing.T, r broker.Record) string {
 
 // What is collected for the next round loses the item too, at once, packed windows included; everything else stays as it was.
 func TestCollector_forgetItems(t *testing.T) {
+	for _, x := range []string{"x", uuidOf("x")} {
+		t.Run(x, func(t *testing.T) { collectorForgets(t, x) })
+	}
+}
+
+func collectorForgets(t *testing.T, x string) {
 	c := testCollector(t)
-	for i, item := range []string{"a", "b", "x", "c"} {
+	for i, item := range []string{"a", "b", x, "c"} {
 		c.observe(click(t, 0, int64(i), "u", item, i))
 	}
-	c.observe(click(t, 0, 4, "v", "x", 4))
+	c.observe(click(t, 0, 4, "v", x, 4))
 	c.take()
 	c.take() // both windows are packed now
-	c.observe(click(t, 0, 5, "w", "x", 5))
+	c.observe(click(t, 0, 5, "w", x, 5))
 	c.observe(click(t, 0, 6, "w", "b", 6))
-	c.forgetItems(map[string]struct{}{"x": {}}, vocab.New())
+	c.forgetItems(map[string]struct{}{x: {}}, vocab.New())
 	if c.users["u"].state != nil || c.fresh != 1 {
 		t.Errorf("a packed window was left open: %t; %d interactions wait, want 1", c.users["u"].state != nil, c.fresh)
 	}
@@ -202,10 +235,10 @@ func TestCollector_forgetItems(t *testing.T) {
 	if !slices.Equal(got, []string{"w |b", "u abc|d"}) {
 		t.Errorf("the next round learns %q", got)
 	}
-	if index, _ := c.vocab.Lookup("x"); c.live.Seen(index) != 0 {
+	if index, _ := c.vocab.Lookup(x); c.live.Seen(index) != 0 {
 		t.Errorf("the item was counted %d times", c.live.Seen(index))
 	}
-	if !slices.Equal(cut.Gone, []string{"x"}) {
+	if !slices.Equal(cut.Gone, []string{x}) {
 		t.Errorf("the round is told of %q", cut.Gone)
 	}
 }

@@ -2,6 +2,7 @@ package window
 
 import (
 	"bytes"
+	"fmt"
 	"math/rand/v2"
 	"strings"
 	"testing"
@@ -95,6 +96,34 @@ func TestState_MarshalBinary(t *testing.T) {
 		}
 		for cut := range b {
 			_ = new(State).UnmarshalBinary(b[:cut]) // an error or a shorter state, never a crash
+		}
+	}
+}
+
+// MayHold denies no item that a state has, in whichever form it is encoded: UUIDs take 16 bytes.
+func TestMayHold(t *testing.T) {
+	ids := []string{"a", "item 7", "3f2b8c1e-9d4a-4e6f-8a7b-0c1d2e3f4a5b", "3F2B8C1E-9D4A-4E6F-8A7B-0C1D2E3F4A5B", "3f2b8c1e-9d4a-4e6f-8a7b-0c1d2e3f4a5c"}
+	s, lines := new(State), ""
+	for i, id := range ids {
+		if i == 4 {
+			break // not there
+		}
+		s.ApplyOne(DefaultRules(), 0, view(int64(i), id, i))
+		lines += fmt.Sprintf("%d\t%s\tview\t\t0:%d\t\t#\n", at(i).UnixMilli(), id, i)
+	}
+	packed, err := s.MarshalBinary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	earlier := append([]byte{textState, 0, 0}, lines...)
+	if err := new(State).UnmarshalBinary(earlier); err != nil {
+		t.Fatal(err)
+	}
+	for form, b := range map[string][]byte{"packed": packed, "of an earlier build": earlier} {
+		for i, id := range ids {
+			if got := MayHold(b, id); got != (i < 4) {
+				t.Errorf("%s: may hold %s: %t", form, id, got)
+			}
 		}
 	}
 }
