@@ -82,8 +82,8 @@ func (s *stream) keepOn(ctx context.Context, consume func(context.Context) error
 		turn, end := context.WithCancelCause(ctx)
 		s.commit.onHopeless(end)
 		err := consume(turn)
-		if err == nil && ctx.Err() == nil {
-			err = context.Cause(turn) // the committer heard of a restart, or of a store that refuses
+		if ctx.Err() == nil {
+			err = because(context.Cause(turn), err) // the committer heard of a restart, or of a store that refuses
 		}
 		end(nil)
 		restarted := new(progress.RestartedError)
@@ -96,6 +96,20 @@ func (s *stream) keepOn(ctx context.Context, consume func(context.Context) error
 			return err
 		}
 		s.metrics.rewinds.Inc()
+	}
+}
+
+// because is cause with what it led to: a batch in hand may be unable to end for the same reason, and says less of it.
+func because(cause, err error) error {
+	switch {
+	case cause == nil:
+		return err
+	case err == nil:
+		return cause
+	case errors.Is(err, cause):
+		return err
+	default:
+		return fmt.Errorf("%w, with a batch in hand: %w", cause, err)
 	}
 }
 
