@@ -149,22 +149,28 @@ func (*busyError) Temporary() bool { return true }
 
 // Apply applies recs, which are of one stream, those of a partition in order. On an error any part of them may have been applied;
 // the caller sends all of them again, before anything later of the same partitions, and what was applied is skipped.
+//
+// The metrics count what is written when it is, and what needs nothing written once all is done: not with each of several calls.
 func (s *Store) Apply(ctx context.Context, of Stream, recs []Record) error {
-	todo := s.tasks(recs)
+	todo, unwritten := s.tasks(recs)
 	for range maxTries {
 		if len(todo) == 0 {
+			for _, c := range unwritten {
+				s.metrics.observe(c)
+			}
 			return nil
 		}
-		var err error
-		if todo, err = s.once(ctx, of, todo); err != nil {
+		again, more, err := s.once(ctx, of, todo)
+		if err != nil {
 			return err
 		}
+		todo, unwritten = again, append(unwritten, more...)
 	}
 	return fmt.Errorf("attribute %d buckets: others change them all the time: %w", len(todo), errBusy)
 }
 
-// tasks spreads recs over the buckets. What can be told without Redis to mean nothing is counted and left out.
-func (s *Store) tasks(recs []Record) []task {
+// tasks spreads recs over the buckets. What can be told without Redis to mean nothing is left out, and counted in unwritten.
+func (s *Store) tasks(recs []Record) (all []task, unwritten []change) {
 	var by [Buckets][]part
 	c := newChange()
 	for _, r := range recs {
@@ -178,14 +184,12 @@ func (s *Store) tasks(recs []Record) []task {
 			by[b] = append(by[b], part{rec: r, user: user})
 		}
 	}
-	s.metrics.observe(c)
-	var all []task
 	for b, parts := range by {
 		if len(parts) > 0 {
 			all = append(all, task{b, parts})
 		}
 	}
-	return all
+	return all, []change{c}
 }
 
 // meaning says which answer and whose lists a record is about.

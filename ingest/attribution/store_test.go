@@ -667,6 +667,48 @@ func TestStore_outageInBetween(t *testing.T) {
 	}
 }
 
+// What became of a record is counted once, however often its batch was tried: what was written when it is written, what needs nothing written
+// once all is done.
+func TestStore_countsOnceHoweverOftenItIsTried(t *testing.T) {
+	st := newStand(t)
+	first := idAt(noon, 1)
+	n, users := 2, []string{"ann", "bob", "eve", "dan"} // in other buckets, so that the first has nothing to write
+	for ; bucketOf(idAt(noon, n)) == bucketOf(first); n++ {
+	}
+	user := users[slices.IndexFunc(users, func(u string) bool { return bucketOf(u) != bucketOf(first) })]
+	shown := func(id string) *schema.Impression { return impression(id, "", "live", "r1", "a") }
+	st.impressions(shown(first))
+	var away atomic.Bool
+	st.mr.Server().SetPreHook(func(c *server.Peer, cmd string, _ ...string) bool {
+		if away.Load() && strings.EqualFold(cmd, "evalsha") {
+			c.WriteError("LOADING Redis is loading the dataset in memory")
+			return true
+		}
+		return false
+	})
+	shadow := shown(idAt(noon, n+1))
+	shadow.Shadow, shadow.UserID = true, user
+	var batch []Record
+	for i, im := range []*schema.Impression{shown(first), shown(idAt(noon, n)), shadow, shown("no-uuid"), shown(idAt(noon.Add(-48*time.Hour), 1))} {
+		batch = append(batch, Record{Offset: int64(10 + i), Time: noon, Impression: im})
+	}
+	away.Store(true)
+	for range 5 {
+		if err := st.s.Apply(t.Context(), Impressions, batch); err == nil {
+			t.Fatal("a store that takes no writes took the batch")
+		}
+	}
+	away.Store(false)
+	if err := st.s.Apply(t.Context(), Impressions, batch); err != nil {
+		t.Fatal(err)
+	}
+	for name, n := range map[string]float64{OutcomeAnswer: 2, OutcomeShadow: 1, OutcomeDuplicate: 1, OutcomeForeign: 1, OutcomeLate: 1, OutcomeSkipped: 0} {
+		if got := st.outcome(name); got != n {
+			t.Errorf("%g records were %s, want %g", got, name, n)
+		}
+	}
+}
+
 func TestStore_damagedValuesDoNotStopTheOthers(t *testing.T) {
 	st := newStand(t)
 	id := idAt(noon, 1)

@@ -53,8 +53,9 @@ type write struct {
 	cmd    *redis.Cmd
 }
 
-// once reads, works out and writes the tasks, and returns those whose bucket somebody else has changed in between.
-func (s *Store) once(ctx context.Context, of Stream, todo []task) (again []task, err error) {
+// once reads, works out and writes the tasks, and returns those whose bucket somebody else has changed in between, and what became of
+// those that need nothing written.
+func (s *Store) once(ctx context.Context, of Stream, todo []task) (again []task, unwritten []change, err error) {
 	pipe := s.rdb.Pipeline()
 	readings := make([]reading, len(todo))
 	for i, t := range todo {
@@ -65,15 +66,16 @@ func (s *Store) once(ctx context.Context, of Stream, todo []task) (again []task,
 	for _, r := range readings {
 		w, err := s.prepare(of, r)
 		if err != nil {
-			return nil, fmt.Errorf("attribute bucket %d: %w", r.bucket, err)
+			return nil, nil, fmt.Errorf("attribute bucket %d: %w", r.bucket, err)
 		}
 		if w.args == nil {
-			s.metrics.observe(w.change)
+			unwritten = append(unwritten, w.change)
 			continue
 		}
 		writes = append(writes, w)
 	}
-	return s.send(ctx, writes)
+	again, err = s.send(ctx, writes)
+	return again, unwritten, err
 }
 
 // send writes in one pipeline. A server that has lost the script gets it again.
