@@ -14,6 +14,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/softrec/softrec/schema"
+	"github.com/softrec/softrec/serve/rpc"
 )
 
 func TestDegraded_redisAway(t *testing.T) {
@@ -238,5 +239,57 @@ func TestDegraded_whoLeavesIsNoOutage(t *testing.T) {
 	}
 	if strings.Contains(st.logs.String(), "redis was not read") {
 		t.Errorf("the log blames Redis: %s", st.logs.String())
+	}
+}
+
+// A client's deadline that passes is its own affair: a few short ones opened the breaker for everybody and were counted as outages.
+func TestDegraded_aClientsDeadlineIsNoOutage(t *testing.T) {
+	st := newStack(t, func(c *Config, _ *Deps) { c.RedisTimeout, c.BreakerFailures, c.BreakerCooldown = 4*time.Second, 3, time.Minute }).stock(20).model("v1", names(20)...)
+	g := &gate{open: make(chan struct{})}
+	st.rdb.AddHook(g)
+	for range 3 {
+		r := httptest.NewRequest("POST", rpc.SoftrecServiceRecommendProcedure, strings.NewReader(`{"userId":"u"}`))
+		r.Header.Set("Content-Type", "application/json")
+		r.Header.Set("Connect-Timeout-Ms", "1")
+		st.s.Handler().ServeHTTP(httptest.NewRecorder(), r)
+		hasty, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+		err := st.s.gateway.do(hasty, func(ctx context.Context, pipe redis.Pipeliner) func() error {
+			cmd := pipe.MGet(ctx, "a")
+			return cmd.Err
+		})
+		cancel()
+		if !errors.Is(err, context.DeadlineExceeded) {
+			t.Fatalf("a pipeline that is not answered: %v", err)
+		}
+		_ = st.s.degrade(err)
+	}
+	close(g.open)
+	if b := &st.s.gateway.breaker; b.open() || b.failures.Load() > 0 {
+		t.Errorf("the breaker counted %d failures, open: %v", b.failures.Load(), b.open())
+	}
+	if a := st.recommend("/v1/recommend/u"); a.Degraded != "" {
+		t.Errorf("the next one is degraded: %s", a.Degraded)
+	}
+	if all := string(ask(t, st.s.Admin(), "GET", "/metrics", "").Body); strings.Contains(all, "softrec_serve_degraded_total{") {
+		t.Error("it is counted as an answer without Redis")
+	}
+	if strings.Contains(st.logs.String(), "redis was not read") {
+		t.Errorf("the log blames Redis: %s", st.logs.String())
+	}
+}
+
+// While the breaker is open, the one try after a cooldown is for a caller that waits for what comes of it.
+func TestGateway_whoHasLeftTakesNoTry(t *testing.T) {
+	st := newStack(t, func(c *Config, _ *Deps) { c.BreakerFailures, c.BreakerCooldown = 1, time.Minute })
+	g := st.s.gateway
+	g.breaker.failure(st.clock())
+	st.advance(time.Hour)
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := g.read(gone, "u"); !errors.Is(err, context.Canceled) {
+		t.Fatalf("read: %v", err)
+	}
+	if _, err := g.read(t.Context(), "u"); err != nil || g.breaker.open() {
+		t.Errorf("the next caller: %v, open: %v", err, g.breaker.open())
 	}
 }

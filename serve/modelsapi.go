@@ -43,8 +43,6 @@ func (s *Server) registerModels(api huma.API) {
 }
 
 func (s *Server) listModels(ctx context.Context, _ *struct{}) (*modelsOutput, error) {
-	ctx, cancel := context.WithTimeout(ctx, s.cfg.PublishTimeout)
-	defer cancel()
 	out := ModelList{Loaded: s.models.live.Load().version(), History: []string{}, Manifests: []schema.Manifest{}}
 	current, err := s.registry(ctx, &out)
 	if err != nil {
@@ -52,6 +50,8 @@ func (s *Server) listModels(ctx context.Context, _ *struct{}) (*modelsOutput, er
 		out.Degraded, current = "the registry cannot be read now", out.Loaded
 	}
 	out.Current = current
+	ctx, cancel := context.WithTimeout(ctx, s.cfg.PublishTimeout) // the gateway wants the caller's own deadline
+	defer cancel()
 	manifests, err := s.deps.Snapshots.List(ctx)
 	if err != nil {
 		s.log.Warn("list snapshots", "err", err)

@@ -46,8 +46,6 @@ func (s *Server) rollback(ctx context.Context, in *rollbackInput) (*rollbackOutp
 	if b.From == "" {
 		return nil, invalid("body", &schema.FieldError{Field: "from", Reason: "is required: name the version to leave"})
 	}
-	ctx, cancel := context.WithTimeout(ctx, s.cfg.PublishTimeout)
-	defer cancel()
 	var known ModelList
 	current, err := s.registry(ctx, &known)
 	if err != nil {
@@ -67,6 +65,8 @@ func (s *Server) rollback(ctx context.Context, in *rollbackInput) (*rollbackOutp
 	if before == "" {
 		return nil, problem(http.StatusConflict, fmt.Sprintf("no model was live before %q", current))
 	}
+	ctx, cancel := context.WithTimeout(ctx, s.cfg.PublishTimeout) // the gateway wants the caller's own deadline
+	defer cancel()
 	older, err := s.models.load(ctx, before)
 	if err != nil {
 		s.log.Warn("model is not rolled back", "from", current, "to", before, "err", err)

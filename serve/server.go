@@ -158,7 +158,7 @@ func (s *Server) degrade(err error) string {
 	switch {
 	case err == nil:
 		return ""
-	case errors.Is(err, context.Canceled): // whoever asked has gone: nobody gets this answer
+	case errors.Is(err, errLeft): // whoever asked has gone: nobody gets this answer
 	case errors.Is(err, errSpared):
 		s.metrics.degraded.WithLabelValues("spared").Inc()
 	default:
