@@ -135,7 +135,7 @@ func (c Config) Validate() error {
 		errs = append(errs, checkOrigin(origin))
 	}
 	for _, host := range c.Hosts {
-		errs = append(errs, checkHost(host))
+		errs = append(errs, access.CheckHost("serve.hosts", host))
 	}
 	between := func(field string, v, low, high int64) {
 		if v < low || v > high {

@@ -244,7 +244,9 @@ func TestDegraded_whoLeavesIsNoOutage(t *testing.T) {
 
 // A client's deadline that passes is its own affair: a few short ones opened the breaker for everybody and were counted as outages.
 func TestDegraded_aClientsDeadlineIsNoOutage(t *testing.T) {
-	st := newStack(t, func(c *Config, _ *Deps) { c.RedisTimeout, c.BreakerFailures, c.BreakerCooldown = 4*time.Second, 3, time.Minute }).stock(20).model("v1", names(20)...)
+	st := newStack(t, func(c *Config, _ *Deps) {
+		c.RedisTimeout, c.BreakerFailures, c.BreakerCooldown = 4*time.Second, 3, time.Minute
+	}).stock(20).model("v1", names(20)...)
 	g := &gate{open: make(chan struct{})}
 	st.rdb.AddHook(g)
 	for range 3 {

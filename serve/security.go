@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"strings"
@@ -58,6 +59,12 @@ func (s *Server) secure(next http.Handler) http.Handler {
 		h = s.cors(h)
 	}
 	return s.refuseForeignHosts(s.Addr, func() bool { return !s.guard.Closed() }, h)
+}
+
+// refuseForeignHosts refuses requests under other names than this server's, see access.Hosts.
+func (s *Server) refuseForeignHosts(at func() net.Addr, open func() bool, next http.Handler) http.Handler {
+	known := append(access.Hosts{s.cfg.Listen, s.cfg.AdminListen}, s.cfg.Hosts...)
+	return known.Refuse("serve.hosts", at, open, writeProblem, next)
 }
 
 // cors answers preflights, and lets pages of the named origins read answers.

@@ -1,8 +1,9 @@
 // Package access decides who may ask what: API keys with scopes, each with a rate and a body limit of its own.
 //
-// It owns the file of keys (File), the check of a request against it (Guard) and the HTTP side of that check
-// (Guard.Wrap). A key is 256 random bits; the file holds only SHA-256 sums, so that reading the file lets nobody in. A
-// fast hash is right here: a slow one protects what people choose, and costs every request its time.
+// It owns the file of keys (File), the check of a request against it (Guard), the HTTP side of that check (Guard.Wrap)
+// and the check of the name that a port is asked under (Hosts). A key is 256 random bits; the file holds only SHA-256
+// sums, so that reading the file lets nobody in. A fast hash is right here: a slow one protects what people choose, and
+// costs every request its time.
 //
 // # What it promises
 //

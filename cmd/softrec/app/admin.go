@@ -63,7 +63,7 @@ func (a *App) addAdmin() error {
 	return nil
 }
 
-// guardAdmin asks for a key where others reach the port; on loopback it stays open.
+// guardAdmin asks for a key where others reach the port; on loopback it stays open, but to names that are not this machine's.
 func (a *App) guardAdmin(at net.Addr, next http.Handler) (http.Handler, error) {
 	guard, err := access.NewGuard(a.cfg.Admin.Access, a.metrics, a.log, time.Now)
 	if err != nil {
@@ -71,7 +71,9 @@ func (a *App) guardAdmin(at net.Addr, next http.Handler) (http.Handler, error) {
 	}
 	switch {
 	case access.Loopback(at):
-		return next, nil
+		known := append(access.Hosts{a.cfg.Admin.Listen}, a.cfg.Admin.Hosts...)
+		refuse := func(w http.ResponseWriter, status int, detail string) { http.Error(w, detail, status) }
+		return known.Refuse("admin.hosts", func() net.Addr { return at }, func() bool { return true }, refuse, next), nil
 	case guard.Closed():
 		a.log.Info(guard.Describe(), "admin", at.String())
 	default:

@@ -66,12 +66,19 @@ func (t Text) Validate() error { return errors.Join(t.Live.Validate(), t.Machine
 // Admin is the private port of a process that does not serve; serve has its own.
 type Admin struct {
 	Listen string        `koanf:"listen" help:"host:port of health, metrics and profiles of a process without the role serve; empty means none"`
+	Hosts  []string      `koanf:"hosts" help:"names, beside localhost and addresses, under which that port is asked where it is on loopback (default none)"`
 	Access access.Config `koanf:"access"`
 	TLS    certs.Config  `koanf:"tls"`
 }
 
 // Validate reports every fault at once.
-func (a Admin) Validate() error { return errors.Join(a.Access.Validate(), a.TLS.Validate()) }
+func (a Admin) Validate() error {
+	errs := []error{a.Access.Validate(), a.TLS.Validate()}
+	for _, host := range a.Hosts {
+		errs = append(errs, access.CheckHost("admin.hosts", host))
+	}
+	return errors.Join(errs...)
+}
 
 // Default returns the configuration before any layer is applied.
 func Default() Config {
