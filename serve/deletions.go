@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -150,7 +151,8 @@ func (s *Server) forgetUsers(ctx context.Context) error {
 }
 
 // forgetItems follows the list of withdrawn items. The view is at the withdrawal first: from then on no answer holds the item, and a
-// list that was made before is asked for by nobody, as its key names an older catalogue. All such lists go, twice as those of users do.
+// list that was made before is asked for by nobody, as its key names an older catalogue. All such lists go, twice as those of users do;
+// of the language model's readings those that have something of the item.
 func (s *Server) forgetItems(ctx context.Context) error {
 	o := &s.oblivion.items
 	withdrawn, count, missed, err := s.deps.Deletions.ItemsSince(ctx, o.seen)
@@ -162,15 +164,28 @@ func (s *Server) forgetItems(ctx context.Context) error {
 			return err
 		}
 		s.cache.outdated(s.deps.Catalogue.Version())
-		if s.desk != nil {
-			s.desk.forget("", true)
-		}
+		s.forgetReadings(withdrawn, o.before, missed)
 	}
 	if err := s.confirm(ctx, o); err != nil {
 		return err
 	}
 	o.follow(withdrawn, count)
 	return nil
+}
+
+// forgetReadings drops what the language model made of withdrawn items, now and at the look before; all where some are not known.
+func (s *Server) forgetReadings(now, before []schema.Deletion, missed bool) {
+	switch {
+	case s.desk == nil:
+	case missed:
+		s.desk.forget("", true)
+	default:
+		items := make([]string, 0, len(now)+len(before))
+		for _, d := range slices.Concat(now, before) {
+			items = append(items, d.ItemID)
+		}
+		s.desk.forgetItems(items)
+	}
 }
 
 // follow goes on after a look that found gone.

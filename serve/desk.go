@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/cespare/xxhash/v2"
 	lru "github.com/hashicorp/golang-lru/v2"
 
 	"github.com/softrec/softrec/schema"
@@ -23,7 +24,7 @@ type desk struct {
 	limit  int           // histories that may wait
 	batch  int           // histories read together
 
-	readings *lru.Cache[textKey, ranker.Reading]
+	readings *lru.Cache[textKey, kept]
 	dropped  atomic.Int64
 	failures atomic.Int64
 
@@ -33,6 +34,24 @@ type desk struct {
 	running map[textKey]*job
 	paces   []time.Duration // of the last batches, oldest first
 	wake    chan struct{}   // holds a token when something waits
+}
+
+// kept is a reading with what is needed to find those that have something of an item.
+type kept struct {
+	reading ranker.Reading
+	items   []uint32 // of the history, see markOf
+}
+
+// markOf stands for an item in 4 bytes. Two items that share one cost a reading too many now and then, when one of them goes.
+func markOf(item string) uint32 { return uint32(xxhash.Sum64String(item)) }
+
+// of reports whether a reading was made of a history with one of the items that are gone, or names one.
+func (k kept) of(marks map[uint32]struct{}, gone func(item string) bool) bool {
+	if slices.ContainsFunc(k.items, func(m uint32) bool { _, is := marks[m]; return is }) {
+		return true
+	}
+	n, ok := k.reading.(ranker.Naming)
+	return ok && n.Names(gone)
 }
 
 // job is one history to read. Requests for the same key share it.
@@ -52,7 +71,7 @@ const (
 )
 
 func newDesk(texts Texts, cfg Config) (*desk, error) {
-	readings, err := lru.New[textKey, ranker.Reading](cfg.TextReadings)
+	readings, err := lru.New[textKey, kept](cfg.TextReadings)
 	if err != nil {
 		return nil, fmt.Errorf("make the cache of text readings: %w", err)
 	}
@@ -65,8 +84,8 @@ func newDesk(texts Texts, cfg Config) (*desk, error) {
 // ask returns the reading under key, waiting for it as long as the budget allows. A wait that cannot succeed at the pace
 // of the last batches is not begun; the history is read all the same, for the next request.
 func (d *desk) ask(ctx context.Context, key textKey, live *Live, history []schema.Interaction) (ranker.Reading, schema.TextState, string) {
-	if r, ok := d.readings.Get(key); ok {
-		return found(r, textCached)
+	if k, ok := d.readings.Get(key); ok {
+		return found(k.reading, textCached)
 	}
 	j, worth := d.enqueue(key, live, history)
 	if worth {
@@ -78,8 +97,8 @@ func (d *desk) ask(ctx context.Context, key textKey, live *Live, history []schem
 		case <-ctx.Done():
 		}
 	}
-	if r, ok := d.readings.Get(key); ok {
-		return found(r, textRead)
+	if k, ok := d.readings.Get(key); ok {
+		return found(k.reading, textRead)
 	}
 	return nil, schema.TextPending, textLate
 }
@@ -164,6 +183,41 @@ func (d *desk) forget(user string, all bool) {
 	}
 }
 
+// forgetItems drops every reading that has something of one of the items, and what waits to be read of a history with one. What is
+// being read now is dropped by the next call.
+func (d *desk) forgetItems(items []string) {
+	if len(items) == 0 {
+		return
+	}
+	ids, marks := make(map[string]struct{}, len(items)), make(map[uint32]struct{}, len(items))
+	for _, item := range items {
+		ids[item], marks[markOf(item)] = struct{}{}, struct{}{}
+	}
+	gone := func(item string) bool { _, is := ids[item]; return is }
+	d.mu.Lock()
+	for _, j := range slices.Clone(d.waiting) {
+		if slices.ContainsFunc(j.history, func(in schema.Interaction) bool { return gone(in.ItemID) }) {
+			d.remove(j)
+		}
+	}
+	d.mu.Unlock()
+	for _, key := range d.readings.Keys() {
+		if k, ok := d.readings.Peek(key); ok && k.of(marks, gone) {
+			d.readings.Remove(key)
+		}
+	}
+}
+
+// marks are those of the items in the history, each once.
+func (j *job) marks() []uint32 {
+	all := make([]uint32, len(j.history))
+	for i, in := range j.history {
+		all[i] = markOf(in.ItemID)
+	}
+	slices.Sort(all)
+	return slices.Clip(slices.Compact(all))
+}
+
 // next waits for histories and takes the newest ones that are read alike. It returns none once ctx is done.
 func (d *desk) next(ctx context.Context) []*job {
 	for {
@@ -214,7 +268,7 @@ func (d *desk) read(ctx context.Context, batch []*job) (time.Duration, error) {
 	d.paces = append(d.paces[max(0, len(d.paces)+1-paceOf):], took)
 	for i, j := range batch {
 		if err == nil {
-			d.readings.Add(j.key, readings[i])
+			d.readings.Add(j.key, kept{readings[i], j.marks()})
 		}
 		delete(d.running, j.key)
 		close(j.done)

@@ -324,3 +324,42 @@ func TestSessionKey_isShortAndTellsSessionsApart(t *testing.T) {
 		t.Error("one session has two keys")
 	}
 }
+
+// naming is a reading that names an item which is not in the history.
+type naming string
+
+func (n naming) Names(is func(item string) bool) bool { return is(string(n)) }
+
+// Of many readings, withdrawn items take along those that have something of them, and of the queue the histories with one.
+func TestDesk_withdrawnItemsTakeTheirReadingsAlong(t *testing.T) {
+	f := &fakeTexts{}
+	d, err := newDesk(f, DefaultConfig())
+	if err != nil {
+		t.Fatal(err)
+	}
+	histories := map[string][]string{"anna": {"mug", "lamp"}, "ben": {"lamp", "mug", "lamp"}, "cleo": {"clock"}, "dora": {"clock", "chair"}}
+	for user, items := range histories {
+		d.enqueue(userKey(user, 1), &Live{}, clicks(items...))
+		if _, err := d.read(t.Context(), d.take()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	d.readings.Add(userKey("emil", 1), kept{reading: naming("mug"), items: []uint32{markOf("clock")}})
+	d.readings.Add(userKey("fred", 1), kept{reading: naming("lamp"), items: []uint32{markOf("clock")}})
+	for user, items := range histories {
+		d.enqueue(userKey(user, 2), &Live{}, clicks(append(items, "sofa")...))
+	}
+	d.forgetItems([]string{"mug", "nothing"})
+	left, waits := []string{}, []string{}
+	for _, k := range d.readings.Keys() {
+		left = append(left, k.user)
+	}
+	for _, j := range d.waiting {
+		waits = append(waits, j.key.user)
+	}
+	slices.Sort(left)
+	slices.Sort(waits)
+	if !slices.Equal(left, []string{"cleo", "dora", "fred"}) || !slices.Equal(waits, []string{"cleo", "dora"}) {
+		t.Errorf("readings of %v are left and %v wait", left, waits)
+	}
+}

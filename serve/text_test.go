@@ -2,6 +2,7 @@ package serve
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -42,6 +43,37 @@ func TestRecommend_textIsReadyOrPending(t *testing.T) {
 	session := into[schema.Answer](t, st.do("POST", "/v1/session/recommend", `{"items":["i003"]}`), 200)
 	if session.Text != schema.TextPending {
 		t.Errorf("a session: text %q", session.Text)
+	}
+}
+
+// An item that is withdrawn emptied the readings of everybody, twice, and the queue.
+func TestForget_aWithdrawnItemKeepsOtherReadings(t *testing.T) {
+	f := &fakeTexts{}
+	st := newStack(t, func(c *Config, d *Deps) { d.Texts, c.AnswerBudget = f, 5*time.Second })
+	st.stock(8).model("m1", names(4)...)
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() { defer close(done); st.s.readTexts(ctx) }()
+	defer func() { cancel(); <-done }()
+	st.click("anna", "i001")
+	st.click("ben", "i002")
+	for _, user := range []string{"anna", "ben"} {
+		if got := st.recommend("/v1/recommend/" + user).Text; got != schema.TextReady {
+			t.Fatalf("%s: text %q", user, got)
+		}
+	}
+	into[ItemChange](t, st.do("DELETE", "/v1/items/i001", ""), 200)
+	for range 2 {
+		if err := st.s.forget(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	users := []string{}
+	for _, k := range st.s.desk.readings.Keys() {
+		users = append(users, k.user)
+	}
+	if !slices.Equal(users, []string{"ben"}) {
+		t.Errorf("readings of %v are left, want ben's, which has nothing of the item", users)
 	}
 }
 

@@ -27,6 +27,12 @@ type Text struct {
 // made it looks inside.
 type Reading any
 
+// Naming is what a Reading implements that names items: one that is withdrawn must not stay in it.
+type Naming interface {
+	// Names reports whether the reading names an item of which is says so.
+	Names(is func(item string) bool) bool
+}
+
 // textTop is how many items of a text have a place that counts.
 const textTop = 100
 

@@ -31,6 +31,18 @@ type beamReader struct {
 // found is what beam search found after a history: what a ranker.Reading of a beamReader holds.
 type found map[string]finding
 
+// Names implements ranker.Naming.
+func (f found) Names(is func(item string) bool) bool {
+	for item := range f {
+		if is(item) {
+			return true
+		}
+	}
+	return false
+}
+
+var _ ranker.Naming = found{}
+
 // finding is one item. Its log-probability is that of these tokens: under another title it would have another.
 type finding struct {
 	tokens []int32
