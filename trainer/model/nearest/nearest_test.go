@@ -96,6 +96,52 @@ func TestSearch_ofAllListsIsExact(t *testing.T) {
 	}
 }
 
+// Where rows shrink with their number, as those of newer and rarer items do, the oldest row of each list makes the normaliser too great. The rows
+// that stand for lists must not lean to one side.
+func TestLogSum_doesNotLeanWhereNormsFall(t *testing.T) {
+	const n, d, groups, queries = 8000, 16, 100, 200
+	rng := rand.New(rand.NewPCG(6, 6))
+	centres := make([]float32, groups*d)
+	for i := range centres {
+		centres[i] = float32(rng.NormFloat64())
+	}
+	rows := make([]float32, n*d)
+	for i := 1; i < n; i++ {
+		size := 1.2 - 0.9*float32(i)/n
+		for j := range d {
+			rows[i*d+j] = size * (centres[i%groups*d+j] + float32(rng.NormFloat64()*0.3))
+		}
+	}
+	x, err := Build(rows, d, 0.9, 5, 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var s Scratch
+	var bias, first float64 // mean error of LogSum, and of the same with the first row of each list
+	for range queries {
+		q := slices.Clone(rows[d*(1+rng.IntN(n-1)):][:d])
+		sum, old := 0.0, 0.0
+		for _, v := range exact(rows, d, q)[1:] {
+			sum += math.Exp(float64(v))
+		}
+		x.Search(rows, q, &s)
+		for _, v := range s.Scores {
+			old += math.Exp(float64(v))
+		}
+		for k := range x.Lists() {
+			if list := x.list(k); !s.open[k] && len(list) > 0 {
+				old += float64(len(list)) * math.Exp(float64(dot(rows[int(list[0])*d:][:d], q)))
+			}
+		}
+		bias += (x.LogSum(rows, q, &s) - math.Log(sum)) / queries
+		first += math.Log(old/sum) / queries
+	}
+	t.Logf("mean error of the normaliser %.4f, with first rows %.4f", bias, first)
+	if math.Abs(bias) > math.Abs(first)/3 || math.Abs(first) < 0.02 {
+		t.Errorf("the normaliser is off by %.4f on average, with first rows by %.4f", bias, first)
+	}
+}
+
 func TestBuild_sameForTheSame(t *testing.T) {
 	rows := table(3, 2000, 12, 0.3)
 	var first []byte

@@ -23,8 +23,12 @@ type other struct {
 	weight float32 // rows that it stands for
 }
 
-// sampled is how many rows of a list that is not looked into stand for it in LogSum.
-const sampled = 1
+// standIn is the row that stands for list k in LogSum where it is not looked into, its place drawn by a hash of k: over the lists, places
+// spread evenly. Rows go from old to new, and old ones may be longer or shorter: no fixed place is like the whole list.
+func standIn(k int, rows []int32) int {
+	place := uint64(uint32(k+1)*0x9E3779B1) * uint64(len(rows)) >> 32 // 2^32 by the golden ratio
+	return int(rows[place])
+}
 
 // Search looks into the lists that suit query best and leaves what it saw in s: rows of table, which has x.Rows() rows of len(query) floats, and
 // their inner products with query.
@@ -79,7 +83,7 @@ func (s *Scratch) choose(k int) {
 }
 
 // LogSum is the logarithm of the sum of the exponentials of all rows' products with the query of the last search: exact for the rows it looked
-// at, from a fixed sample of every other list for the rest.
+// at, from one fixed row of every other list for the rest.
 func (x *Index) LogSum(table, query []float32, s *Scratch) float64 {
 	d := x.dim
 	top := float32(math.Inf(-1))
@@ -92,13 +96,10 @@ func (x *Index) LogSum(table, query []float32, s *Scratch) float64 {
 		if s.open[k] || len(rows) == 0 {
 			continue
 		}
-		take := min(sampled, len(rows))
-		for i := range take {
-			row := int(rows[i*len(rows)/take])
-			o := other{score: dot(table[row*d:row*d+d], query), weight: float32(len(rows)) / float32(take)}
-			top = max(top, o.score)
-			s.others = append(s.others, o)
-		}
+		row := standIn(k, rows)
+		o := other{score: dot(table[row*d:row*d+d], query), weight: float32(len(rows))}
+		top = max(top, o.score)
+		s.others = append(s.others, o)
 	}
 	sum := 0.0
 	for _, v := range s.Scores {
