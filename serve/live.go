@@ -43,11 +43,11 @@ type models struct {
 	swapped   func(context.Context) // nil, or what follows the live model
 
 	live     atomic.Pointer[Live]
-	answers  atomic.Bool                        // somebody is answered: before that nobody is to be given way to
-	ready    sync.Map                           // version -> *Live read already, for the next poll that wants it; empty normally
-	waiting  atomic.Int64                       // callers of goLive
-	hurry    atomic.Pointer[context.CancelFunc] // ends the rests of the reading that is under way
-	cold     atomic.Bool                        // the registry said at least once that there is no model yet
+	answers  atomic.Bool  // somebody is answered: before that nobody is to be given way to
+	ready    sync.Map     // version -> *Live read already, for the next poll that wants it; empty normally
+	waiting  atomic.Int64 // callers of goLive
+	hurries  sync.Map     // *context.CancelFunc -> nothing: each ends the rests of one reading under way
+	cold     atomic.Bool  // the registry said at least once that there is no model yet
 	swaps    atomic.Int64
 	failures atomic.Int64
 	fault    atomic.Pointer[string] // why the model that should be live is not; nil normally
@@ -174,7 +174,8 @@ func (m *models) fetch(ctx context.Context, version string) (*Live, error) {
 	if m.answers.Load() && m.live.Load() != nil {
 		resting, hurry := context.WithCancel(ctx)
 		defer hurry()
-		m.hurry.Store(&hurry)
+		m.hurries.Store(&hurry, nil)
+		defer m.hurries.Delete(&hurry)
 		if m.waiting.Load() > 0 { // after the store: who came before it has not seen it, who comes after it calls it
 			hurry()
 		}
@@ -183,15 +184,17 @@ func (m *models) fetch(ctx context.Context, version string) (*Live, error) {
 	return m.load(ctx, version)
 }
 
-// goLive is poll for a model that was read already and that somebody waits for: it waits for no rests of a reading under way.
+// goLive is poll for a model that was read already and that somebody waits for: it waits for no rests of a reading under way, be it
+// the watcher's or one of an arm's model, for which the watcher may have to wait.
 func (m *models) goLive(ctx context.Context, l *Live) error {
 	m.ready.Store(l.version(), l)
 	defer m.ready.CompareAndDelete(l.version(), l) // another may have read the same version
 	m.waiting.Add(1)
 	defer m.waiting.Add(-1)
-	if hurry := m.hurry.Load(); hurry != nil {
-		(*hurry)()
-	}
+	m.hurries.Range(func(hurry, _ any) bool {
+		(*hurry.(*context.CancelFunc))()
+		return true
+	})
 	return m.poll(ctx)
 }
 

@@ -100,6 +100,64 @@ func TestModels_aReadingThatBeginsWhileSomebodyWaitsDoesNotRest(t *testing.T) {
 	})
 }
 
+// While the watcher reads one model and an arm another, the one to roll back to waits for rests of neither: the arm's reading took the watcher's
+// place, and that one went on resting.
+func TestModels_whoWaitsHurriesEveryReading(t *testing.T) {
+	var hold func()
+	var rested atomic.Int64
+	st := newStack(t, func(_ *Config, d *Deps) {
+		d.Snapshots = paced{d.Snapshots, func(ctx context.Context) {
+			if p := pace.Of(ctx); p != nil {
+				hold()
+				time.Sleep(2 * time.Millisecond) // work, by the clock of the bubble below
+				began := time.Now()
+				p.Did(1 << 20)
+				if time.Since(began) > 0 {
+					rested.Add(1)
+				}
+			}
+		}}
+	}).model("v1", names(5)...)
+	st.s.models.answers.Store(true)
+	for _, v := range []string{"v2", "v3", "v4"} {
+		st.models.publish(v, &fakeRanker{Vocab: names(5)})
+	}
+	st.models.mu.Lock()
+	st.models.current = "v1"
+	st.models.mu.Unlock()
+	synctest.Test(t, func(t *testing.T) {
+		for _, done := range []bool{false, true} { // the arm's reading is under way or has ended
+			release := make(chan struct{})
+			hold = func() { <-release }
+			var both sync.WaitGroup
+			read := func(v string) {
+				if _, err := st.s.models.fetch(t.Context(), v); err != nil {
+					t.Error(err)
+				}
+			}
+			both.Go(func() { read("v2") })
+			synctest.Wait()
+			if done {
+				hold = func() {}
+				read("v4")
+				rested.Store(0)
+			} else {
+				both.Go(func() { read("v3") })
+				synctest.Wait()
+			}
+			if err := st.s.models.goLive(t.Context(), st.s.Live()); err != nil {
+				t.Error(err)
+			}
+			close(release)
+			both.Wait()
+			if n := rested.Load(); n > 0 {
+				t.Errorf("arm's reading over: %v: %d readings rested while somebody waited", done, n)
+			}
+		}
+	})
+	st.s.models.hurries.Range(func(any, any) bool { t.Error("a reading that has ended is kept"); return true })
+}
+
 // Two roll-backs at once, of which the older comes late to the watcher: neither takes away what the other has read.
 func TestModels_twoRollBacksAtOnce(t *testing.T) {
 	var reads atomic.Int64
