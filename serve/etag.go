@@ -1,7 +1,6 @@
 package serve
 
 import (
-	"encoding/binary"
 	"net/http"
 	"strconv"
 	"strings"
@@ -14,17 +13,9 @@ import (
 // weak, since two answers with one list differ in recommendation_id and took_ms. A client that gets a 304 goes on with the
 // answer it has, and events that follow it name that answer's recommendation_id.
 func tagOf(k cacheKey) string {
-	var room [256]byte
-	b := room[:0]
-	for _, text := range []string{k.user, k.model, k.query} {
-		b = binary.AppendUvarint(b, uint64(len(text)))
-		b = append(b, text...)
-	}
-	for _, n := range []int64{k.window, int64(k.entries), int64(k.partition), k.offset, k.catalogue, k.text} {
-		b = binary.AppendVarint(b, n)
-	}
+	var room [keyRoom]byte
 	tag := append(make([]byte, 0, 24), `W/"`...)
-	tag = strconv.AppendUint(tag, xxhash.Sum64(b), 36)
+	tag = strconv.AppendUint(tag, xxhash.Sum64(k.pack(room[:0])), 36)
 	return string(append(tag, '"'))
 }
 
