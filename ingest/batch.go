@@ -89,11 +89,7 @@ func interaction(ev schema.Event, r broker.Record) schema.Interaction {
 
 // deletionOf is the receipt of a user's tombstone.
 func deletionOf(user string, r broker.Record) schema.Deletion {
-	d := schema.Deletion{ID: r.Headers[schema.HeaderDeletion], UserID: user, By: schema.DeletionByAPI, Requested: r.Time}
-	if schema.CheckUserID(d.ID) != nil { // anybody may write to the topic
-		d.ID, d.By = schema.DeletionID(r.Partition, r.Offset), schema.DeletionByTombstone
-	}
-	return d
+	return schema.UserDeletion(user, r.Headers[schema.HeaderDeletion], r.Time, r.Partition, r.Offset)
 }
 
 // checkTombstone explains a record without value whose key is not usable.

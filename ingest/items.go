@@ -132,11 +132,7 @@ func (c *Items) confirm(ctx context.Context, changes []catalog.Change, gone map[
 
 // withdrawalOf is the receipt of an item's tombstone.
 func withdrawalOf(r broker.Record) schema.Deletion {
-	d := schema.Deletion{ID: r.Headers[schema.HeaderDeletion], ItemID: string(r.Key), By: schema.DeletionByAPI, Requested: r.Time}
-	if schema.CheckUserID(d.ID) != nil { // anybody may write to the topic
-		d.ID, d.By = schema.ItemDeletionID(r.Partition, r.Offset), schema.DeletionByTombstone
-	}
-	return d
+	return schema.ItemDeletion(string(r.Key), r.Headers[schema.HeaderDeletion], r.Time, r.Partition, r.Offset)
 }
 
 // decodeItems sorts recs into changes, in the order they came, the receipts of withdrawals among them, and poison.

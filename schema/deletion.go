@@ -49,6 +49,29 @@ func ItemDeletionID(partition int, offset int64) string {
 	return "item-" + DeletionID(partition, offset)
 }
 
+// UserDeletion is the receipt of a user's tombstone, a record of the time at: named is what its header HeaderDeletion says. Whoever reads the
+// record gives its receipt the same name.
+func UserDeletion(user, named string, at time.Time, partition int, offset int64) Deletion {
+	d := Deletion{UserID: user, Requested: at}
+	d.ID, d.By = nameDeletion(named, DeletionID(partition, offset))
+	return d
+}
+
+// ItemDeletion is UserDeletion for an item's tombstone.
+func ItemDeletion(item, named string, at time.Time, partition int, offset int64) Deletion {
+	d := Deletion{ItemID: item, Requested: at}
+	d.ID, d.By = nameDeletion(named, ItemDeletionID(partition, offset))
+	return d
+}
+
+// nameDeletion is the name of a receipt and who asked for the deletion. Anybody may write to the topics: what is no name is none.
+func nameDeletion(named, otherwise string) (id, by string) {
+	if CheckUserID(named) != nil {
+		return otherwise, DeletionByTombstone
+	}
+	return named, DeletionByAPI
+}
+
 // MarkComplete sets Complete from Parts.
 func (d *Deletion) MarkComplete() {
 	first := PartWindow

@@ -34,13 +34,9 @@ type scrubbed struct{ users, items []schema.Deletion }
 // without the user then. Only after both are the parts confirmed. After a kill in between the tombstone is read again, or its receipt
 // stands in the checkpoint: none stays open.
 
-// deletionOf is the receipt of a user's tombstone, under the name that ingest gives it.
+// deletionOf is the receipt of a user's tombstone.
 func deletionOf(rec broker.Record) schema.Deletion {
-	d := schema.Deletion{ID: rec.Headers[schema.HeaderDeletion], UserID: string(rec.Key), By: schema.DeletionByAPI, Requested: rec.Time}
-	if schema.CheckUserID(d.ID) != nil {
-		d.ID, d.By = schema.DeletionID(rec.Partition, rec.Offset), schema.DeletionByTombstone
-	}
-	return d
+	return schema.UserDeletion(string(rec.Key), rec.Headers[schema.HeaderDeletion], rec.Time, rec.Partition, rec.Offset)
 }
 
 // forgets reports whether there are users or items to forget and nothing is at work on what is learnt. Rounds and deletions take
