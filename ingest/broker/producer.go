@@ -121,23 +121,15 @@ func (p *Producer) write(ctx context.Context, msgs []kafka.Message) ([]kafka.Mes
 	return left, first
 }
 
-// passing calls temporary what another try may cure and kafka-go does not call so.
+// passing calls temporary what another try may cure and kafka-go does not call so. Unknown is what the embedded broker answers while it
+// cannot write its disk, and any broker to a fault of its own that has no name. The records are not written, or may be: events are told
+// apart by their ids.
 func passing(err error) error {
 	if errors.Is(err, kafka.Unknown) {
-		return &unwrittenError{err}
+		return &temporaryError{err}
 	}
 	return leaderless(err)
 }
-
-// unwrittenError is what the embedded broker answers while it cannot write its disk, and any broker to a fault of its own that has no
-// name. The records are not written, or may be: events are told apart by their ids.
-type unwrittenError struct{ error }
-
-// Unwrap gives the broker's answer.
-func (e *unwrittenError) Unwrap() error { return e.error }
-
-// Temporary says that another try may help.
-func (*unwrittenError) Temporary() bool { return true }
 
 // leaderless gives kafka-go's own word for a partition without a leader, which it finds in its copy of the metadata and does not call
 // temporary, the broker's: a leader is elected in a moment.
