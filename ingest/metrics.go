@@ -63,7 +63,7 @@ func newMetrics(reg prometheus.Registerer, stream string) (*metrics, error) {
 		delay: prometheus.NewGauge(prometheus.GaugeOpts{Name: "softrec_ingest_lag_seconds",
 			Help: "Age of the oldest record that is not applied, in seconds, measured once a second; 0 when nothing waits. Of what is taken from Kafka it is the record's own age. Of a partition with nothing taken it is the age of what was applied of it last, or the time since its records were seen to wait."}),
 		inHand: prometheus.NewGauge(prometheus.GaugeOpts{Name: "softrec_ingest_in_hand_records",
-			Help: "Records of the batch being applied."}),
+			Help: "Records of all batches that are taken from Kafka and not applied yet."}),
 		pending: prometheus.NewGauge(prometheus.GaugeOpts{Name: "softrec_ingest_uncommitted_partitions",
 			Help: "Partitions with applied records whose offsets are not committed yet."}),
 		retries: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "softrec_ingest_retries_total",
