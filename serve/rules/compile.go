@@ -60,13 +60,6 @@ func (c *Compiler) Expression(text string) (*Expression, error) {
 	return e, nil
 }
 
-// Kept is how many expressions are kept, and how many bytes they take at most.
-func (c *Compiler) Kept() (expressions, bytes int) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.order.Len(), c.bytes
-}
-
 // Rules is a Spec that can be carried out. It is never changed.
 type Rules struct {
 	spec   Spec

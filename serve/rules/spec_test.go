@@ -149,13 +149,13 @@ func TestCompiler_isBounded(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if n, bytes := c.Kept(); bytes > capacity || bytes < capacity/2 || n < 10 {
+	if n, bytes := c.order.Len(), c.bytes; bytes > capacity || bytes < capacity/2 || n < 10 {
 		t.Errorf("keeps %d of %d bytes", n, bytes)
 	}
 	if _, err := c.Expression(`title matches "(a|bc){30}K"`); err != nil { // larger than all that may be kept
 		t.Fatal(err)
 	}
-	if n, bytes := c.Kept(); n != 0 || bytes != 0 {
+	if n, bytes := c.order.Len(), c.bytes; n != 0 || bytes != 0 {
 		t.Errorf("keeps %d of %d bytes", n, bytes)
 	}
 	if _, err := c.Expression("price < 99"); err != nil {

@@ -27,19 +27,6 @@ type OffPolicy struct {
 	MaxWeight  float64
 }
 
-// EstimateOffPolicy reads places, those of one list in one element, of the users lists[i] belongs to. All intervals are of 95 %
-// and take users as the independent units. It needs at least two users and one place that matches.
-func EstimateOffPolicy[U comparable](users []U, lists [][]Place) (OffPolicy, error) {
-	if len(users) != len(lists) {
-		return OffPolicy{}, fmt.Errorf("estimate off policy: %d users for %d lists", len(users), len(lists))
-	}
-	var o OffPolicySums[U]
-	for i, list := range lists {
-		o.Add(users[i], list)
-	}
-	return o.Estimate()
-}
-
 // OffPolicySums is what an estimate needs of the lists so far: a few sums for each user. The zero value has none. It is not safe
 // for concurrent use.
 type OffPolicySums[U comparable] struct {
@@ -84,7 +71,8 @@ func (o *OffPolicySums[U]) Add(user U, list []Place) {
 	o.lists++
 }
 
-// Estimate is that of EstimateOffPolicy for the lists so far.
+// Estimate is what the lists so far say. All intervals are of 95 % and take users as the independent units. It needs at least two users
+// and one place that matches.
 func (o *OffPolicySums[U]) Estimate() (OffPolicy, error) {
 	if o.err != nil {
 		return OffPolicy{}, o.err
