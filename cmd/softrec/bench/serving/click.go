@@ -38,8 +38,11 @@ func (b *lab) clicks(ctx context.Context, first int) (Click, error) {
 			return out, err
 		}
 		start := time.Now()
-		if status, answer, err := c.post("/v1/events", body); err != nil || status != 202 {
-			return out, fmt.Errorf("send an event: status %d: %.200s: %w", status, answer, err)
+		switch status, answer, err := c.post("/v1/events", body); {
+		case err != nil:
+			return out, fmt.Errorf("send an event: %w", err)
+		case status != 202:
+			return out, fmt.Errorf("send an event: status %d: %.200s", status, answer)
 		}
 		for asked := 1; ; asked++ {
 			now, err := b.windowOf(c, user)

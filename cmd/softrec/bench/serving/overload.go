@@ -1,7 +1,9 @@
 package serving
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net/http"
@@ -164,7 +166,11 @@ func (b *lab) overloads(ctx context.Context, r *Result) (err error) {
 	peak.run(ctx)
 	computed := float64(peak.counted.Load()-peak.failed.Load()) / peak.length.Seconds()
 	if computed == 0 {
-		return fmt.Errorf("no list could be computed before the overload: %w", ctx.Err())
+		err := ctx.Err()
+		if f := peak.fault.Load(); err == nil && f != nil {
+			err = errors.New(*f)
+		}
+		return fmt.Errorf("no list could be computed before the overload: %w", cmp.Or(err, errors.New("none was asked for in time")))
 	}
 	over := map[string]Overload{}
 	if err := b.warm(ctx, b.serve); err != nil { // the loads before have changed windows, and their lists have taken others' places
