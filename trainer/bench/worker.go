@@ -37,7 +37,11 @@ func serve(ctx context.Context, o options, in io.Reader, out io.Writer) error {
 	if info.Name != o.worker {
 		return fmt.Errorf("wanted the %s backend, got the %s", o.worker, info)
 	}
-	w, err := newWorker(o, func(f *hf.Folder) (*lm.Base, error) { return lm.Load(be, f, lm.Options{BF16: o.dtype == "bfloat16"}) })
+	precision := lm.BF16Off
+	if o.dtype == "bfloat16" {
+		precision = lm.BF16On
+	}
+	w, err := newWorker(o, func(f *hf.Folder) (*lm.Base, error) { return lm.Load(be, f, lm.Options{BF16: precision}) })
 	if err != nil {
 		return err
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/softrec/softrec/cmd/softrec/app"
 	"github.com/softrec/softrec/cmd/softrec/experiment"
+	"github.com/softrec/softrec/trainer/model/lm"
 )
 
 func newEval(env Env) (*cobra.Command, error) {
@@ -101,6 +102,7 @@ func evalTrainFlags(cmd *cobra.Command, o *experiment.Options) {
 	fs.StringVar(&o.FilterAnswers, "filter-answers", o.FilterAnswers, "leave the history out of the teacher's answers: true, false, or auto (as the rankings do)")
 	fs.BoolVar(&o.MSL, "msl", o.MSL, "decoders: softmax only over the tokens that lead to a title")
 	fs.BoolVar(&o.FromScratch, "from-scratch", o.FromScratch, "the model was made by softrec eval pretrain: train all its weights, and give it no instruction")
-	fs.BoolVar(&o.BF16, "bf16", o.BF16, "compute in bfloat16, for accelerators")
+	fs.StringVar((*string)(&o.BF16), "bf16", string(o.BF16), "compute in bfloat16: true, false, or auto (on accelerators, not on CPUs)")
+	fs.Lookup("bf16").NoOptDefVal = string(lm.BF16On)
 	fs.IntVar(&o.SeqEpochs, "sequence-epochs", o.SeqEpochs, "most epochs of the variant sequence")
 }

@@ -24,7 +24,7 @@ func bind(fs *pflag.FlagSet, keys []Key, sections []string) {
 			continue
 		}
 		f := fs.VarPF(&text{value: k.show(k.Default), kind: k.Kind()}, k.Flag(), "", k.Help)
-		if k.Kind() == "bool" {
+		if k.Kind() == "bool" || k.Kind() == "switch" {
 			f.NoOptDefVal = "true"
 		}
 		f.Annotations = map[string][]string{annotation: {k.Path}}

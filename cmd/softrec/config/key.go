@@ -7,6 +7,8 @@ import (
 	"regexp"
 	"strings"
 	"time"
+
+	"github.com/softrec/softrec/trainer/model/lm"
 )
 
 // EnvPrefix starts the name of every environment variable softrec reads.
@@ -29,6 +31,9 @@ var secretType = reflect.TypeFor[Secret]()
 
 // durationType is told apart from the other int64 settings.
 var durationType = reflect.TypeFor[time.Duration]()
+
+// bf16Type is told apart from other texts: files say true and false without quotes, and the flag alone means true.
+var bf16Type = reflect.TypeFor[lm.BF16]()
 
 // statedDefault is the "(default x)" or ", default x" with which a help tag may end. The value comes from the defaults themselves, so
 // that no text can go stale beside it.
@@ -55,6 +60,8 @@ func (k Key) Kind() string {
 	switch {
 	case k.typ == durationType:
 		return "duration"
+	case k.typ == bf16Type:
+		return "switch"
 	case k.typ.Kind() == reflect.Slice:
 		return "list"
 	case k.typ.Kind() == reflect.Int, k.typ.Kind() == reflect.Int64:

@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/softrec/softrec/trainer/model/lm"
 )
 
 // convert turns a raw value of a layer (text from a flag or variable, whatever YAML gave from a file) into the type of
@@ -18,6 +20,9 @@ func (k Key) convert(raw any) (any, error) {
 	}
 	if k.typ == durationType {
 		return convertDuration(raw)
+	}
+	if k.typ == bf16Type {
+		return convertBF16(raw)
 	}
 	switch k.typ.Kind() {
 	case reflect.String:
@@ -63,6 +68,21 @@ func convertBool(raw any) (any, error) {
 		}
 	}
 	return nil, errors.New("wants true or false")
+}
+
+// convertBF16 takes what convertBool takes, and auto.
+func convertBF16(raw any) (any, error) {
+	if raw == string(lm.BF16Auto) {
+		return lm.BF16Auto, nil
+	}
+	on, err := convertBool(raw)
+	if err != nil {
+		return nil, errors.New("wants auto, true or false")
+	}
+	if on == true {
+		return lm.BF16On, nil
+	}
+	return lm.BF16Off, nil
 }
 
 func convertFloat(raw any) (any, error) {

@@ -52,7 +52,7 @@ func OpenFolder(cfg backend.Config, opts fetch.Options, log *slog.Logger) Open {
 			return nil, err
 		}
 		kit := &Kit{
-			Backend: info.Name, Digest: digest, Close: func() error { base.Close(); be.Finalize(); return nil },
+			Backend: info.Name, BF16: base.Options().BF16, Digest: digest, Close: func() error { base.Close(); be.Finalize(); return nil },
 			Sequence: func() (*seqtrain.Engine, error) { return seqtrain.NewEngine(be, seqtrain.DefaultConfig()) },
 		}
 		if f.Config.Family == hf.FamilyBERT {

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/softrec/softrec/cmd/softrec/experiment/split"
+	"github.com/softrec/softrec/trainer/model/lm"
 	"github.com/softrec/softrec/trainer/model/seqtrain"
 	"github.com/softrec/softrec/trainer/soft"
 )
@@ -54,6 +55,7 @@ type Kit struct {
 	Model    Model
 	Kind     string                           // kindEncoder or kindDecoder
 	Backend  string                           // for the record
+	BF16     lm.BF16                          // what Options.BF16 came to on the backend
 	Digest   string                           // of the model's files
 	Sequence func() (*seqtrain.Engine, error) // for the sequence variant
 	Close    func() error

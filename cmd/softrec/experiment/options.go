@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/softrec/softrec/cmd/softrec/experiment/split"
+	"github.com/softrec/softrec/trainer/model/lm"
 )
 
 // Regimes: how much data the variants see.
@@ -45,14 +46,14 @@ type Options struct {
 	Probe         int    // prompts of the distance
 	LR            string // AutoLR or a number
 	LRGrid        []float64
-	FilterSeen    string // split.FilterAuto, FilterOn or FilterOff
-	MaskHistory   string // the same words: whether the training softmax leaves out the history; auto follows the filter
-	FilterAnswers string // the same words: whether the teacher's answers leave out what the user had
-	BF16          bool   // bfloat16, for accelerators
-	MSL           bool   // decoders: softmax only over tokens that lead to a title
-	FromScratch   bool   // train all weights instead of an adapter: small models that were pretrained here
-	SeqEpochs     int    // most epochs of the sequence model
-	Draws         int    // of the bootstrap
+	FilterSeen    string  // split.FilterAuto, FilterOn or FilterOff
+	MaskHistory   string  // the same words: whether the training softmax leaves out the history; auto follows the filter
+	FilterAnswers string  // the same words: whether the teacher's answers leave out what the user had
+	BF16          lm.BF16 // whether to compute in bfloat16; auto comes to one of the two before the runs are named
+	MSL           bool    // decoders: softmax only over tokens that lead to a title
+	FromScratch   bool    // train all weights instead of an adapter: small models that were pretrained here
+	SeqEpochs     int     // most epochs of the sequence model
+	Draws         int     // of the bootstrap
 }
 
 // DefaultOptions is the paper's regime with five seeds of the main pair and two of the controls.
@@ -61,6 +62,7 @@ func DefaultOptions() Options {
 		Regime: RegimePaper, Seeds: 5, ControlSeeds: 2, TrainPrompts: RegimeSize, ValidPrompts: RegimeSize, TestPrompts: RegimeSize,
 		History: 10, Pieces: 16, Batch: 128, Epochs: 7, Patience: 2, Probe: 256, LR: AutoLR, LRGrid: []float64{3e-4, 1e-3, 3e-3},
 		FilterSeen: split.FilterAuto, MaskHistory: split.FilterAuto, FilterAnswers: split.FilterAuto, SeqEpochs: 20, Draws: 2000,
+		BF16: lm.BF16Auto,
 	}
 }
 
@@ -128,6 +130,7 @@ func (o Options) Validate() error {
 	fault(slices.Contains(words, o.FilterSeen), "--filter-seen", o.FilterSeen, "auto, true or false")
 	fault(slices.Contains(words, o.FilterAnswers), "--filter-answers", o.FilterAnswers, "auto, true or false")
 	fault(slices.Contains(words, o.MaskHistory), "--mask-history", o.MaskHistory, "auto, true or false")
+	fault(o.BF16.Validate() == nil, "--bf16", o.BF16, "auto, true or false")
 	return errors.Join(errs...)
 }
 

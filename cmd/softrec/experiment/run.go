@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/softrec/softrec/cmd/softrec/experiment/split"
+	"github.com/softrec/softrec/trainer/model/lm"
 )
 
 // Experiment is what Execute needs besides the options.
@@ -79,6 +80,10 @@ func (r *runner) prepare(ctx context.Context, open Open) error {
 		"filter_answers", r.follow(r.o.FilterAnswers))
 	if r.kit, err = open(ctx, r.o, Catalogue{Titles: r.catalogue.Titles, FilterSeen: r.parts.FilterSeen, Mask: r.follow(r.o.MaskHistory), FilterAnswers: r.follow(r.o.FilterAnswers)}); err != nil {
 		return fmt.Errorf("open the model: %w", err)
+	}
+	if r.o.BF16 == lm.BF16Auto { // runs are named after what they are, not after how it was asked for
+		r.o.BF16 = r.kit.BF16
+		r.log.Info("numbers", "bfloat16", r.o.BF16 == lm.BF16On)
 	}
 	digest, err := r.digest()
 	if err == nil {

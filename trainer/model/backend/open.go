@@ -15,9 +15,10 @@ const noInstall = "GOMLX_NO_AUTO_INSTALL"
 
 // Info says what Open opened.
 type Info struct {
-	Name   string // "xla" or "go"
-	Reason string // why this one
-	Plugin string // path of the plugin, empty for "go"
+	Name     string // "xla" or "go"
+	Reason   string // why this one
+	Plugin   string // path of the plugin, empty for "go"
+	Platform string // see Platform
 }
 
 // String is one line for a log.
@@ -46,7 +47,8 @@ func open(cfg Config, log *slog.Logger, p places, xla func(string) (compute.Back
 	if err != nil {
 		return nil, Info{}, fmt.Errorf("open backend: %w", err)
 	}
-	log.Info("training backend", "backend", info.Name, "reason", info.Reason, "plugin", info.Plugin)
+	info.Platform = Platform(be)
+	log.Info("training backend", "backend", info.Name, "platform", info.Platform, "reason", info.Reason, "plugin", info.Plugin)
 	return be, info, nil
 }
 

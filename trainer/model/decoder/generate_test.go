@@ -108,7 +108,7 @@ func TestGenerate_halfPrecision(t *testing.T) {
 		t.Skip("bfloat16 needs XLA: name a plugin in SOFTREC_PJRT_PLUGIN")
 	}
 	f := readFixture(t, "qwen2")
-	g := openModel(t, lmtest.Open(t, lmtest.XLA), folder("qwen2"), lm.Options{BF16: true}, DefaultConfig())
+	g := openModel(t, lmtest.Open(t, lmtest.XLA), folder("qwen2"), lm.Options{BF16: lm.BF16On}, DefaultConfig())
 	agree(t, g, nil, f.prompts(), generate(t, g, f.prompts(), Options{Beams: 4, Return: 4, Trie: f.catalogue(t)}), 0.2)
 }
 

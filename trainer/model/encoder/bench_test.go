@@ -27,7 +27,7 @@ func longTexts(n, length, vocab int) [][]int32 {
 func BenchmarkEncode(b *testing.B) {
 	dir := miniLM(b)
 	for _, name := range lmtest.Names() {
-		for _, bf16 := range []bool{false, true} {
+		for _, bf16 := range []lm.BF16{lm.BF16Off, lm.BF16On} {
 			w := load(b, lmtest.Open(b, name), dir, lm.Options{BF16: bf16}, Config{})
 			for _, length := range []int{16, 32, 64, 96} {
 				for _, n := range []int{1, 32, 128} {
@@ -58,7 +58,7 @@ func encode(b *testing.B, w world, texts [][]int32) {
 func BenchmarkStep(b *testing.B) {
 	dir := miniLM(b)
 	for _, name := range lmtest.Names() {
-		for _, bf16 := range []bool{false, true} {
+		for _, bf16 := range []lm.BF16{lm.BF16Off, lm.BF16On} {
 			w := load(b, lmtest.Open(b, name), dir, lm.Options{BF16: bf16}, Config{})
 			for _, length := range []int{48, 96} {
 				b.Run(fmt.Sprintf("%s/bf16=%v/tokens=%d", name, bf16, length), func(b *testing.B) { trainStep(b, w, length) })

@@ -22,12 +22,12 @@ func TestEncode_equalsSentenceTransformers(t *testing.T) {
 	for _, name := range lmtest.Names() {
 		t.Run(name, func(t *testing.T) {
 			be := lmtest.Open(t, name)
-			for _, bf16 := range []bool{false, true} {
+			for _, bf16 := range []lm.BF16{lm.BF16Off, lm.BF16On} {
 				w := load(t, be, dir, lm.Options{BF16: bf16}, Config{})
 				var texts [][]int32
 				var expected []float32
 				for i, s := range want.Texts {
-					if ids := w.tok.Encode(s); !bf16 || len(ids) < 14 && len(texts) < 8 {
+					if ids := w.tok.Encode(s); bf16 == lm.BF16Off || len(ids) < 14 && len(texts) < 8 {
 						texts = append(texts, ids)
 						expected = append(expected, vectors[i*w.enc.Dim():(i+1)*w.enc.Dim()]...)
 					}
@@ -36,7 +36,7 @@ func TestEncode_equalsSentenceTransformers(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				near(t, "all-MiniLM-L6-v2", flatten(got), expected, map[bool]float64{false: 1e-5, true: 0.01}[bf16])
+				near(t, "all-MiniLM-L6-v2", flatten(got), expected, map[lm.BF16]float64{lm.BF16Off: 1e-5, lm.BF16On: 0.01}[bf16])
 			}
 		})
 	}

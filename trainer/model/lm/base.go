@@ -41,6 +41,7 @@ func Load(be compute.Backend, f *hf.Folder, o Options) (*Base, error) {
 	if err != nil {
 		return nil, fmt.Errorf("load model %s: %w", f.Dir, err)
 	}
+	o.BF16 = o.BF16.On(be)
 	b := &Base{backend: be, cfg: f.Config, opts: o, specs: specs, index: make(map[string]int, len(specs))}
 	for i, s := range specs {
 		t, err := b.upload(f, s)
@@ -56,7 +57,7 @@ func Load(be compute.Backend, f *hf.Folder, o Options) (*Base, error) {
 // Config is the architecture.
 func (b *Base) Config() hf.Config { return b.cfg }
 
-// Options are those the Base was loaded with.
+// Options are those the Base was loaded with; BF16 is what it came to on the backend.
 func (b *Base) Options() Options { return b.opts }
 
 // Close waits for running programs, then frees the programs and the weights. After ErrStuck it leaves them alone: the stuck

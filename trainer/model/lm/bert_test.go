@@ -37,7 +37,7 @@ func TestBERT_adapterEqualsPEFT(t *testing.T) {
 
 func TestBERT_bf16(t *testing.T) {
 	lmtest.Each(t, func(t *testing.T, be compute.Backend) {
-		b := load(t, be, fixture("bert"), Options{BF16: true})
+		b := load(t, be, fixture("bert"), Options{BF16: BF16On})
 		got := hidden(t, b, nil, readInputs(t, fixture("bert", "expected.json")))
 		near(t, "bfloat16", got, expectedTensor(t, expected(t, fixture("bert", "expected.safetensors")), "hidden"), 0.15)
 	})

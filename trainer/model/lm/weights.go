@@ -102,7 +102,7 @@ func (b *Base) upload(f *hf.Folder, s spec) (*tensors.Tensor, error) {
 
 // matrixType is the type of matrices and activations.
 func (b *Base) matrixType() dtypes.DType {
-	if b.opts.BF16 {
+	if b.opts.BF16 == BF16On {
 		return dtypes.BFloat16
 	}
 	return dtypes.Float32

@@ -53,9 +53,10 @@ type MachineConfig struct {
 	Generative generative.Config `koanf:"generative"`
 }
 
-// DefaultMachineConfig computes in float32 and learns as the defaults of retrieval and generative do.
+// DefaultMachineConfig computes in bfloat16 on accelerators and in float32 on CPUs, and learns as the defaults of retrieval and generative do.
 func DefaultMachineConfig() MachineConfig {
 	return MachineConfig{
+		Compute: lm.Options{BF16: lm.BF16Auto},
 		Encoder: encoder.DefaultConfig(), Retrieval: retrieval.DefaultConfig(),
 		Decoder: decoder.DefaultConfig(), Generative: generative.DefaultConfig(),
 	}
