@@ -73,10 +73,10 @@ func (a *App) openText(ctx context.Context, roles []Role) error {
 	return nil
 }
 
-// FetchOptions says how models are downloaded: progress goes to log, a line for every tenth of a file.
+// FetchOptions says how models are downloaded, if they may be: progress goes to log, a line for every tenth of a file.
 func FetchOptions(cfg config.Text, log *slog.Logger) fetch.Options {
 	said := ""
-	return fetch.Options{Cache: cfg.Cache, Log: log, Progress: func(file string, done, size int64) {
+	return fetch.Options{Cache: cfg.Cache, Offline: cfg.Offline, Log: log, Progress: func(file string, done, size int64) {
 		if size <= 0 {
 			return
 		}

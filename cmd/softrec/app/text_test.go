@@ -9,6 +9,7 @@ import (
 
 	"github.com/softrec/softrec/cmd/softrec/probe"
 	"github.com/softrec/softrec/schema"
+	"github.com/softrec/softrec/trainer/model/hf/fetch"
 )
 
 // tinyModel is a random encoder small enough for the pure-Go backend.
@@ -75,5 +76,14 @@ func TestOpen_textLearnerNeedsAModel(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("model %q: error %v, want one with %q", value, err, want)
 		}
+	}
+}
+
+// text.offline reaches what resolves hf: names: a model that no cache holds is an error without a connection.
+func TestFetchOptions_offline(t *testing.T) {
+	loaded := settings(t, map[string]string{"text.offline": "true", "text.cache": t.TempDir()})
+	_, err := fetch.Resolve(t.Context(), "hf:owner/name", FetchOptions(loaded.Config.Text, slog.New(slog.DiscardHandler)))
+	if err == nil || !strings.Contains(err.Error(), "text.offline") {
+		t.Errorf("error %v", err)
 	}
 }

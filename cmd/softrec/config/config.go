@@ -47,6 +47,7 @@ type Models struct {
 type Text struct {
 	Model   string                 `koanf:"model" help:"language model of the text learner: a Hugging Face folder, or hf:owner/name[@revision] to download it; empty means none"`
 	Cache   string                 `koanf:"cache" help:"folder that downloaded models are kept in; empty means softrec/models in the user's cache folder"`
+	Offline bool                   `koanf:"offline" help:"never ask the network for a model: hf: names what the cache holds (default false)"`
 	Live    textlive.Config        `koanf:"live"`
 	Machine textlive.MachineConfig `koanf:"machine"`
 }

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -220,8 +221,37 @@ func TestResolve_offline(t *testing.T) {
 	}
 	before := w.requests
 	o.Offline = true
+	if _, err := Resolve(t.Context(), "hf:owner/other", o); err == nil || !strings.Contains(err.Error(), "text.offline") || !strings.Contains(err.Error(), cache) || w.requests != before {
+		t.Errorf("not cached, told to stay offline: %v", err)
+	}
 	if got, err := Resolve(t.Context(), "hf:owner/name", o); err != nil || got != dir || w.requests != before {
 		t.Errorf("cached, told to stay offline: %s, %v", got, err)
+	}
+}
+
+// A hub that is asked too often, or whose token has run out, takes nobody's model away.
+func TestResolve_refusedButCached(t *testing.T) {
+	for status, says := range map[int]string{http.StatusUnauthorized: "HF_TOKEN", http.StatusForbidden: "HF_TOKEN", http.StatusTooManyRequests: "asked too often"} {
+		w, cache := newWorld(t), t.TempDir()
+		o := w.options(t, cache)
+		w.status = status
+		if _, err := Resolve(t.Context(), "hf:owner/name", o); err == nil || !strings.Contains(err.Error(), says) || !strings.Contains(err.Error(), fmt.Sprint(status)) {
+			t.Errorf("nothing cached, %d: %v, want an error with %q", status, err, says)
+		}
+		w.status = 0
+		dir, err := Resolve(t.Context(), "hf:owner/name", o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.status = status
+		var said bytes.Buffer
+		o.Log = slog.New(slog.NewTextHandler(&said, nil))
+		if got, err := Resolve(t.Context(), "hf:owner/name", o); err != nil || got != dir {
+			t.Errorf("cached, %d: %s, %v", status, got, err)
+		}
+		if !strings.Contains(said.String(), "level=WARN") || !strings.Contains(said.String(), says) {
+			t.Errorf("cached, %d: said %q, want a warning with %q", status, said.String(), says)
+		}
 	}
 }
 

@@ -72,7 +72,9 @@ func (s *session) knock(ctx context.Context) error {
 	case http.StatusOK:
 		return nil
 	case http.StatusUnauthorized, http.StatusForbidden:
-		return fmt.Errorf("%s answers %s: the model does not exist, or asks for a token (HF_TOKEN)", host(s.endpoint), resp.Status)
+		return &refusal{fmt.Sprintf("%s answers %s: the model does not exist, or asks for a token (HF_TOKEN)", host(s.endpoint), resp.Status)}
+	case http.StatusTooManyRequests:
+		return &refusal{fmt.Sprintf("%s answers %s: it was asked too often from this address: try later, or name a token (HF_TOKEN)", host(s.endpoint), resp.Status)}
 	case http.StatusNotFound:
 		return fmt.Errorf("%s has no revision %q of it", host(s.endpoint), s.revision)
 	}
@@ -162,6 +164,11 @@ func unreachable(err error) bool {
 	var network net.Error
 	return errors.As(err, &network) || errors.Is(err, errDown)
 }
+
+// refusal is what the hub says when it is there, and the model may be too, but it does not let us in.
+type refusal struct{ says string }
+
+func (r *refusal) Error() string { return r.says }
 
 // errDown is a hub that is there but out of order.
 var errDown = errors.New("the hub is out of order")

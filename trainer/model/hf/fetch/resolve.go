@@ -31,8 +31,9 @@ const prefix = "hf:"
 var reference = regexp.MustCompile(`^([\w.-]+)/([\w.-]+)(?:@([\w./-]+))?$`)
 
 // Resolve gives the local folder of a model. A plain path is itself and must exist; "hf:owner/name[@revision]" is downloaded into
-// the cache if it is not there. Without a network it answers from the cache, and where that does not hold the model, the error names
-// the host that could not be reached and the way around it.
+// the cache if it is not there. Where the hub cannot be reached, is out of order, asks for patience or lets nobody in, it answers from
+// the cache, with a warning. Where that does not hold the model, the error says what the hub said, or names the host that could not be
+// reached and the way around it.
 func Resolve(ctx context.Context, ref string, opts Options) (string, error) {
 	name, isHub := strings.CutPrefix(ref, prefix)
 	if !isHub {
@@ -59,6 +60,9 @@ func Resolve(ctx context.Context, ref string, opts Options) (string, error) {
 	}
 	return dir, nil
 }
+
+// errOffline is why the hub was not asked.
+var errOffline = errors.New("told to stay offline (text.offline)")
 
 // session is one model being resolved.
 type session struct {
@@ -111,7 +115,7 @@ func newSession(id, revision string, o Options) (*session, error) {
 	return s, nil
 }
 
-// resolve asks the hub what the revision is, and falls back on the cache when the hub cannot be reached.
+// resolve asks the hub what the revision is, and falls back on the cache when the hub cannot be reached or does not answer us.
 func (s *session) resolve(ctx context.Context) (string, error) {
 	if commit := s.pinned(); commit != "" {
 		if dir, ok := s.complete(commit); ok { // a commit never changes
@@ -119,11 +123,17 @@ func (s *session) resolve(ctx context.Context) (string, error) {
 		}
 	}
 	if s.offline {
-		return s.cached(errors.New("told to stay offline"))
+		return s.cached(errOffline)
 	}
 	listing, err := s.list(ctx)
 	if unreachable(err) && ctx.Err() == nil {
 		return s.cached(err)
+	}
+	var refused *refusal
+	if errors.As(err, &refused) {
+		if dir, ok := s.fallback(err); ok {
+			return dir, nil
+		}
 	}
 	if err != nil {
 		return "", err
@@ -131,13 +141,27 @@ func (s *session) resolve(ctx context.Context) (string, error) {
 	return s.fetchAll(ctx, listing)
 }
 
+// fallback is the cached model as the hub last had it, where all of it is there.
+func (s *session) fallback(why error) (string, bool) {
+	commit := s.known()
+	if commit == "" {
+		return "", false
+	}
+	dir, ok := s.complete(commit)
+	if ok {
+		s.log.Warn("no news of the model from its hub, using the cached one", "model", s.id, "revision", s.revision, "commit", commit, "why", why)
+	}
+	return dir, ok
+}
+
 // cached answers without the hub, or says what to do.
 func (s *session) cached(why error) (string, error) {
-	if commit := s.known(); commit != "" {
-		if dir, ok := s.complete(commit); ok {
-			s.log.Warn("model hub not asked, using the cached model", "model", s.id, "revision", s.revision, "commit", commit, "why", why)
-			return dir, nil
-		}
+	if dir, ok := s.fallback(why); ok {
+		return dir, nil
+	}
+	if s.offline {
+		return "", fmt.Errorf("the model is not in the cache %s, and %w: download it where there is a network and pass its folder instead of hf:%s",
+			filepath.Dir(s.root), why, s.id)
 	}
 	return "", fmt.Errorf("%s could not be reached and the model is not in the cache %s: download it where there is a network and pass its folder "+
 		"instead of hf:%s, or set HF_ENDPOINT to a mirror: %w", host(s.endpoint), filepath.Dir(s.root), s.id, why)
