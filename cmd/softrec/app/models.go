@@ -57,5 +57,8 @@ func (m *Models) open() error {
 	return err
 }
 
+// TextModel is the setting text.model.
+func (m *Models) TextModel() string { return m.app.cfg.Text.Model }
+
 // Close lets go of Redis, and writes what was changed in the embedded one.
 func (m *Models) Close() error { return m.app.Close() }

@@ -42,12 +42,13 @@ func newModels(env Env) (*cobra.Command, error) {
 			version, err := m.Registry.Rollback(ctx)
 			return said(env.Out, version, err)
 		})
-	for _, cmd := range []*cobra.Command{list, show, promote, rollback} {
+	export := newModelsExport(env)
+	for _, cmd := range []*cobra.Command{list, show, promote, rollback, export} {
 		if err := settings(cmd, "", "log", "redis", "models"); err != nil {
 			return nil, err
 		}
 	}
-	cmd := group("models", "List, inspect, promote and roll back model snapshots", list, show, promote, rollback)
+	cmd := group("models", "List, inspect, promote, roll back and export model snapshots", list, show, promote, rollback, export)
 	cmd.Long = "Works on the snapshot folder (--models-dir, or models below --data-dir) and on the pointer to the live model in Redis. Without --redis-addrs\n" +
 		"the pointer is that of the embedded Redis in --data-dir, which must not be in use by a running process."
 	return cmd, nil
