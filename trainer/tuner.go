@@ -90,7 +90,7 @@ func (t *SequenceTuner) reopen() (err error) {
 	return err
 }
 
-// Tune runs one round of SOFT from the live weights, grown by the new items, or from fresh ones.
+// Tune runs one round of SOFT, or of plain fine-tuning where the task wants that, from the live weights, grown by the new items, or from fresh ones.
 func (t *SequenceTuner) Tune(ctx context.Context, task Task, rec *schema.Round) (Network, error) {
 	if err := t.reopen(); err != nil {
 		return Network{}, err
@@ -120,25 +120,10 @@ func (t *SequenceTuner) tune(ctx context.Context, task Task, rec *schema.Round) 
 	if err != nil {
 		return nil, err
 	}
-	got, err := t.learn(ctx, learner, base, task)
-	got.Fill(rec)
-	if err != nil {
+	if err := task.Learn(ctx, learner, t.cfg, base, rec, t.log); err != nil {
 		return nil, err
 	}
-	for _, note := range got.Notes {
-		t.log.Info("curriculum", "round", rec.Round, "note", note)
-	}
 	return learner.Weights(), nil
-}
-
-// learn runs SOFT, or its control.
-func (t *SequenceTuner) learn(ctx context.Context, l *seqtrain.Learner, base soft.State, task Task) (soft.Record, error) {
-	if task.Plain {
-		cfg := t.cfg
-		cfg.Epochs += cfg.TeacherEpochs
-		return soft.SFT(ctx, l, cfg, nil, task.Seed, task.Watch(t.log)...)
-	}
-	return soft.Round(ctx, l, t.cfg, base, task.Seed, task.Watch(t.log)...)
 }
 
 // start is the live network with rows for the new items, or a fresh one where there is none of this shape.
@@ -168,6 +153,28 @@ func (t *SequenceTuner) base(ctx context.Context, task Task, data seqtrain.Data)
 		return nil, err
 	}
 	return l.Save(ctx)
+}
+
+// Learn runs SOFT on l, or its control where the task is Plain, fills the round's record and logs what a person should know
+// of the curriculum. The best state is left loaded in l. base is what soft.FromBase means, nil for the state l holds.
+func (task Task) Learn(ctx context.Context, l soft.Learner, cfg soft.Config, base soft.State, rec *schema.Round, log *slog.Logger) error {
+	got, err := task.learn(ctx, l, cfg, base, task.Watch(log))
+	got.Fill(rec)
+	if err != nil {
+		return err
+	}
+	for _, note := range got.Notes {
+		log.Log(ctx, got.Level(note), "curriculum", "round", rec.Round, "note", note)
+	}
+	return nil
+}
+
+func (task Task) learn(ctx context.Context, l soft.Learner, cfg soft.Config, base soft.State, watch []soft.Option) (soft.Record, error) {
+	if task.Plain {
+		cfg.Epochs += cfg.TeacherEpochs
+		return soft.SFT(ctx, l, cfg, nil, task.Seed, watch...)
+	}
+	return soft.Round(ctx, l, cfg, base, task.Seed, watch...)
 }
 
 // Watch returns what times a tuner's epochs and reports them, to the task and to log.

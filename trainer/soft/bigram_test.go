@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"math"
 	"math/rand/v2"
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -271,6 +273,36 @@ func TestRound_lossRatioMayBeStuck(t *testing.T) {
 	if rec.StuckEpochs != len(rec.Student.Epochs)-1 || len(rec.Notes) == 0 {
 		t.Errorf("%d of %d epochs stuck, notes %q", rec.StuckEpochs, len(rec.Student.Epochs), rec.Notes)
 	}
+	if !slices.Contains(rec.Notes, rec.Warning) || rec.Level(rec.Warning) != slog.LevelWarn || rec.Level("another note") != slog.LevelInfo {
+		t.Errorf("warning %q of notes %q", rec.Warning, rec.Notes)
+	}
+}
+
+// A distance that does not fall is a warning for the schedules that were to live on it, also where a fallback ran, and a
+// note for those that never read it.
+func TestRound_warnsOfADistanceThatDoesNotFall(t *testing.T) {
+	for schedule, warns := range map[string]bool{
+		ScheduleAdaptive: true, ScheduleSelfCalibrated: true, ScheduleLinear: false, ScheduleReversed: false, ScheduleCompetence: false, ScheduleConstant: false,
+	} {
+		b := &motionless{newBigram(1, 30, 300)}
+		cfg := DefaultConfig()
+		cfg.Schedule = schedule
+		rec, err := Round(t.Context(), b, cfg, nil, 3)
+		if err != nil {
+			t.Fatal(err)
+		}
+		said := slices.ContainsFunc(rec.Notes, func(n string) bool { return strings.Contains(n, "distance was not below its start") })
+		if (rec.Warning != "") != warns || !said {
+			t.Errorf("%s: warning %q of notes %q", schedule, rec.Warning, rec.Notes)
+		}
+	}
+}
+
+// motionless is a learner whose answers never come nearer.
+type motionless struct{ *bigram }
+
+func (m *motionless) Distances(_ context.Context, probe []int) ([]float64, error) {
+	return slices.Repeat([]float64{1}, len(probe)), nil
 }
 
 func TestRound_sameSeedSameRecordAndWeights(t *testing.T) {

@@ -49,6 +49,9 @@ func (r *round) study(ctx context.Context) error {
 			signal, start = "real-target loss", r.meter.start
 		}
 		r.note("the %s was not below its start %.6g before %d of %d later epochs", signal, start, n, len(r.rec.Student.Epochs)-1)
+		if r.cfg.needsDistance() || r.rec.Schedule == ScheduleLossRatio {
+			r.rec.Warning = r.rec.Notes[len(r.rec.Notes)-1]
+		}
 	}
 	r.rec.judge()
 	return nil

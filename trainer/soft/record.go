@@ -1,6 +1,7 @@
 package soft
 
 import (
+	"log/slog"
 	"math"
 
 	"github.com/softrec/softrec/schema"
@@ -30,6 +31,9 @@ type Record struct {
 	BetterThanStart bool    `json:"better_than_start"` // what the round ended with
 
 	Notes []string `json:"notes,omitempty"` // what a person should know, one sentence each
+	// Warning is the one of Notes that says that the signal which the configured schedule lives on did not fall; empty
+	// where it did, and for schedules that read none.
+	Warning string `json:"warning,omitempty"`
 }
 
 // Tuning is one early-stopped run over the prompts: the teacher's or the student's.
@@ -45,6 +49,14 @@ type Tuning struct {
 // Cost is the compute of the whole run in units of one pass over the prompts on D alone, as the learner stated it.
 // Measuring distances and validating are left out: every variant pays for them alike.
 func (r Record) Cost() float64 { return r.Teacher.Cost + r.Distilled.Cost + r.Student.Cost }
+
+// Level is how loudly one of the notes is to be logged.
+func (r Record) Level(note string) slog.Level {
+	if note == r.Warning {
+		return slog.LevelWarn
+	}
+	return slog.LevelInfo
+}
 
 // Fill copies what r knows into the trainer's record of the round.
 func (r Record) Fill(round *schema.Round) {

@@ -49,7 +49,7 @@ func New(engines Engines, items Items, cfg soft.Config, before trainer.Tuner, lo
 	return &Tuner{engines: engines, items: items, cfg: cfg, before: before, log: log}, nil
 }
 
-// Tune runs one round of SOFT from the live adapter, or from a fresh one where there is none of this kind.
+// Tune runs one round of SOFT, or of plain fine-tuning where the task wants that, from the live adapter, or from a fresh one where there is none of this kind.
 func (t *Tuner) Tune(ctx context.Context, task trainer.Task, rec *schema.Round) (trainer.Network, error) {
 	out := task.Live
 	if t.before != nil && len(task.Train) > 0 {
@@ -100,13 +100,8 @@ func (t *Tuner) tune(ctx context.Context, engine textlive.Engine, task trainer.T
 	if err != nil {
 		return nil, err
 	}
-	got, err := soft.Round(ctx, learner, t.cfg, base, task.Seed, task.Watch(t.log)...)
-	got.Fill(rec)
-	if err != nil {
+	if err := task.Learn(ctx, learner, t.cfg, base, rec, t.log); err != nil {
 		return nil, err
-	}
-	for _, note := range got.Notes {
-		t.log.Info("curriculum", "round", rec.Round, "note", note)
 	}
 	return learner.Adapter(), nil
 }

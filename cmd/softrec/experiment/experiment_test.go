@@ -311,6 +311,32 @@ func TestExecute_warnsOfARateAtTheEdgeOfItsGrid(t *testing.T) {
 	}
 }
 
+// Every round whose schedule was to live on a distance that does not fall is warned of once, and no other.
+func TestExecute_warnsOfADistanceThatDoesNotFall(t *testing.T) {
+	o := fakeOptions(t, true)
+	o.Variants, o.Seeds, o.ControlSeeds, o.LR = []string{SFT, Soft, SelfCalibrated, LossRatio, Half, Reversed}, 1, 1, "0.001"
+	for _, still := range []bool{true, false} {
+		var logs strings.Builder
+		o.Out = t.TempDir()
+		if _, err := Execute(t.Context(), o, Experiment{
+			Open: fakeKit(t, fakeModel{trains: new(int), still: still}), Now: stopped, Plain: true, Log: slog.New(slog.NewTextHandler(&logs, &slog.HandlerOptions{Level: slog.LevelWarn})),
+		}); err != nil {
+			t.Fatal(err)
+		}
+		for name, warns := range map[string]bool{Soft: still, SelfCalibrated: still, LossRatio: false, Half: false, Reversed: false} {
+			warned := 0
+			for line := range strings.Lines(logs.String()) {
+				if strings.Contains(line, "training="+name+" ") || strings.Contains(line, "training="+name+"-alpha") {
+					warned++
+				}
+			}
+			if warned != 0 != warns || warned > 1 {
+				t.Errorf("distance that does not fall: %v, %s: warned %d times in\n%s", still, name, warned, logs.String())
+			}
+		}
+	}
+}
+
 // With one epoch lambda has no chance to fall: that is no fault of the distances.
 func TestExecute_oneEpochIsNotStuck(t *testing.T) {
 	o := fakeOptions(t, true)

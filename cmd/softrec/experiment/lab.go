@@ -97,7 +97,7 @@ func (l *lab) once(name string, rate float64, train func() (*bench, soft.Record,
 		return nil, fmt.Errorf("weights of %s: %w", name, err)
 	}
 	for _, note := range rec.Notes {
-		l.log.Info("curriculum", "training", name, "seed", l.seed, "note", note)
+		l.log.Log(l.ctx, rec.Level(note), "curriculum", "training", name, "seed", l.seed, "note", note)
 	}
 	return t, l.store.keepTuned(name, l.seed, t)
 }

@@ -43,7 +43,7 @@ func (l *lab) soft(v variant) (outcome, error) {
 			continue
 		}
 		if stuck(t.Record) {
-			l.log.Warn("d_e never fell below d_0: lambda stood at 1 in every epoch, whatever alpha; SOFT's exact schedule is D' alone here",
+			l.log.Info("d_e never fell below d_0: lambda stood at 1 in every epoch, whatever alpha; SOFT's exact schedule is D' alone here",
 				"seed", l.seed, "d_0", t.Record.StartDistance, "d_teacher", t.Record.TeacherDistance)
 		}
 		break
