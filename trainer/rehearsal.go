@@ -44,6 +44,7 @@ type Rehearsal struct {
 // RehearsalOptions are what a Rehearsal works with besides its Config.
 type RehearsalOptions struct {
 	Tuner      Tuner        // of the network; nil for counts and the mixing model alone
+	Text       TextModel    // nil but for LearnerText, which answers by RankText alone: no mixing model is fitted
 	Plain      bool         // rounds are plain fine-tuning: the control of SOFT
 	FilterSeen bool         // questions leave out what is in the user's window, and the mixing model learns so
 	Logger     *slog.Logger // nil: silent
@@ -73,7 +74,7 @@ func NewRehearsal(cfg Config, rules window.Rules, o RehearsalOptions) (*Rehearsa
 	r := &Rehearsal{cfg: cfg, online: state.Mixing, filter: o.FilterSeen, titles: map[string]string{}, state: state}
 	r.collector = newCollector(rules, 100*365*24*time.Hour, r.state)
 	r.collector.whole = true
-	r.rounds = &rounds{cfg: cfg, rules: rules, tuner: o.Tuner, plain: o.Plain, log: o.Logger, now: time.Now}
+	r.rounds = &rounds{cfg: cfg, rules: rules, tuner: o.Tuner, plain: o.Plain, text: o.Text, log: o.Logger, now: time.Now}
 	return r, nil
 }
 
@@ -153,7 +154,7 @@ func (r *Rehearsal) Learn(ctx context.Context, basket []schema.Event) error {
 			return fmt.Errorf("learn basket of user %q at %s: holds an interaction of user %q at %s", first.UserID, first.Timestamp, e.UserID, e.Timestamp)
 		}
 	}
-	if r.frozen == nil {
+	if r.frozen == nil && r.rounds.text == nil {
 		if err := r.mix(basket); err != nil {
 			return err
 		}
@@ -192,7 +193,7 @@ func (r *Rehearsal) mix(basket []schema.Event) error {
 // A network that is worse than the last one on the newest part does not replace it.
 func (r *Rehearsal) round(ctx context.Context) error {
 	c := r.collector.take()
-	w := &work{round: r.state.Round + 1, from: c.From, to: c.To, history: r.state.Replay}
+	w := &work{round: r.state.Round + 1, from: c.From, to: c.To, history: r.state.Replay, reader: r.rounds.newReader()}
 	w.seed = uint64(r.cfg.Seed)<<20 + uint64(w.round)
 	can := canonicalise(r.state.Vocab, c)
 	w.vocab = can.Vocab
@@ -205,29 +206,44 @@ func (r *Rehearsal) round(ctx context.Context) error {
 	w.replay = w.history.sample(int(r.cfg.ReplayShare*float64(countFresh(w.learn))), w.seed)
 	fit, gate := splitHeld(held, r.rounds.rules.Len)
 	w.fit = questions(fit, w.vocab, r.rounds.rules.Len, r.cfg.GateLimit)
-	w.network = Network{Sequence: r.state.Network.Sequence}
+	w.network = r.state.Network
 	rec := w.record(time.Time{})
 	tuned, err := r.rounds.tune(ctx, w, &rec)
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
 	if err != nil {
+		r.rounds.log.Warn("a round of the rehearsal failed, its examples wait for the next one", "round", rec.Round, "error", err)
 		rec.Verdict, rec.Reason = schema.VerdictFailed, err.Error()
 		r.state = w.afterFailure()
 	} else {
 		w.fit = questions(gate, w.vocab, r.rounds.rules.Len, r.cfg.GateLimit)
 		rec.Verdict = schema.VerdictRefused
-		if before := w.network.Sequence; before == nil || r.rounds.hits(w, tuned.Sequence) >= r.rounds.hits(w, before) {
+		if r.noWorse(ctx, w, tuned) {
 			rec.Verdict = schema.VerdictPromoted
 			w.network = tuned
 			r.trained = r.events
 		}
 		r.state = w.after()
 	}
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
 	r.network = r.state.Network.Sequence
 	r.collector.carried = r.state.Carried
 	r.records = append(r.records, rec)
+	r.rounds.log.Info("round of the rehearsal", "round", rec.Round, "schedule", rec.Schedule, "epochs", len(rec.Epochs), "verdict", rec.Verdict)
 	return nil
+}
+
+// noWorse reports whether what was tuned may replace what it was tuned from. An adapter has to be better: the untuned model
+// stands in for the first one.
+func (r *Rehearsal) noWorse(ctx context.Context, w *work, tuned Network) bool {
+	before := w.network
+	if r.rounds.text != nil {
+		return w.reader.better(ctx, w.fit, before.Adapter, tuned.Adapter) != before.Adapter
+	}
+	return before.Sequence == nil || r.rounds.hits(w, tuned.Sequence) >= r.rounds.hits(w, before.Sequence)
 }
 
 // sameIndices checks that both number the items alike, which they do where interactions come in the order of time.
@@ -240,7 +256,7 @@ func sameIndices(a, b *vocab.Vocab) error {
 
 // Age is how many interactions came since the network's newest examples, 0 without a network.
 func (r *Rehearsal) Age() int {
-	if r.network == nil {
+	if r.network == nil && r.state.Network.Adapter == nil {
 		return 0
 	}
 	return r.events - r.trained

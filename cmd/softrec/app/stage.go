@@ -16,7 +16,7 @@ import (
 // no further than it must: everything else in the process goes by the wall clock and the pointer to the live model.
 type Stage struct {
 	// Now is the clock that models rank by; nil: that of the request. Whoever replays a log faster than it happened says
-	// here what time it is in the log. The language model's part does not go with it. It is called from many goroutines.
+	// here what time it is in the log. It is called from many goroutines.
 	Now func() time.Time
 	// Pinned, once it says true, keeps the model that serve answers with, whatever the trainer publishes; nil: never. It is
 	// called from many goroutines.

@@ -1,14 +1,20 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"github.com/softrec/softrec/cmd/softrec/app"
+	"github.com/softrec/softrec/cmd/softrec/config"
 	"github.com/softrec/softrec/cmd/softrec/evaluation"
 	"github.com/softrec/softrec/cmd/softrec/evaluation/live"
+	"github.com/softrec/softrec/cmd/softrec/evaluation/rival"
 	"github.com/softrec/softrec/cmd/softrec/evaluation/stream"
+	"github.com/softrec/softrec/trainer"
 )
 
 func newEvalStream(env Env) (*cobra.Command, error) {
@@ -19,30 +25,30 @@ func newEvalStream(env Env) (*cobra.Command, error) {
 		Long: "Plays a log in the order of its time: every basket is first asked about, then learnt, by all models. In delayed mode the log goes to the real\n" +
 			"application (broker, windows, trainer, server) at a fixed pace, one replay per learned model and seed. Writes result.json, models.csv,\n" +
 			"windows.csv, report.md and report.html to --out; results of other settings there are refused, those of the same ones written over.\n\n" +
+			"A language model is named with --model. In synchronous mode the model text is it alone; in delayed mode --learner text makes it the learner of the\n" +
+			"application, which sft refreshes by plain fine-tuning and soft by SOFT. What it knows are titles: --items.\n\n" +
 			"Models: " + strings.Join(evaluation.Names(), ", ") + ".",
 		Example: "  softrec eval stream --interactions log.tsv.zst --items items.tsv.zst --out ./stream\n" +
 			"  softrec eval stream --interactions log.tsv.zst --items items.tsv.zst --filter-seen --models popularity,transitions,ranker --seeds 3 --out ./first-time\n" +
-			"  softrec eval stream --interactions log.tsv.zst --items items.tsv.zst --mode delayed --speed 1000 --out ./live",
+			"  softrec eval stream --interactions log.tsv.zst --items items.tsv.zst --mode delayed --speed 1000 --out ./live\n" +
+			"  softrec eval stream --interactions log.tsv.zst --items items.tsv.zst --mode delayed --learner text --model ./minilm --models sft,soft,ranker --out ./text",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := o.Validate(); err != nil {
-				return err
-			}
 			loaded, log, err := start(cmd, env, streamed(o.Mode))
 			if err != nil {
 				return err
 			}
-			if o.Mode == stream.Delayed {
-				if err := live.Check(loaded.Config); err != nil {
-					return err
-				}
+			o.Model = loaded.Config.Text.Model
+			if err := errors.Join(o.Validate(), checkStream(o, loaded.Config)); err != nil {
+				return err
 			}
 			settings, err := loaded.YAML()
 			if err != nil {
 				return err
 			}
 			res, err := stream.Execute(cmd.Context(), o, stream.Kit{
-				Open: openRehearsal(loaded.Config, o.FilterSeen, log), System: live.Open(loaded, log, env.Version), Settings: settings, Log: log, Watch: stream.Bars(env.Err),
+				Open: openRehearsal(loaded.Config, o.FilterSeen, log), System: live.Open(loaded, log, env.Version), Text: o.Model != "",
+				Learner: loaded.Config.Trainer.Learner, Settings: settings, Log: log, Watch: stream.Bars(env.Err),
 			})
 			if err != nil {
 				return err
@@ -52,7 +58,22 @@ func newEvalStream(env Env) (*cobra.Command, error) {
 		},
 	}
 	evalStreamFlags(cmd, &o)
-	return cmd, settings(cmd, "log", "window", "trainer", "backend")
+	return cmd, settings(cmd, "log", "window", "trainer", "text", "backend", "serve")
+}
+
+// checkStream says what cannot be before anything is played.
+func checkStream(o stream.Options, cfg config.Config) error {
+	if cfg.Trainer.Learner == trainer.LearnerText && o.Items == "" {
+		return errors.New("trainer.learner text: want the titles of a catalogue in --items")
+	}
+	if o.Mode == stream.Delayed {
+		return live.Check(cfg, o.Wanted())
+	}
+	ranked := func(name string) bool { return name != evaluation.Text && slices.Contains(rival.LearnedNames(), name) }
+	if slices.ContainsFunc(o.Wanted(), ranked) {
+		return app.CheckRehearsal(cfg)
+	}
+	return nil
 }
 
 // streamed are the defaults of a mode. In delayed mode rounds are those of production; windows are as long in both, so that
@@ -79,7 +100,6 @@ func evalStreamFlags(cmd *cobra.Command, o *stream.Options) {
 	fs.IntVar(&o.Seeds, "seeds", o.Seeds, "runs of the models that depend on a seed; in delayed mode replays of each")
 	fs.IntVar(&o.Limit, "limit", o.Limit, "first lines of the log to take, in the order of time; 0 for all")
 	fs.StringVar(&o.Out, "out", "", "folder of the results")
-	fs.StringVar(&o.Model, "model", "", "folder of a language model, for the model text; empty leaves it out")
 	fs.IntVar(&o.Draws, "bootstrap", o.Draws, "draws of the bootstrap over users")
 	fs.IntVar(&o.Audit, "audit", o.Audit, "lines of the log on which every model is first checked for leaks; 0 for no check")
 }

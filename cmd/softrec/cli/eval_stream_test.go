@@ -20,7 +20,9 @@ func TestEvalStream_delayedRefuses(t *testing.T) {
 	}{
 		"servers of one's own": {[]string{"SOFTREC_KAFKA_BROKERS=x:1", "SOFTREC_REDIS_ADDRS=x:2"}, nil, "the delayed mode runs on servers of its own"},
 		"an earlier life":      {[]string{"SOFTREC_DATA_DIR=somewhere"}, nil, "leave data_dir and models.dir empty"},
-		"the language model":   {nil, []string{"--learner", "text"}, "trainer.learner text"},
+		"text, no model":       {nil, []string{"--learner", "text", "--items", log}, "trainer.learner text: want a language model in --model"},
+		"text, no titles":      {nil, []string{"--learner", "text", "--model", "some-model"}, "trainer.learner text: want the titles of a catalogue in --items"},
+		"text alone":           {nil, []string{"--models", "text", "--model", "some-model"}, "--models text: want another one in --mode delayed"},
 		"a part of the ranker": {nil, []string{"--models", "sequence"}, "--models sequence: want another one in --mode delayed"},
 		"backwards":            {nil, []string{"--speed", "-1"}, "--speed -1: want at least 0"},
 		"no network to tune":   {nil, []string{"--learner", "counts", "--models", "sft"}, "model sft: trainer.learner counts tunes no network"},

@@ -15,10 +15,17 @@ import (
 
 // openRehearsal makes the rehearsals that the learned models of an evaluation come from.
 func openRehearsal(cfg config.Config, filterSeen bool, log *slog.Logger) rival.Open {
-	return func(_ context.Context, c rival.RunConfig) (rival.Rehearser, error) {
+	return func(ctx context.Context, c rival.RunConfig) (rival.Rehearser, error) {
 		cfg := cfg
 		cfg.Trainer.Seed = c.Seed
-		r, err := app.NewRehearsal(cfg, trainer.RehearsalOptions{Plain: c.Refresh == rival.RefreshSFT, FilterSeen: filterSeen}, log)
+		o := trainer.RehearsalOptions{Plain: c.Refresh == rival.RefreshSFT, FilterSeen: filterSeen}
+		open := app.NewRehearsal
+		if c.Text {
+			open = func(cfg config.Config, o trainer.RehearsalOptions, log *slog.Logger) (*app.Rehearsal, error) {
+				return app.NewTextRehearsal(ctx, cfg, o, log)
+			}
+		}
+		r, err := open(cfg, o, log)
 		if err != nil {
 			return nil, err
 		}
@@ -55,9 +62,8 @@ func (r *rehearser) Learn(ctx context.Context, basket []schema.Event) error {
 }
 
 // Describe implements rival.Describer.
-func (r *rehearser) Describe(_ context.Context, items []schema.Item) error {
-	r.r.Describe(items)
-	return nil
+func (r *rehearser) Describe(ctx context.Context, items []schema.Item) error {
+	return r.r.Describe(ctx, items)
 }
 
 // Freeze implements rival.Rehearser.

@@ -26,9 +26,11 @@ func Names() []string {
 
 // Result is result.json: what one evaluation says.
 type Result struct {
-	Protocol    string            `json:"protocol"`       // "stream" or "offline"
-	Mode        string            `json:"mode,omitempty"` // of a stream: "synchronous" or "delayed"
-	Settings    string            `json:"settings"`       // digest of everything that decides over the figures
+	Protocol    string            `json:"protocol"`                 // "stream" or "offline"
+	Mode        string            `json:"mode,omitempty"`           // of a stream: "synchronous" or "delayed"
+	Settings    string            `json:"settings"`                 // digest of everything that decides over the figures
+	Learner     string            `json:"learner,omitempty"`        // what the ranker's rounds tuned; empty where no model learnt by rounds
+	Language    string            `json:"language_model,omitempty"` // folder of the language model, without the way to it, or hf:owner/name; empty where none was read
 	Data        Data              `json:"data"`
 	Models      map[string]*Model `json:"models"` // by name
 	Events      int               `json:"events"` // scored cases

@@ -23,6 +23,12 @@ func lead(r *Result) string {
 	if r.Mode != "" {
 		s += ", " + r.Mode + " mode"
 	}
+	if r.Learner != "" {
+		s += ", learner " + r.Learner
+	}
+	if r.Language != "" {
+		s += ", language model " + r.Language
+	}
 	if d.FilterSeen {
 		s += ", what a user had is left out"
 	} else {

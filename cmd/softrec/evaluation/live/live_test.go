@@ -211,14 +211,20 @@ func TestOpen_namesWhatCannotBe(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 	cfg := settings(t, map[string]string{"redis.addrs": "127.0.0.1:1", "data_dir": "somewhere", "trainer.learner": "text"}).Config
-	err := Check(cfg)
-	for _, want := range []string{"leave kafka.brokers and redis.addrs empty", "leave data_dir and models.dir empty", "trainer.learner text"} {
+	err := Check(cfg, nil)
+	for _, want := range []string{"leave kafka.brokers and redis.addrs empty", "leave data_dir and models.dir empty", "trainer.learner text: want a language model in --model"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v does not say %q", err, want)
 		}
 	}
-	if err := Check(settings(t, nil).Config); err != nil {
-		t.Error(err)
+	for learner, want := range map[string]string{"counts": "model sft: trainer.learner counts tunes no network", "sequence": "", "text": ""} {
+		cfg := settings(t, map[string]string{"trainer.learner": learner, "text.model": "some-model"}).Config
+		if err := Check(cfg, []string{evaluation.SFT, evaluation.Ranker}); (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("learner %s: got %v, want %q", learner, err, want)
+		}
+		if err := Check(cfg, []string{evaluation.Ranker}); err != nil {
+			t.Error(err)
+		}
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/softrec/softrec/cmd/softrec/app"
@@ -19,8 +20,8 @@ func Preset() map[string]string {
 	return map[string]string{"log.level": "warn", "serve.listen": "127.0.0.1:0", "serve.admin_listen": "127.0.0.1:0"}
 }
 
-// Check refuses configurations that no replay can be made with.
-func Check(cfg config.Config) error {
+// Check refuses configurations that no replay of the given models can be made with, before any is made.
+func Check(cfg config.Config, models []string) error {
 	var errs []error
 	if !cfg.EmbeddedKafka() || !cfg.EmbeddedRedis() {
 		errs = append(errs, errors.New("the delayed mode runs on servers of its own: leave kafka.brokers and redis.addrs empty"))
@@ -28,10 +29,21 @@ func Check(cfg config.Config) error {
 	if cfg.DataDir != "" || cfg.Models.Dir != "" {
 		errs = append(errs, errors.New("the delayed mode begins with an application that knows nothing: leave data_dir and models.dir empty"))
 	}
-	if cfg.Trainer.Learner == trainer.LearnerText {
-		errs = append(errs, errors.New("trainer.learner text: the delayed mode ranks by the time of the log, which the language model's part cannot; softrec demo --learner text shows it live"))
+	if cfg.Trainer.Learner == trainer.LearnerText && cfg.Text.Model == "" {
+		errs = append(errs, errors.New("trainer.learner text: want a language model in --model"))
+	}
+	if slices.Contains(models, evaluation.SFT) {
+		errs = append(errs, checkPlain(cfg))
 	}
 	return errors.Join(errs...)
+}
+
+// checkPlain refuses learners that cannot be tuned plainly.
+func checkPlain(cfg config.Config) error {
+	if l := cfg.Trainer.Learner; l != trainer.LearnerSequence && l != trainer.LearnerText {
+		return fmt.Errorf("model %s: trainer.learner %s tunes no network, so that there is nothing to tune plainly", evaluation.SFT, l)
+	}
+	return nil
 }
 
 // Open returns what starts applications of a configuration that Check has let through. The caller closes each.
@@ -39,8 +51,10 @@ func Open(loaded *config.Loaded, log *slog.Logger, version string) stream.OpenSy
 	return func(ctx context.Context, c stream.SystemConfig) (stream.System, error) {
 		mine := *loaded
 		mine.Config.Trainer.Seed = c.Seed
-		if c.Model == evaluation.SFT && mine.Config.Trainer.Learner != trainer.LearnerSequence {
-			return nil, fmt.Errorf("model %s: trainer.learner %s tunes no network, so that there is nothing to tune plainly", c.Model, mine.Config.Trainer.Learner)
+		if c.Model == evaluation.SFT {
+			if err := checkPlain(mine.Config); err != nil {
+				return nil, err
+			}
 		}
 		return open(ctx, &mine, log, version, c)
 	}

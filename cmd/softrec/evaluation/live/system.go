@@ -82,6 +82,12 @@ func (s *System) note(q rival.Question, a schema.Answer) {
 			s.told.StaleWindows++
 		}
 	}
+	switch a.Text {
+	case schema.TextReady:
+		s.told.TextReady++
+	case schema.TextPending:
+		s.told.TextLate++
+	}
 	if a.ModelVersion == "" {
 		s.told.WithoutModel++
 		return

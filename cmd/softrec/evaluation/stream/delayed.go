@@ -9,6 +9,7 @@ import (
 
 	"github.com/softrec/softrec/cmd/softrec/evaluation"
 	"github.com/softrec/softrec/cmd/softrec/evaluation/rival"
+	"github.com/softrec/softrec/trainer"
 )
 
 // System is the real application with a log played to it. It is told of a basket by its broker and asked by its API; it
@@ -41,7 +42,7 @@ func refused(name string) string {
 	case evaluation.Sequence:
 		return "a server answers with the whole ranker, never with the network alone; use --mode " + Synchronous
 	case evaluation.Text:
-		return "a server answers with the whole ranker; softrec demo --learner text shows the language model live"
+		return "a server answers with the whole ranker, never with the language model alone; use --learner text with --models sft,soft,ranker, or --mode " + Synchronous
 	default:
 		return ""
 	}
@@ -113,11 +114,18 @@ func (e *evaluator) delayedRemarks() []string {
 		span := e.log.Baskets[len(e.log.Baskets)-1].At.Sub(e.log.Baskets[0].At)
 		out = append(out, fmt.Sprintf("At %.0f events per second the log passes some %.0f times faster than it happened, on average.", e.o.Speed, span.Seconds()/(float64(e.log.Lines)/e.o.Speed)))
 	}
+	if e.kit.Learner == trainer.LearnerText {
+		out = append(out, "The learner is the language model: sft and soft say how rounds tune its adapter. An answer has its scores where it had read the user's window before, or could within the answer budget (--answer-budget); else it goes without them.")
+	}
 	if e.o.FilterSeen {
 		out = append(out, "The application leaves out what is in the user's window, and its mixing model is not told so in training; an item of a list that the user had all the same is struck, and its place is lost.")
 	}
 	if len(e.runs[evaluation.Frozen]) > 0 {
-		out = append(out, "Frozen is the application whose server keeps the model that was live when the warm-up ended; its trainer goes on unheard, so that it costs as much.")
+		s := "Frozen is the application whose server keeps the model that was live when the warm-up ended; its trainer goes on unheard, so that it costs as much."
+		if e.kit.Learner == trainer.LearnerText {
+			s += " The language model it keeps reads the titles of new items all the same."
+		}
+		out = append(out, s)
 	}
 	return out
 }

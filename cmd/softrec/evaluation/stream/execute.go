@@ -18,6 +18,7 @@ type Kit struct {
 	Open     rival.Open   // makes rehearsals; nil: the learned models are left out of the synchronous mode
 	System   OpenSystem   // makes applications; nil: they are left out of the delayed mode
 	Text     bool         // those rehearsals can read a language model; else the model text is left out
+	Learner  string       // what the rounds of rehearsals and applications tune, for the result
 	Settings string       // whatever of the rehearsals' configuration decides over their answers
 	Log      *slog.Logger // nil is silent
 	Watch    Watch        // nil shows nothing
@@ -89,20 +90,24 @@ func (e *evaluator) digest() (string, error) {
 // them in its own.
 func (e *evaluator) all(ctx context.Context) error {
 	var simple, learned []string
-	for _, n := range e.o.wanted() {
+	for _, n := range e.o.Wanted() {
 		switch {
 		case slices.Contains(rival.SimpleNames(), n):
 			simple = append(simple, n)
 		case e.o.Mode == Delayed && e.kit.System == nil, e.o.Mode == Synchronous && e.kit.Open == nil:
 			e.note("%s: left out, this evaluation has no trainer", n)
 		case n == evaluation.Text && !e.kit.Text: // never in delayed mode: see refused
-			e.note("%s: left out, a language model is not rehearsed: softrec demo --learner text shows it live, softrec eval soft compares it", n)
+			e.note("%s: left out, this evaluation has no rehearsal that reads a language model", n)
 		default:
 			learned = append(learned, n)
 		}
 	}
-	if e.o.Model == "" && e.o.Mode == Synchronous {
+	switch {
+	case e.o.Mode != Synchronous:
+	case e.o.Model == "":
 		e.note("%s: left out, no language model was named with --model", evaluation.Text)
+	case e.o.Items == "":
+		e.note("%s: left out, no titles were named with --items", evaluation.Text)
 	}
 	if len(simple) == 0 && len(learned) == 0 {
 		return fmt.Errorf("--models %v: nothing is left to run", e.o.Models)

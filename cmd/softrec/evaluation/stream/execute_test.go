@@ -57,15 +57,19 @@ func TestExecute_sameSettingsSameFigures(t *testing.T) {
 			t.Error("the report needs something besides itself")
 		}
 	}
-	o.Models, o.Model, o.Out = []string{"popularity", "text"}, "some-model", t.TempDir()
+	o.Models, o.Model, o.Items, o.Out = []string{"popularity", "text"}, "somewhere/some-model", write(t, "items.tsv", "item\ttitle", []string{"i1\ta lamp"}), t.TempDir()
 	for _, can := range []bool{false, true} {
-		r, err := Execute(t.Context(), o, Kit{Open: newEcho, Text: can, Settings: fmt.Sprint(can)})
-		if err != nil || (r.Models["text"] != nil) != can {
+		r, err := Execute(t.Context(), o, Kit{Open: newEcho, Text: can, Learner: "counts", Settings: fmt.Sprint(can)})
+		if err != nil || (r.Models["text"] != nil) != can || r.Learner != "" || (r.Language == "some-model") != can {
 			t.Errorf("text, where rehearsals read it is %v: %v, %v", can, r, err)
 		}
 		o.Out = t.TempDir()
 	}
-	o.Models, o.Model, o.Out = nil, "", out
+	o.Models = []string{"ranker"}
+	if r, err := Execute(t.Context(), o, Kit{Open: newEcho, Learner: "counts"}); err != nil || r.Learner != "counts" || r.Language != "" {
+		t.Errorf("the learner counts reads no language model: %v, %v", r, err)
+	}
+	o.Models, o.Model, o.Items, o.Out = nil, "", "", out
 	o.FilterSeen = true
 	if _, err := Execute(t.Context(), o, Kit{Open: newEcho}); err == nil || !strings.Contains(err.Error(), "holds the results of other settings") {
 		t.Errorf("results of other settings were written over: %v", err)
@@ -144,7 +148,7 @@ func TestExecute_namesWhatIsWrong(t *testing.T) {
 	o := DefaultOptions()
 	o.Warmup, o.Models, o.Seeds, o.Mode, o.Limit, o.Draws = 1, []string{"best", "text", "text"}, 0, "fast", -1, 1
 	_, err := Execute(t.Context(), o, Kit{})
-	for _, want := range []string{"--interactions \"\"", "--out \"\"", "--warmup 1", "--models best", "--models text: want every name once", "--models text: want a language model in --model",
+	for _, want := range []string{"--interactions \"\"", "--out \"\"", "--warmup 1", "--models best", "--models text: want every name once", "--models text: want a language model in --model", "--models text: want the titles of a catalogue in --items",
 		"--seeds 0", "--mode fast", "--limit -1", "--bootstrap 1"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("error %v does not name %s", err, want)

@@ -28,7 +28,7 @@ type Options struct {
 	Seeds        int      // runs of the models that depend on a seed
 	Limit        int      // first lines of the log, in the order of time; 0 for all
 	Out          string   // folder of the results
-	Model        string   // folder of a language model; empty for none
+	Model        string   // a language model: its folder, or hf:owner/name; empty for none
 	Draws        int      // of the bootstrap over users
 	Audit        int      // lines of the log on which every model is first checked for leaks; 0 for no check
 }
@@ -62,12 +62,13 @@ func (o Options) Validate() error {
 	}
 	if slices.Contains(o.Models, evaluation.Text) {
 		fault(o.Model != "", "--models", evaluation.Text, "a language model in --model")
+		fault(o.Items != "", "--models", evaluation.Text, "the titles of a catalogue in --items")
 	}
 	return errors.Join(errs...)
 }
 
-// wanted is the models to run, in the order of evaluation.Names.
-func (o Options) wanted() []string {
+// Wanted is the models to run, in the order of evaluation.Names.
+func (o Options) Wanted() []string {
 	var out []string
 	for _, n := range evaluation.Names() {
 		wanted := slices.Contains(o.Models, n)
@@ -76,7 +77,7 @@ func (o Options) wanted() []string {
 		case o.Mode == Delayed:
 			wanted = delayedByDefault(n)
 		default:
-			wanted = n != evaluation.Text || o.Model != ""
+			wanted = n != evaluation.Text || o.Model != "" && o.Items != ""
 		}
 		if wanted {
 			out = append(out, n)

@@ -4,9 +4,11 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/softrec/softrec/cmd/softrec/evaluation"
 	"github.com/softrec/softrec/cmd/softrec/evaluation/rival"
+	"github.com/softrec/softrec/trainer"
 )
 
 // result puts all passes together.
@@ -29,10 +31,35 @@ func (e *evaluator) result(settings string) (*evaluation.Result, error) {
 			r.Models[name] = evaluation.Mean(runs, seeds)
 		}
 	}
+	e.tell(r)
 	var err error
 	r.Comparisons, err = e.comparisons(r.Order())
 	r.Notes = append(e.remarks(), e.notes...)
 	return r, err
+}
+
+// tell says what learnt.
+func (e *evaluator) tell(r *evaluation.Result) {
+	for name := range e.runs {
+		switch {
+		case slices.Contains(rival.SimpleNames(), name):
+		case name == evaluation.Text:
+			r.Language = e.language()
+		default:
+			r.Learner = e.kit.Learner
+		}
+	}
+	if r.Learner == trainer.LearnerText {
+		r.Language = e.language()
+	}
+}
+
+// language names the language model without the way to its folder.
+func (e *evaluator) language() string {
+	if strings.HasPrefix(e.o.Model, "hf:") {
+		return e.o.Model
+	}
+	return filepath.Base(e.o.Model)
 }
 
 // comparisons are the ranker against every other model, SOFT against plain fine-tuning, and learning against standing still,
@@ -128,6 +155,9 @@ func (e *evaluator) remarks() []string {
 		out = append(out, "Before the evaluation every "+kind+" played the beginning of the log with different futures and gave the same answers to the last bit.")
 	} else {
 		out = append(out, "The models were not checked for leaks (--audit 0).")
+	}
+	if len(e.runs[evaluation.Text]) > 0 {
+		out = append(out, "Text is the language model alone: it ranks what has a title by its reading of the titles in the user's window. It starts untuned, and a round of SOFT tunes it as often as the ranker's network. Users without a titled item in their window get an empty list.")
 	}
 	for _, s := range []string{evaluation.Ranker, evaluation.Frozen} {
 		if len(e.runs[s]) > 0 {

@@ -1,0 +1,103 @@
+package cli
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/softrec/softrec/cmd/softrec/evaluation"
+)
+
+// tinyModel is a random encoder small enough for the pure-Go backend.
+const tinyModel = "../../../trainer/model/lm/testdata/bert"
+
+// titledLog writes a log of users who walk through a catalogue with titles, 3 items further each time.
+func titledLog(t *testing.T, lines int) (interactions, items string) {
+	t.Helper()
+	rows, titles := []string{"user\titem\ttimestamp"}, []string{"item\ttitle"}
+	for i := range lines {
+		rows = append(rows, fmt.Sprintf("u%d\ti%d\t%d", i%20, (i%20+3*(i/20))%30, 1_300_000_000+600*i))
+	}
+	for i := range 30 {
+		titles = append(titles, fmt.Sprintf("i%d\t%s teapot %d", i, []string{"red", "blue", "green"}[i%3], i))
+	}
+	interactions, items = filepath.Join(t.TempDir(), "log.tsv"), filepath.Join(t.TempDir(), "items.tsv")
+	for path, lines := range map[string][]string{interactions: rows, items: titles} {
+		if err := os.WriteFile(path, []byte(strings.Join(lines, "\n")+"\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return interactions, items
+}
+
+// quickText are settings of short rounds.
+func quickText() []string {
+	return []string{"--model", tinyModel, "--pjrt-plugin", "none", "--trainer-round-events", "150", "--trainer-round-min-events", "100", "--trainer-bootstrap-events", "50", "--trainer-soft-epochs", "1",
+		"--trainer-soft-teacher-epochs", "1", "--trainer-text-prompts", "32", "--trainer-text-validation", "16", "--trainer-text-questions", "16", "--text-machine-retrieval-render-items", "3"}
+}
+
+func evaluated(t *testing.T, args ...string) *evaluation.Result {
+	t.Helper()
+	out := filepath.Join(t.TempDir(), "out")
+	if _, err := softrec(t, nil, append([]string{"eval", "stream", "--out", out, "--bootstrap", "100"}, args...)...); err != nil {
+		t.Fatal(err)
+	}
+	r, err := evaluation.Read(out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// The language model alone answers in step with a log, tuned as it goes, with the same figures each time; the audit finds no leak.
+func TestEvalStream_languageModelAlone(t *testing.T) {
+	if raceEnabled {
+		t.Skip("gomlx's matrix products trip checkptr, which -race turns on")
+	}
+	log, items := titledLog(t, 400)
+	args := append(quickText(), "--interactions", log, "--items", items, "--models", "popularity,text", "--audit", "250")
+	r := evaluated(t, args...)
+	m := r.Models[evaluation.Text]
+	if m == nil || m.HR10 <= 0 || m.Coverage < 0.2 || r.Language != "bert" || r.Learner != "" {
+		t.Fatalf("text %+v of learner %q, language model %q", m, r.Learner, r.Language)
+	}
+	if again := evaluated(t, args...); !reflect.DeepEqual(r.WithoutTimes(), again.WithoutTimes()) {
+		t.Errorf("a second run gives %+v, the first %+v", again.Models[evaluation.Text], m)
+	}
+}
+
+// The language model is the learner of the live application: by plain fine-tuning, and by SOFT.
+func TestEvalStream_languageModelLive(t *testing.T) {
+	if raceEnabled {
+		t.Skip("gomlx's matrix products trip checkptr, which -race turns on")
+	}
+	log, items := titledLog(t, 400)
+	r := evaluated(t, append(quickText(), "--interactions", log, "--items", items, "--models", "sft,soft,ranker", "--mode", "delayed", "--learner", "text", "--answer-budget", "10s", "--speed", "100",
+		"--trainer-round-interval", "100ms")...)
+	if r.Learner != "text" || r.Language != "bert" || len(r.Models) != 3 {
+		t.Fatalf("learner %q, language model %q, models %v", r.Learner, r.Language, r.Order())
+	}
+	for name, m := range r.Models {
+		if l := m.Live[0]; l.TextReady == 0 || l.Failed > 0 || l.Rounds == 0 || l.FailedRounds > 0 {
+			t.Errorf("%s: %+v", name, l)
+		}
+	}
+}
+
+// What cannot be rehearsed is said before anything is played, with the way that can.
+func TestEvalStream_textLearnerIsNotRehearsed(t *testing.T) {
+	log, items := titledLog(t, 60)
+	for models, refused := range map[string]bool{"popularity,ranker": true, "popularity,sft": true, "popularity": false} {
+		out := filepath.Join(t.TempDir(), "out")
+		_, err := softrec(t, nil, "eval", "stream", "--interactions", log, "--items", items, "--learner", "text", "--model", tinyModel, "--models", models, "--bootstrap", "100", "--out", out)
+		if (err != nil) != refused || refused && (!strings.Contains(err.Error(), "--mode delayed") || !strings.Contains(err.Error(), "trainer.learner text")) {
+			t.Errorf("--models %s: %v", models, err)
+		}
+		if _, err := os.Stat(out); refused && !os.IsNotExist(err) {
+			t.Errorf("--models %s: began before it was refused: %v", models, err)
+		}
+	}
+}
