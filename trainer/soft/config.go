@@ -15,7 +15,7 @@ const (
 	ScheduleLossRatio      = "loss-ratio"      // the same formula on the real-target loss
 	ScheduleLinear         = "linear"          // 1 - t/T
 	ScheduleCompetence     = "competence"      // one minus the competence of Platanios et al. 2019
-	ScheduleReversed       = "reversed"        // t/T, a control: from real to easy
+	ScheduleReversed       = "reversed"        // t/T, a control: one minus linear, from real to easy
 	ScheduleConstant       = "constant"        // the same weight in every epoch, a control
 )
 

@@ -75,15 +75,6 @@ func (r Record) Fill(round *schema.Round) {
 	}
 }
 
-// SameUpdates is c changed so that SFT makes as many epochs, and so as many updates, as the student of soft made: the
-// control that asks whether the targets helped or only the steps. It does not stop early; its best state is still
-// the one kept.
-func (c Config) SameUpdates(soft Record) Config {
-	c.Epochs = max(1, len(soft.Student.Epochs))
-	c.Patience = c.Epochs
-	return c
-}
-
 // SameCompute is c changed so that SFT spends what the whole run of soft cost, teacher and distillation included, rounded
 // to epochs: the control that asks whether the compute had been better spent on the real targets.
 func (c Config) SameCompute(soft Record) Config {

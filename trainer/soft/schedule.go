@@ -54,7 +54,8 @@ func (Linear) Lambda(s Signals) (float64, error) {
 	return 1 - t, err
 }
 
-// Reversed is the control that goes from the real targets to the easy ones: lambda = t/T.
+// Reversed is the control that goes from the real targets to the easy ones: lambda = t/T, one minus Linear's. It is not one minus the
+// adaptive lambda, which is 0 throughout, and so plain fine-tuning, wherever the distance cannot fall.
 type Reversed struct{}
 
 // Lambda implements Schedule.

@@ -11,7 +11,8 @@ const SFTSchedule = "sft"
 
 // SFT trains on D alone from start (nil: the state l holds) with the early stop of cfg, and leaves the best state loaded:
 // the control of every claim about SOFT. Its passes draw the seeds a student's do, so it equals a Round at constant
-// weight 0 from the same start, less the teacher. See Config.SameUpdates and Config.SameCompute for its length.
+// weight 0 from the same start, less the teacher. With Patience equal to Epochs it never makes fewer updates than a
+// student of the same Epochs; Config.SameCompute gives it the compute of a whole round.
 func SFT(ctx context.Context, l Learner, cfg Config, start State, seed uint64, opts ...Option) (Record, error) {
 	rec := Record{Seed: seed, Schedule: SFTSchedule}
 	if err := cfg.Validate(); err != nil {

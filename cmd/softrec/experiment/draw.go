@@ -22,7 +22,7 @@ func drawAll(out string, res *Result, runs kept) error {
 // drawSchedules draws what happened from epoch to epoch, means over seeds.
 func drawSchedules(out string, runs kept) error {
 	var names []string
-	var lambda, distance, loss, valid [][]float64
+	var lambda, distance, loss, easy, valid [][]float64
 	for _, name := range VariantNames() {
 		own := trained(runs[name])
 		if len(own) == 0 || name == Sequence {
@@ -32,11 +32,12 @@ func drawSchedules(out string, runs kept) error {
 		valid = append(valid, curve(own, func(_ *Run, e schema.Epoch) float64 { return e.Validation }))
 		loss = append(loss, curve(own, func(r *Run, e schema.Epoch) float64 { return e.LossReal / r.Record.Student.Epochs[0].LossReal }))
 		if find(name).shape == nil {
-			lambda, distance = append(lambda, nil), append(distance, nil)
+			lambda, distance, easy = append(lambda, nil), append(distance, nil), append(easy, nil)
 			continue
 		}
 		lambda = append(lambda, curve(own, func(_ *Run, e schema.Epoch) float64 { return e.Lambda }))
 		distance = append(distance, curve(own, func(r *Run, e schema.Epoch) float64 { return e.Distance / r.Record.StartDistance }))
+		easy = append(easy, curve(own, easyLoss))
 	}
 	if len(names) == 0 {
 		return nil
@@ -45,10 +46,21 @@ func drawSchedules(out string, runs kept) error {
 		{Title: "lambda, the weight of the easy targets", X: "epoch", Series: lambda, From: 0, To: 1},
 		{Title: "distance to the real targets, d_e / d_0", X: "epoch", Series: distance, Level: 1, From: 0.95, To: 1.05},
 		{Title: "loss on the real targets / first epoch's", X: "epoch", Series: loss, Level: 1},
+		{Title: "loss on the easy targets / first real one", X: "epoch", Series: easy, Level: 1},
 	}); err != nil {
 		return err
 	}
 	return chart.Lines(filepath.Join(out, "validation"), names, []chart.Panel{{Title: "HR@10 on the validation part after each epoch", X: "epoch", Series: valid}})
+}
+
+// easyLoss is an epoch's loss on the easy targets over the first epoch's on the real ones: how much easier D' is than D, and what is left
+// of it. It is not a number where the epoch saw no easy target, or the first one no real one.
+func easyLoss(r *Run, e schema.Epoch) float64 {
+	first := r.Record.Student.Epochs[0].LossReal
+	if e.LossEasy == 0 || first == 0 {
+		return math.NaN()
+	}
+	return e.LossEasy / first
 }
 
 // trained are the runs that have a record with epochs.
@@ -128,7 +140,7 @@ func gainPoint(g *Gain) chart.Point {
 	return p
 }
 
-// drawDistilled draws how wide D' is.
+// drawDistilled draws how wide D' is: its coverage and its popularity.
 func drawDistilled(out string, runs kept) error {
 	var rows []string
 	coverage := chart.Column{Title: "coverage of D': distinct answers / targets", Level: 1, Says: "as wide as D"}

@@ -56,8 +56,8 @@ func training(line func(string, ...any), res *Result) {
 	line("| variant | updates | best epoch | seconds | ranking, s | coverage of D' | popularity of D' |")
 	line("| --- | --- | --- | --- | --- | --- | --- |")
 	for _, name := range VariantNames() {
-		if v, ok := res.Variants[name]; ok && v.Updates > 0 {
-			line("| %s | %.0f | %.1f | %.0f | %.0f | %s | %s |", name, v.Updates, v.BestEpoch, v.Seconds, v.RankSeconds, orDash(v.Coverage), orDash(v.PopularityRatio))
+		if v, ok := res.Variants[name]; ok && v.Updates > 0 && v.BestEpoch != nil {
+			line("| %s | %.0f | %.1f | %.0f | %.0f | %s | %s |", name, v.Updates, *v.BestEpoch, v.Seconds, v.RankSeconds, orDash(v.Coverage), orDash(v.PopularityRatio))
 		}
 	}
 	line("\nMeans over seeds; epochs from 0. Coverage: distinct answers over distinct targets. Popularity: mean count in D of the answers over that of the targets.\n")

@@ -71,15 +71,15 @@ type VariantResult struct {
 	NDCG10 Figure `json:"ndcg10"`
 	NDCG20 Figure `json:"ndcg20"`
 
-	Seeds           int     `json:"seeds"`
-	CopyOf          string  `json:"copy_of,omitempty"` // in every seed the very run of that variant
-	Updates         float64 `json:"updates,omitempty"` // mean over seeds
-	BestEpoch       float64 `json:"best_epoch,omitempty"`
-	Seconds         float64 `json:"seconds,omitempty"`
-	RankSeconds     float64 `json:"rank_seconds,omitempty"`
-	Coverage        float64 `json:"coverage,omitempty"`         // of D': distinct answers over distinct targets
-	PopularityRatio float64 `json:"popularity_ratio,omitempty"` // of D': mean popularity of answers over that of targets
-	StuckSeeds      int     `json:"stuck_seeds,omitempty"`      // seeds in which lambda never left 1
+	Seeds           int      `json:"seeds"`
+	CopyOf          string   `json:"copy_of,omitempty"`    // in every seed the very run of that variant
+	Updates         float64  `json:"updates,omitempty"`    // mean over seeds
+	BestEpoch       *float64 `json:"best_epoch,omitempty"` // from 0, mean over seeds; absent for what was not trained
+	Seconds         float64  `json:"seconds,omitempty"`
+	RankSeconds     float64  `json:"rank_seconds,omitempty"`
+	Coverage        float64  `json:"coverage,omitempty"`         // of D': distinct answers over distinct targets
+	PopularityRatio float64  `json:"popularity_ratio,omitempty"` // of D': mean popularity of answers over that of targets
+	StuckSeeds      int      `json:"stuck_seeds,omitempty"`      // seeds in which lambda never left 1
 
 	HR10Interval   [2]float64 `json:"hr10_interval"`   // of the mean over seeds, users resampled
 	NDCG10Interval [2]float64 `json:"ndcg10_interval"` // the same
@@ -197,7 +197,7 @@ func variantResult(runs []*Run) (VariantResult, error) {
 		}
 		*v.figure(m.name) = Figure{Mean: mean(bySeed), SD: deviation(bySeed)}
 	}
-	n := float64(len(runs))
+	n, best, recorded := float64(len(runs)), 0.0, false
 	for _, run := range runs {
 		v.Seconds += run.Seconds / n
 		v.RankSeconds += run.RankSeconds / n
@@ -208,12 +208,15 @@ func variantResult(runs []*Run) (VariantResult, error) {
 			continue
 		}
 		v.Updates += float64(run.Record.Student.Updates) / n
-		v.BestEpoch += float64(run.Record.Student.BestEpoch) / n
+		best, recorded = best+float64(run.Record.Student.BestEpoch)/n, true
 		v.Coverage += run.Record.Distilled.Coverage() / n
 		v.PopularityRatio += run.Record.Distilled.PopularityRatio() / n
 		if run.Record.Schedule == soft.ScheduleAdaptive && stuck(*run.Record) {
 			v.StuckSeeds++
 		}
+	}
+	if recorded {
+		v.BestEpoch = &best
 	}
 	return v, nil
 }

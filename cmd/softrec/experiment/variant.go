@@ -22,7 +22,8 @@ const (
 	SelfCalibrated = "soft-self-calibrated"
 	LossRatio      = "soft-loss-ratio"
 	Confidence     = "soft-confidence"
-	Live           = "soft-live"
+	Live           = "soft-live" // from the teacher; the product's trainer.soft.start=live is another start, see variants
+	Draw           = "soft-draw"
 	SoftTargets    = "soft-soft-targets"
 	SFTItems       = "sft-item-adapter"
 	SoftItems      = "soft-item-adapter"
@@ -60,7 +61,7 @@ func variants() []variant {
 	return []variant{
 		{name: Untuned, about: "the base model as it is", fixed: true, make: (*lab).untuned},
 		{name: Transitions, about: "windowed transitions counted over everything before the test part", fixed: true, make: (*lab).transitions},
-		{name: SFT, about: "fine-tuning on the real targets for every epoch, the best one kept; the teacher of all below", make: (*lab).sft},
+		{name: SFT, about: "fine-tuning on the real targets for every epoch, the best one kept: the most updates a student may make; the teacher of all below", make: (*lab).sft},
 		{name: Soft, about: "the paper: adaptive schedule, alpha chosen on validation", make: (*lab).soft, shape: schedule(soft.ScheduleAdaptive)},
 		{name: DistilledOnly, about: "self-distilled targets alone (lambda 1)", control: true, make: (*lab).round, shape: constant(1), twin: Soft, same: allEasy},
 		{name: LossRatio, about: "adaptive on the real-target loss", control: true, make: (*lab).round, shape: schedule(soft.ScheduleLossRatio)},
@@ -68,14 +69,18 @@ func variants() []variant {
 		{name: SelfCalibrated, about: "adaptive, alpha from the teacher's distance", control: true, make: (*lab).round, shape: schedule(soft.ScheduleSelfCalibrated)},
 		{name: Half, about: "both targets, half and half", control: true, make: (*lab).round, shape: constant(0.5)},
 		{name: Linear, about: "lambda 1 - t/T", control: true, make: (*lab).round, shape: schedule(soft.ScheduleLinear), twin: SelfCalibrated, same: fellToLinear},
-		{name: Reversed, about: "lambda t/T, from real to easy", control: true, make: (*lab).round, shape: schedule(soft.ScheduleReversed)},
+		{name: Reversed, about: "lambda t/T, linear the other way round: from real to easy", control: true, make: (*lab).round, shape: schedule(soft.ScheduleReversed)},
 		{name: Competence, about: "1 - competence (Platanios et al. 2019)", control: true, make: (*lab).round, shape: schedule(soft.ScheduleCompetence)},
 		{name: SameCompute, about: "fine-tuning for as many passes as teacher, distillation and student of soft took together", control: true, make: (*lab).sameCompute},
 		{name: SFTUnmasked, about: "sft without the history mask in its softmax", control: true, make: (*lab).plain, flavour: func(f *Flavour) { f.Unmasked = true }},
 		{name: Confidence, about: "loss-ratio, easy targets weighted by the teacher's confidence", control: true, make: (*lab).round,
 			shape: lossRatio(func(c *soft.Config) { c.Confidence = true })},
+		// The state the learner holds when the round begins is here the teacher, as no model was live before. In the product it is the one the
+		// teacher started from too, so that the student sees the new data for the first time there.
 		{name: Live, about: "loss-ratio, the student starts from its teacher", control: true, make: (*lab).round,
 			shape: lossRatio(func(c *soft.Config) { c.Start = soft.FromLive })},
+		{name: Draw, about: "loss-ratio, one target drawn per prompt with probability lambda in place of both in the loss", control: true, make: (*lab).round,
+			shape: lossRatio(func(c *soft.Config) { c.Mix = string(soft.MixDraw) })},
 		{name: SoftTargets, about: fmt.Sprintf("loss-ratio, the teacher's best %d answers as soft targets", answersPerPrompt), control: true, make: (*lab).round,
 			shape: schedule(soft.ScheduleLossRatio), flavour: func(f *Flavour) { f.Answers = answersPerPrompt }},
 		{name: SFTItems, about: "sft with a trained residual on the item vectors", control: true, make: (*lab).plain, flavour: items},
