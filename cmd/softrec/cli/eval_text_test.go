@@ -11,7 +11,7 @@ import (
 	"github.com/softrec/softrec/cmd/softrec/evaluation"
 )
 
-// tinyModel is a random encoder small enough for the pure-Go backend.
+// tinyModel is a random encoder of two layers of width 32, small enough for the pure-Go backend.
 const tinyModel = "../../../trainer/model/lm/testdata/bert"
 
 // titledLog writes a log of users who walk through a catalogue with titles, 3 items further each time.

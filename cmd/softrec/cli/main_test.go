@@ -37,7 +37,7 @@ func TestCommands_endWithoutWork(t *testing.T) {
 		"help":              {[]string{"--help"}, "demo        Show everything"},
 		"no such command":   {[]string{"dmeo"}, "!unknown command"},
 		"no such flag":      {[]string{"all", "--kafka-broker", "x"}, "!unknown flag: --kafka-broker"},
-		"a group":           {[]string{"models"}, "!name one of its commands: list, promote, rollback, show"},
+		"a group":           {[]string{"models"}, "!name one of its commands: export, list, promote, rollback, show"},
 		"config check":      {[]string{"config", "check"}, "ok\n"},
 		"bad config":        {[]string{"config", "check", "--redis-db", "x", "--log-level", "loud"}, "!redis.db \"x\": wants a whole number (flag --redis-db)\nlog.level \"loud\": wants debug, info, warn or error (flag --log-level)"},
 		"config print":      {[]string{"config", "print", "--redis-addrs", "x:1", "--redis-password", "opensesame"}, "password: '***' # from flag --redis-password"},

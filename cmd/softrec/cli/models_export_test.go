@@ -19,9 +19,6 @@ import (
 	"github.com/softrec/softrec/trainer/snapshot"
 )
 
-// tinyModel is a random encoder of two layers of width 32.
-const tinyModel = "../../../trainer/model/lm/testdata/bert"
-
 // tinyModules are the query layers of tinyModel.
 func tinyModules() (out []lora.Module) {
 	for i := range 2 {
