@@ -136,7 +136,8 @@ func sectionLinks(sections string) string {
 		if s == "" {
 			s = "top level"
 		}
-		links = append(links, fmt.Sprintf("[%s](config.md#%s)", s, strings.ReplaceAll(s, " ", "-")))
+		section, _, _ := strings.Cut(s, ".") // a part has no heading of its own
+		links = append(links, fmt.Sprintf("[%s](config.md#%s)", s, strings.ReplaceAll(section, " ", "-")))
 	}
 	return strings.Join(links, ", ")
 }

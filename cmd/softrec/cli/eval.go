@@ -2,13 +2,18 @@ package cli
 
 import (
 	"fmt"
+	"log/slog"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/softrec/softrec/cmd/softrec/app"
+	"github.com/softrec/softrec/cmd/softrec/config"
 	"github.com/softrec/softrec/cmd/softrec/experiment"
 	"github.com/softrec/softrec/trainer/model/lm"
+	"github.com/softrec/softrec/trainer/model/lora"
 )
 
 func newEval(env Env) (*cobra.Command, error) {
@@ -42,15 +47,24 @@ func newEvalSoft(env Env) (*cobra.Command, error) {
 		Short: "Compare SOFT with plain fine-tuning and its other controls on a language model",
 		Long: "Splits a log by time (80/10/10), tunes the model of a Hugging Face folder by SOFT and by every control, and writes result.json,\n" +
 			"report.md and plots to --out. A run that is there already is not made again: an experiment that was cut off goes on.\n\n" +
+			"How the model computes and learns beyond the flags below is the section text.machine of the settings: adapter, micro-batches, gradient\n" +
+			"checkpointing, negatives, instruction. A flag below goes before the setting it stands for, a setting that was set before a flag's default.\n" +
+			"Batch and warm-up of the text learner's own defaults, which are made for live rounds, do not count. What differs from the defaults stands in\n" +
+			"the report, and runs of other settings are not taken up again.\n\n" +
 			"Variants: " + strings.Join(experiment.VariantNames(), ", ") + ".",
 		Example: "  softrec eval soft --interactions log.tsv.zst --items items.tsv.zst --model ./minilm --out ./soft\n" +
-			"  softrec eval soft --interactions log.tsv.zst --items items.tsv.zst --model ./minilm --out ./soft --regime full --test-prompts 0 --variants sft,soft,transitions",
+			"  softrec eval soft --interactions log.tsv.zst --items items.tsv.zst --model ./minilm --out ./soft --regime full --test-prompts 0 --variants sft,soft,transitions\n" +
+			"  softrec eval soft --interactions log.tsv.zst --items items.tsv.zst --model ./llama --out ./soft --answer free --ranking grounded --text-machine-compute-checkpoint --text-machine-generative-micro-batch 8",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := o.Filled().Validate(); err != nil {
 				return err
 			}
-			loaded, log, err := start(cmd, env, nil)
+			loaded, log, err := start(cmd, env, unhurried(o))
+			if err != nil {
+				return err
+			}
+			o, err := onMachine(cmd, o, loaded, log)
 			if err != nil {
 				return err
 			}
@@ -66,7 +80,28 @@ func newEvalSoft(env Env) (*cobra.Command, error) {
 	}
 	evalDataFlags(cmd, &o)
 	evalTrainFlags(cmd, &o)
-	return cmd, settings(cmd, "log", "backend")
+	return cmd, settings(cmd, "log", "backend", "text.machine")
+}
+
+// unhurried undoes what the defaults of the text learner change for the sake of short live rounds.
+func unhurried(o experiment.Options) map[string]string {
+	preset := map[string]string{}
+	for _, family := range []string{"retrieval", "generative"} {
+		preset["text.machine."+family+".batch"] = strconv.Itoa(o.Batch)
+		preset["text.machine."+family+".optimiser.warmup"] = strconv.Itoa(lora.DefaultAdamWConfig().Warmup)
+	}
+	return preset
+}
+
+// onMachine lays o over the settings text.machine.
+func onMachine(cmd *cobra.Command, o experiment.Options, loaded *config.Loaded, log *slog.Logger) (experiment.Options, error) {
+	kind, err := experiment.KindOf(cmd.Context(), o.Model, app.FetchOptions(loaded.Config.Text, log))
+	if err != nil {
+		return o, err
+	}
+	given := map[string]bool{}
+	cmd.Flags().Visit(func(f *pflag.Flag) { given[f.Name] = true })
+	return o.With(kind, experiment.Machine{Config: loaded.Config.Text.Machine, Chosen: loaded.Chosen("text.machine"), Given: given})
 }
 
 // evalDataFlags are the flags that say what is compared on which data.
@@ -98,9 +133,11 @@ func evalTrainFlags(cmd *cobra.Command, o *experiment.Options) {
 	fs.IntVar(&o.Probe, "probe", o.Probe, "training prompts on which the distance is measured")
 	fs.StringVar(&o.LR, "lr", o.LR, "learning rate of all variants; auto takes the one of --lr-grid with which sft validates best on seed 0")
 	fs.Float64SliceVar(&o.LRGrid, "lr-grid", o.LRGrid, "learning rates that --lr auto tries")
-	fs.StringVar(&o.MaskHistory, "mask-history", o.MaskHistory, "leave the history out of the training softmax: true, false, or auto (as the rankings do)")
-	fs.StringVar(&o.FilterAnswers, "filter-answers", o.FilterAnswers, "leave the history out of the teacher's answers: true, false, or auto (as the rankings do)")
+	fs.StringVar(&o.MaskHistory, "mask-history", o.MaskHistory, "leave all that a user had out of the training softmax: true, false, or auto (as the rankings do)")
+	fs.StringVar(&o.FilterAnswers, "filter-answers", o.FilterAnswers, "leave all that a user had out of the teacher's answers: true, false, or auto (as the rankings do)")
 	fs.BoolVar(&o.MSL, "msl", o.MSL, "decoders: softmax only over the tokens that lead to a title")
+	fs.StringVar(&o.Answer, "answer", o.Answer, "decoders: held answers of the teacher are titles of the catalogue, free ones raw text as in the paper")
+	fs.StringVar(&o.Ranking, "ranking", o.Ranking, "decoders: beams ranks by held beams, grounded by L2 nearness to the best free generation as BIGRec does, scored by the log-probability of every title (slow)")
 	fs.BoolVar(&o.FromScratch, "from-scratch", o.FromScratch, "the model was made by softrec eval pretrain: train all its weights, and give it no instruction")
 	fs.StringVar((*string)(&o.BF16), "bf16", string(o.BF16), "compute in bfloat16: true, false, or auto (on accelerators, not on CPUs)")
 	fs.Lookup("bf16").NoOptDefVal = string(lm.BF16On)

@@ -20,7 +20,7 @@ func (t *text) Type() string       { return t.kind }
 // bind declares a flag for every key of the sections, "" meaning the settings of the top level.
 func bind(fs *pflag.FlagSet, keys []Key, sections []string) {
 	for _, k := range keys {
-		if !slices.Contains(sections, k.Section()) {
+		if !slices.ContainsFunc(sections, k.in) {
 			continue
 		}
 		f := fs.VarPF(&text{value: k.show(k.Default), kind: k.Kind()}, k.Flag(), "", k.Help)
@@ -48,7 +48,7 @@ func Given(fs *pflag.FlagSet) map[string]string {
 	return given
 }
 
-// Bind declares the flags of the named sections on fs: "kafka", "redis", ...; "" names the top level. A command
+// Bind declares the flags of the named sections on fs: "kafka", "redis", ..., or a part of one, "text.machine"; "" names the top level. A command
 // declares the sections it uses; the file and the environment may always hold all of them.
 func Bind(fs *pflag.FlagSet, sections ...string) error {
 	keys, err := Keys(Default())
@@ -56,7 +56,7 @@ func Bind(fs *pflag.FlagSet, sections ...string) error {
 		return err
 	}
 	for _, s := range sections {
-		if !slices.ContainsFunc(keys, func(k Key) bool { return k.Section() == s }) {
+		if !slices.ContainsFunc(keys, func(k Key) bool { return k.in(s) }) {
 			return fmt.Errorf("bind flags: no section %q", s)
 		}
 	}

@@ -55,6 +55,11 @@ func (k Key) Section() string {
 	return ""
 }
 
+// in reports whether the setting stands in a section or a part of one, "" being the top level.
+func (k Key) in(section string) bool {
+	return k.Section() == section || section != "" && strings.HasPrefix(k.Path, section+".")
+}
+
 // Kind names the sort of value the setting takes, as it stands in help texts.
 func (k Key) Kind() string {
 	switch {

@@ -68,12 +68,15 @@ func load[T any](def T, src Sources) (T, *layers, error) {
 	return out, l, nil
 }
 
+// presetOrigin is the origin of what no user has set.
+const presetOrigin = "preset of the command"
+
 func (l *layers) addPreset(preset map[string]string) {
 	flat := map[string]any{}
 	for path, value := range preset {
 		flat[path] = value
 	}
-	l.addMap(flat, func(string) string { return "preset of the command" })
+	l.addMap(flat, func(string) string { return presetOrigin })
 }
 
 // addFile reads the YAML file. A file that cannot be read is one fault; its keys are then all missing.

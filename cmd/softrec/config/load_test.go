@@ -154,3 +154,29 @@ func write(t *testing.T, text string) string {
 	}
 	return path
 }
+
+// A command may take the flags of a part of a section, and ask which of its settings somebody has set: a preset is nobody's word.
+func TestBind_aPartOfASection(t *testing.T) {
+	fs := pflag.NewFlagSet("x", pflag.ContinueOnError)
+	if err := Bind(fs, "text.machine"); err != nil {
+		t.Fatal(err)
+	}
+	if fs.Lookup("text-machine-generative-lora-rank") == nil || fs.Lookup("text-live-batch") != nil || fs.Lookup("model") != nil {
+		t.Error("text.machine did not bind its settings alone")
+	}
+	if err := Bind(pflag.NewFlagSet("x", pflag.ContinueOnError), "text.mach"); err == nil {
+		t.Error("half a name was taken for a section")
+	}
+	if err := fs.Parse([]string{"--text-machine-generative-lora-rank=8"}); err != nil { // its default
+		t.Fatal(err)
+	}
+	loaded, err := Load(Sources{
+		Preset: map[string]string{"text.machine.generative.batch": "64"}, Environ: []string{"SOFTREC_TEXT_MACHINE_COMPUTE_CHECKPOINT=true", "SOFTREC_MODEL=x"}, Flags: Given(fs),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff(map[string]bool{"generative.lora.rank": true, "compute.checkpoint": true}, loaded.Chosen("text.machine")); d != "" {
+		t.Errorf("chosen (-want +got):\n%s", d)
+	}
+}

@@ -30,6 +30,18 @@ func Load(src Sources) (*Loaded, error) {
 // Origins returns which layer set each setting that is not at its default.
 func (l *Loaded) Origins() Origins { return l.layers.origins }
 
+// Chosen lists the settings of a part ("text.machine") that the file, the environment or a flag has set, to whatever value, by their
+// paths below it.
+func (l *Loaded) Chosen(part string) map[string]bool {
+	chosen := map[string]bool{}
+	for path, origin := range l.layers.origins {
+		if below, ok := strings.CutPrefix(path, part+"."); ok && origin != presetOrigin {
+			chosen[below] = true
+		}
+	}
+	return chosen
+}
+
 // Effective returns the settings and their values as text, secrets hidden, for showing over HTTP.
 func (l *Loaded) Effective() map[string]string {
 	all := make(map[string]string, len(l.layers.keys))

@@ -23,7 +23,7 @@ type decoderModel struct {
 }
 
 func newDecoderModel(ctx context.Context, base *lm.Base, tok *tokens.Tokenizer, o Options, c Catalogue) (*decoderModel, error) {
-	gen, err := decoder.New(base, tok, decoder.DefaultConfig())
+	gen, err := decoder.New(base, tok, o.Machine.Decoder)
 	if err != nil {
 		return nil, err
 	}
@@ -43,7 +43,7 @@ func newDecoderModel(ctx context.Context, base *lm.Base, tok *tokens.Tokenizer, 
 }
 
 func (m *decoderModel) engine(f Flavour) (*generative.Engine, error) {
-	cfg := generative.DefaultConfig()
+	cfg := m.o.Machine.Generative
 	cfg.Prompt.Items, cfg.Prompt.Pieces = m.o.History, m.o.Pieces
 	if m.o.FromScratch { // such a model has read no instruction
 		cfg.Prompt.Instruction, cfg.LoRA.Full = "", true
@@ -51,7 +51,7 @@ func (m *decoderModel) engine(f Flavour) (*generative.Engine, error) {
 	cfg.Optimiser.LearningRate, cfg.Batch = f.LearningRate, m.o.Batch
 	cfg.MicroBatch = min(cfg.MicroBatch, cfg.Batch)
 	cfg.MSL, cfg.MaskHistory = m.o.MSL && !f.Unmasked, m.about.Mask
-	cfg.FilterHistory = m.about.FilterAnswers
+	cfg.FilterHistory, cfg.Answer, cfg.Ranking = m.about.FilterAnswers, m.o.Answer, m.o.Ranking
 	return generative.NewEngine(m.base, m.gen, m.tok, cfg)
 }
 

@@ -28,7 +28,7 @@ type encoderModel struct {
 }
 
 func newEncoderModel(ctx context.Context, base *lm.Base, f *hf.Folder, tok *tokens.Tokenizer, o Options, c Catalogue) (*encoderModel, error) {
-	enc, err := encoder.New(base, tok, f.Pooling, encoder.DefaultConfig())
+	enc, err := encoder.New(base, tok, f.Pooling, o.Machine.Encoder)
 	if err != nil {
 		return nil, err
 	}
@@ -48,11 +48,12 @@ func newEncoderModel(ctx context.Context, base *lm.Base, f *hf.Folder, tok *toke
 }
 
 func (m *encoderModel) engine(f Flavour) (*retrieval.Engine, error) {
-	cfg := retrieval.DefaultConfig()
+	cfg := m.o.Machine.Retrieval
 	cfg.Render.Items, cfg.Render.Pieces = m.o.History, m.o.Pieces
-	cfg.Optimiser.LearningRate, cfg.Batch, cfg.LoRA.Full = f.LearningRate, m.o.Batch, m.o.FromScratch
+	cfg.Optimiser.LearningRate, cfg.Batch = f.LearningRate, m.o.Batch
+	cfg.MicroBatch, cfg.LoRA.Full = min(cfg.MicroBatch, cfg.Batch), cfg.LoRA.Full || m.o.FromScratch
 	cfg.MaskHistory, cfg.FilterHistory = m.about.Mask && !f.Unmasked, m.about.FilterAnswers
-	cfg.Answers, cfg.ItemAdapter = max(f.Answers, 1), f.ItemAdapter
+	cfg.Answers, cfg.ItemAdapter = max(f.Answers, cfg.Answers), f.ItemAdapter || cfg.ItemAdapter
 	return retrieval.NewEngine(m.base, m.enc, m.tok, cfg)
 }
 

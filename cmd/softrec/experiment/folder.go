@@ -20,7 +20,8 @@ import (
 	"github.com/softrec/softrec/trainer/model/tokens"
 )
 
-// OpenFolder opens the model of Options.Model on the backend of cfg: an encoder or a decoder, as its config.json says.
+// OpenFolder opens the model of Options.Model on the backend of cfg: an encoder or a decoder, as its config.json says. It is an error to ask an
+// encoder for what only decoders do.
 func OpenFolder(cfg backend.Config, opts fetch.Options, log *slog.Logger) Open {
 	return func(ctx context.Context, o Options, c Catalogue) (*Kit, error) {
 		dir, err := fetch.Resolve(ctx, o.Model, opts)
@@ -30,6 +31,12 @@ func OpenFolder(cfg backend.Config, opts fetch.Options, log *slog.Logger) Open {
 		f, err := hf.Open(dir)
 		if err != nil {
 			return nil, err
+		}
+		kind := kindOf(f)
+		if kind == kindEncoder {
+			if err := o.writes(); err != nil {
+				return nil, err
+			}
 		}
 		tok, err := tokens.Open(dir)
 		if err != nil {
@@ -46,20 +53,20 @@ func OpenFolder(cfg backend.Config, opts fetch.Options, log *slog.Logger) Open {
 		if info.Name != "xla" {
 			silent(log).Warn("no XLA plugin: the Go backend trains several times slower, and a whole experiment takes very long; see --pjrt-plugin", "backend", info.Reason)
 		}
-		base, err := lm.Load(be, f, lm.Options{BF16: o.BF16})
+		compute := o.Machine.Compute
+		compute.BF16 = o.BF16
+		base, err := lm.Load(be, f, compute)
 		if err != nil {
 			be.Finalize()
 			return nil, err
 		}
 		kit := &Kit{
-			Backend: info.Name, BF16: base.Options().BF16, Digest: digest, Close: func() error { base.Close(); be.Finalize(); return nil },
+			Kind: kind, Backend: info.Name, BF16: base.Options().BF16, Digest: digest, Close: func() error { base.Close(); be.Finalize(); return nil },
 			Sequence: func() (*seqtrain.Engine, error) { return seqtrain.NewEngine(be, seqtrain.DefaultConfig()) },
 		}
-		if f.Config.Family == hf.FamilyBERT {
-			kit.Kind = kindEncoder
+		if kind == kindEncoder {
 			kit.Model, err = newEncoderModel(ctx, base, f, tok, o, c)
 		} else {
-			kit.Kind = kindDecoder
 			kit.Model, err = newDecoderModel(ctx, base, tok, o, c)
 		}
 		if err != nil {
@@ -67,6 +74,26 @@ func OpenFolder(cfg backend.Config, opts fetch.Options, log *slog.Logger) Open {
 		}
 		return kit, nil
 	}
+}
+
+// KindOf says whether Options.Model is an encoder or a decoder, as With wants to know it.
+func KindOf(ctx context.Context, model string, opts fetch.Options) (string, error) {
+	dir, err := fetch.Resolve(ctx, model, opts)
+	if err != nil {
+		return "", err
+	}
+	f, err := hf.Open(dir)
+	if err != nil {
+		return "", err
+	}
+	return kindOf(f), nil
+}
+
+func kindOf(f *hf.Folder) string {
+	if f.Config.Family == hf.FamilyBERT {
+		return kindEncoder
+	}
+	return kindDecoder
 }
 
 // digestFolder names the content of a model folder: everything that decides over what the model says.

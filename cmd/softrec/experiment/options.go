@@ -8,7 +8,9 @@ import (
 	"strings"
 
 	"github.com/softrec/softrec/cmd/softrec/experiment/split"
+	"github.com/softrec/softrec/trainer/model/generative"
 	"github.com/softrec/softrec/trainer/model/lm"
+	"github.com/softrec/softrec/trainer/model/textlive"
 )
 
 // Regimes: how much data the variants see.
@@ -51,9 +53,16 @@ type Options struct {
 	FilterAnswers string  // the same words: whether the teacher's answers leave out what the user had
 	BF16          lm.BF16 // whether to compute in bfloat16; auto comes to one of the two before the runs are named
 	MSL           bool    // decoders: softmax only over tokens that lead to a title
+	Answer        string  `json:",omitempty"` // decoders: generative.AnswerHeld, or AnswerFree for the paper's raw text
+	Ranking       string  `json:",omitempty"` // decoders: generative.RankBeams, RankGrounded for BIGRec's, or RankScored
 	FromScratch   bool    // train all weights instead of an adapter: small models that were pretrained here
 	SeqEpochs     int     // most epochs of the sequence model
 	Draws         int     // of the bootstrap
+
+	// Machine says how the model computes and learns wherever no option above does; see With.
+	Machine textlive.MachineConfig `json:"-"`
+	// Settings are those of Machine that count and are not at their defaults, by path: Machine's part in the digest of the runs.
+	Settings map[string]string `json:",omitempty"`
 }
 
 // DefaultOptions is the paper's regime with five seeds of the main pair and two of the controls.
@@ -62,7 +71,8 @@ func DefaultOptions() Options {
 		Regime: RegimePaper, Seeds: 5, ControlSeeds: 2, TrainPrompts: RegimeSize, ValidPrompts: RegimeSize, TestPrompts: RegimeSize,
 		History: 10, Pieces: 16, Batch: 128, Epochs: 7, Patience: 2, Probe: 256, LR: AutoLR, LRGrid: []float64{3e-4, 1e-3, 3e-3},
 		FilterSeen: split.FilterAuto, MaskHistory: split.FilterAuto, FilterAnswers: split.FilterAuto, SeqEpochs: 20, Draws: 2000,
-		BF16: lm.BF16Auto,
+		BF16:   lm.BF16Auto,
+		Answer: generative.AnswerHeld, Ranking: generative.RankBeams, Machine: textlive.DefaultMachineConfig(),
 	}
 }
 
@@ -131,6 +141,20 @@ func (o Options) Validate() error {
 	fault(slices.Contains(words, o.FilterAnswers), "--filter-answers", o.FilterAnswers, "auto, true or false")
 	fault(slices.Contains(words, o.MaskHistory), "--mask-history", o.MaskHistory, "auto, true or false")
 	fault(o.BF16.Validate() == nil, "--bf16", o.BF16, "auto, true or false")
+	answers, rankings := []string{generative.AnswerHeld, generative.AnswerFree}, []string{generative.RankBeams, generative.RankGrounded, generative.RankScored}
+	fault(slices.Contains(answers, o.Answer), "--answer", o.Answer, strings.Join(answers, " or "))
+	fault(slices.Contains(rankings, o.Ranking), "--ranking", o.Ranking, "one of "+strings.Join(rankings, ", "))
+	return errors.Join(errs...)
+}
+
+// writes reports as an error what only a model that writes titles can do.
+func (o Options) writes() error {
+	var errs []error
+	for _, x := range []struct{ option, value, plain string }{{"--answer", o.Answer, generative.AnswerHeld}, {"--ranking", o.Ranking, generative.RankBeams}} {
+		if x.value != x.plain {
+			errs = append(errs, fmt.Errorf("%s %s: the model is an encoder, which writes no titles: want a decoder, or the option left out", x.option, x.value))
+		}
+	}
 	return errors.Join(errs...)
 }
 

@@ -2,6 +2,8 @@ package experiment
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 )
 
@@ -12,6 +14,12 @@ func report(res *Result, runs kept) string {
 	line("# SOFT against its controls\n")
 	line("%s (%s), %d epochs at most, batch %d, learning rate %g, histories of %d titles of %d pieces. Backend: %s.\n", res.Model.Name, res.Model.Kind,
 		res.Model.Epochs, res.Model.Batch, res.LearningRate, res.Data.History, res.Data.Pieces, strings.Join(res.Model.Backends, "; "))
+	if res.Model.Answer != "" {
+		line("Answers: %s. Ranking: %s.\n", res.Model.Answer, res.Model.Ranking)
+	}
+	if len(res.Model.Settings) > 0 {
+		line("Settings of `text.machine` that are not the defaults: %s.\n", settingsList(res.Model.Settings))
+	}
 	line("Split %s, regime %s: %d of %d training lines, %d validation and %d of %d test prompts (%d targets), %d items, %d users.\n", res.Data.Split, res.Data.Regime,
 		res.Data.TrainPrompts, res.Data.TrainPool, res.Data.ValidPrompts, res.Data.TestPrompts, res.Data.TestPool, res.Data.TestLines, res.Data.Items, res.Data.Users)
 	if g := res.GainOverSFT; g != nil {
@@ -84,6 +92,15 @@ func curves(line func(string, ...any), runs kept) {
 		line("| %s | %s | %s | %s |", name, strings.Join(lambda, " "), strings.Join(ratio, " "), strings.Join(valid, " "))
 	}
 	line("")
+}
+
+// settingsList is settings in the order of their paths.
+func settingsList(settings map[string]string) string {
+	var out []string
+	for _, path := range slices.Sorted(maps.Keys(settings)) {
+		out = append(out, fmt.Sprintf("`%s: %s`", path, settings[path]))
+	}
+	return strings.Join(out, ", ")
 }
 
 func percent(g *Gain) string {

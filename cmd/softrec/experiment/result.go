@@ -54,6 +54,10 @@ type ModelResult struct {
 	Epochs   int      `json:"epochs"`
 	Patience int      `json:"patience"`
 	Batch    int      `json:"batch"`
+	Answer   string   `json:"answer,omitempty"`  // of a decoder: generative.AnswerHeld or AnswerFree
+	Ranking  string   `json:"ranking,omitempty"` // of a decoder: generative.RankBeams, RankGrounded or RankScored
+
+	Settings map[string]string `json:"settings,omitempty"` // of text.machine, those that are not at their defaults
 }
 
 // Figure is a mean over seeds and its standard deviation between them, 0 for a single one.
@@ -138,7 +142,11 @@ func (r *runner) publish() (*Result, error) {
 func (r *runner) result(runs kept) (*Result, error) {
 	res := &Result{Settings: r.store.settings, Data: r.data(), Variants: map[string]VariantResult{}, Model: ModelResult{
 		Name: filepath.Base(filepath.Clean(r.o.Model)), Kind: r.kit.Kind, Epochs: r.o.Epochs, Patience: r.o.Patience, Batch: r.o.Batch,
+		Settings: r.o.Settings,
 	}}
+	if r.kit.Kind == kindDecoder {
+		res.Model.Answer, res.Model.Ranking = r.o.Answer, r.o.Ranking
+	}
 	compare := newComparer(r.test, r.o.Draws)
 	for _, name := range VariantNames() {
 		own := runs[name]

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/softrec/softrec/cmd/softrec/experiment/split"
+	"github.com/softrec/softrec/trainer/model/generative"
 	"github.com/softrec/softrec/trainer/model/lm"
 )
 
@@ -105,6 +106,12 @@ func (r *runner) follow(value string) bool {
 func (r *runner) digest() (string, error) {
 	o := r.o
 	o.Interactions, o.Items, o.Model, o.Out, o.Variants, o.Seeds, o.ControlSeeds, o.Draws = "", "", "", "", nil, 0, 0, 0
+	if o.Answer == generative.AnswerHeld { // what all runs did before there was a choice
+		o.Answer = ""
+	}
+	if o.Ranking == generative.RankBeams {
+		o.Ranking = ""
+	}
 	sum := sha256.New()
 	enc := json.NewEncoder(sum)
 	parts := []any{runFormat, o, r.kit.Digest, r.catalogue.Items, r.catalogue.Titles, r.parts.Train, r.valid, r.test}

@@ -35,7 +35,7 @@ type Config struct {
 	Batch            int              `koanf:"batch" help:"prompts per update (default 128)"`
 	MicroBatch       int              `koanf:"micro_batch" help:"prompts per run of the graph, whose gradients are added up to a batch: less memory and less padding; 0 = the whole batch (default 32)"`
 	MSL              bool             `koanf:"msl" help:"softmax only over tokens that lead to a real title given what is written, arXiv 2504.04178 (default false)"`
-	MaskHistory      bool             `koanf:"mask_history" help:"with msl: tokens that lead to nothing but items of the history are left out too (default true)"`
+	MaskHistory      bool             `koanf:"mask_history" help:"with msl: tokens that lead to nothing but what the user had are left out too (default true)"`
 	LengthNormalised bool             `koanf:"length_normalised" help:"divide each target's loss, and the log-probabilities that rank, by the number of tokens, as BIGRec does (default false)"`
 	Beams            int              `koanf:"beams" help:"beams of an answer, for self-distillation and distances (default 4)"`
 	Answer           string           `koanf:"answer" help:"held answers are titles of the catalogue, free ones raw text as in the paper (default held)"`

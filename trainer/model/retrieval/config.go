@@ -17,7 +17,7 @@ type Config struct {
 	Batch         int              `koanf:"batch" help:"prompts per update (default 128)"`
 	MicroBatch    int              `koanf:"micro_batch" help:"prompts per run of the graph, whose gradients are added up to a batch: less memory; 0 = the whole batch (default 0)"`
 	Temperature   float64          `koanf:"temperature" help:"what cosines are divided by before the softmax (default 0.05)"`
-	MaskHistory   bool             `koanf:"mask_history" help:"leave the items of the history out of the training softmax (default true)"`
+	MaskHistory   bool             `koanf:"mask_history" help:"leave all that the user had out of the training softmax (default true)"`
 	FilterHistory bool             `koanf:"filter_history" help:"leave the items of the history out of the teacher's answers and of the validation (default true)"`
 	Answers       int              `koanf:"answers" help:"answers of the teacher per prompt; more than 1 make soft targets, weighted by their probabilities (default 1)"`
 	Negatives     int              `koanf:"negatives" help:"items sampled per batch for the softmax of a large catalogue; 0 = the whole catalogue (default 0)"`
