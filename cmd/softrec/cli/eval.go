@@ -83,11 +83,12 @@ func newEvalSoft(env Env) (*cobra.Command, error) {
 	return cmd, settings(cmd, "log", "backend", "text.machine")
 }
 
-// unhurried undoes what the defaults of the text learner change for the sake of short live rounds.
+// unhurried undoes what the defaults of the text learner change for the sake of short live rounds. The batch is the option's wherever
+// nobody sets it; here it only has to hold any micro-batch that the option's may.
 func unhurried(o experiment.Options) map[string]string {
 	preset := map[string]string{}
 	for _, family := range []string{"retrieval", "generative"} {
-		preset["text.machine."+family+".batch"] = strconv.Itoa(o.Batch)
+		preset["text.machine."+family+".batch"] = strconv.Itoa(max(o.Batch, experiment.DefaultOptions().Batch))
 		preset["text.machine."+family+".optimiser.warmup"] = strconv.Itoa(lora.DefaultAdamWConfig().Warmup)
 	}
 	return preset

@@ -47,11 +47,11 @@ func TestEvalSoft_readsTheSettingsOfTheMachine(t *testing.T) {
 		}
 		return res, json.Unmarshal(text, &res)
 	}
-	plain, err := ask()
+	plain, err := ask("--batch", "16") // below the micro-batch of decoders
 	if err != nil {
 		t.Fatal(err)
 	}
-	if plain.Model.Batch != 128 || plain.Data.Pieces != 16 || fmt.Sprint(plain.Model.Settings) != "map[retrieval.lora.rank:2]" {
+	if plain.Model.Batch != 16 || plain.Data.Pieces != 16 || fmt.Sprint(plain.Model.Settings) != "map[retrieval.lora.rank:2]" {
 		t.Errorf("without a file: %+v, %d pieces", plain.Model, plain.Data.Pieces)
 	}
 	set, err := ask("--config", filepath.Join(dir, "c.yaml"), "--pieces", "5", "--text-machine-compute-checkpoint")
