@@ -98,7 +98,24 @@ func (e *evaluator) replay(ctx context.Context, name string, seed int64) error {
 	p.judges[0].live, p.judges[0].seconds = &live, took.Seconds()
 	e.keep(p, seed)
 	e.note("%s, seed %d: %s", name, seed, live.Sentence())
+	if s := unheard(e.kit.Learner, live); s != "" {
+		e.note("%s, seed %d: %s", name, seed, s)
+	}
 	return nil
+}
+
+// unheard says that a replay was too fast for what the learner tunes to be in the answers, whose figures then say nothing
+// about it; empty where it was heard.
+func unheard(learner string, live evaluation.Live) string {
+	switch {
+	case learner != trainer.LearnerText && learner != trainer.LearnerSequence:
+		return ""
+	case live.Promoted == 0:
+		return "nothing that rounds had tuned was live in this replay: it says nothing about how they tune. A lower --speed or smaller rounds (--trainer-round-events) may."
+	case learner == trainer.LearnerText && live.TextReady == 0:
+		return "no answer had the language model's scores: this replay says nothing about them. A lower --speed or a longer --answer-budget may."
+	}
+	return ""
 }
 
 // delayedRemarks is what a reader must know of this mode.

@@ -171,3 +171,23 @@ func TestPace_waitsAndCatchesUp(t *testing.T) {
 		}
 	})
 }
+
+// A replay in which nothing tuned was heard says so: its figures are those of something else.
+func TestUnheard(t *testing.T) {
+	for _, c := range []struct {
+		learner string
+		live    evaluation.Live
+		want    string
+	}{
+		{"counts", evaluation.Live{}, ""},
+		{"sequence", evaluation.Live{}, "nothing that rounds had tuned was live"},
+		{"sequence", evaluation.Live{Promoted: 1}, ""},
+		{"text", evaluation.Live{TextReady: 9}, "nothing that rounds had tuned was live"},
+		{"text", evaluation.Live{Promoted: 1, TextLate: 9}, "no answer had the language model's scores"},
+		{"text", evaluation.Live{Promoted: 1, TextReady: 1, TextLate: 9}, ""},
+	} {
+		if got := unheard(c.learner, c.live); (got == "") != (c.want == "") || !strings.Contains(got, c.want) {
+			t.Errorf("learner %s, %+v: %q", c.learner, c.live, got)
+		}
+	}
+}
