@@ -64,7 +64,8 @@ func (r *row) without(own *owner, gone []bool) *row {
 	return left
 }
 
-// forgetItems drops the takers of items, and the items from all profiles. Profiles never change: they are replaced.
+// forgetItems drops the takers of items, and the items from all profiles, which are replaced, as profiles never change. One that has nothing
+// left is forgotten as Counts.Forget does it: it may be a taker of items that had made room in it.
 func (n *neighbours) forgetItems(gone []bool) {
 	for i := range n.takers {
 		if gone[i] {
@@ -72,11 +73,31 @@ func (n *neighbours) forgetItems(gone []bool) {
 		}
 	}
 	out := func(item int32) bool { return gone[item] }
+	empty := make([]bool, len(n.profiles)) // by slot
+	any := false
 	for at, p := range n.profiles {
-		if p != nil && slices.ContainsFunc(p.items, out) {
-			left := *p
-			left.items = slices.DeleteFunc(slices.Clone(p.items), out)
-			n.profiles[at] = &left
+		if p == nil || !slices.ContainsFunc(p.items, out) {
+			continue
+		}
+		left := *p
+		left.items = slices.DeleteFunc(slices.Clone(p.items), out)
+		if len(left.items) == 0 {
+			delete(n.of, p.user)
+			left = profile{serial: p.serial}
+			empty[at], any = true, true
+		}
+		n.profiles[at] = &left
+	}
+	if any {
+		n.dropTakers(func(s int32) bool { at := s % maxProfiles; return empty[at] && n.profiles[at].serial == s })
+	}
+}
+
+// dropTakers takes the serials that are out off the takers of all items.
+func (n *neighbours) dropTakers(out func(serial int32) bool) {
+	for i, list := range n.takers {
+		if slices.ContainsFunc(list, out) {
+			n.takers[i] = slices.DeleteFunc(slices.Clone(list), out)
 		}
 	}
 }

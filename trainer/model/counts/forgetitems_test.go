@@ -5,6 +5,7 @@ import (
 	"math"
 	"slices"
 	"testing"
+	"time"
 )
 
 // Items that are forgotten stand nowhere in the counts, in memory or in the stored form; all other figures stay, and so do those of a
@@ -62,6 +63,63 @@ func TestCounts_ForgetItems(t *testing.T) {
 	}
 	if !c.holds(3) || c.seen[3] != kept.seen[3] {
 		t.Errorf("put again the item was seen %d times, want %d", c.seen[3], kept.seen[3])
+	}
+}
+
+// A profile that is left without items is forgotten: it may be a taker of an older item that had to make room in it, and is like no history.
+// One of a checkpoint that was written before is passed over.
+func TestCounts_ForgetItems_emptiesProfiles(t *testing.T) {
+	c := NewCounts(DefaultConfig())
+	at := time.Date(2026, 11, 29, 12, 0, 0, 0, time.UTC)
+	take := func(user uint64, item int32) {
+		at = at.Add(time.Second)
+		c.Update(Observation{User: user, Item: item, Time: at})
+	}
+	var all []int32
+	for i := int32(1); i <= maxProfile+1; i++ { // item 1 makes room for the last
+		take(1, i)
+		all = append(all, i)
+	}
+	take(2, 1)
+	take(2, maxProfile+2)
+	neighbours := func(c *Counts) (of float32) {
+		t.Helper()
+		var s, like Sparse
+		c.Neighbours([]int32{1}, at.UnixMilli(), &s, &like)
+		for i, v := range s.Values {
+			if math.IsNaN(float64(v)) || math.IsInf(float64(v), 0) {
+				t.Fatalf("item %d has the score %g", i, v)
+			}
+		}
+		return s.Values[maxProfile+2]
+	}
+	if !slices.Contains(c.near.takers[1], c.near.find(1).serial) || neighbours(c) <= 0 {
+		t.Fatal("the test proves nothing: the first user is no taker of an item that has left its profile")
+	}
+	earlier := c.Clone()
+	c.ForgetItems(all[1:])
+	if c.near.find(1) != nil || len(c.near.takers[1]) != 1 {
+		t.Errorf("an empty profile is left, or one of %d takers is its", len(c.near.takers[1]))
+	}
+	empty := *earlier.near.find(1)
+	empty.items = nil
+	earlier.near.profiles[empty.serial] = &empty
+	for name, c := range map[string]*Counts{"forgotten": c, "of an earlier build": earlier} {
+		b, err := c.MarshalBinary()
+		if err != nil {
+			t.Fatal(err)
+		}
+		read := new(Counts)
+		if err := read.UnmarshalBinary(b); err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		if got := neighbours(read); neighbours(c) != 1 || got != 1 {
+			t.Errorf("%s: the other neighbour has a say of %g, read again %g; want 1", name, neighbours(c), got)
+		}
+	}
+	take(1, 5)
+	if p := c.near.find(1); p == nil || !slices.Equal(p.items, []int32{5}) {
+		t.Errorf("the user who comes back has the profile %+v", p)
 	}
 }
 

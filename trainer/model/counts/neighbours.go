@@ -86,11 +86,7 @@ func (c *Counts) Forget(user uint64) {
 	c.ready.Store(nil)
 	delete(n.of, user)
 	n.profiles[p.serial%maxProfiles] = &profile{serial: p.serial} // the place stays taken: serials name places
-	for i, list := range n.takers {
-		if slices.Contains(list, p.serial) {
-			n.takers[i] = slices.DeleteFunc(slices.Clone(list), func(s int32) bool { return s == p.serial })
-		}
-	}
+	n.dropTakers(func(s int32) bool { return s == p.serial })
 }
 
 // find returns the profile of a user, nil for none.

@@ -72,6 +72,9 @@ func (r *ready) nearest(items int, now int64, like *Sparse, out []neighbour) []n
 	scale := (1 + 1e-6) / math.Sqrt(float64(max(items, 1)))
 	for _, at := range like.Touched {
 		p := &r.slots[at]
+		if p.size == 0 { // nothing is like it; counts of earlier builds may hold one
+			continue
+		}
 		count := like.Values[at]
 		age := max(now-p.last, 0)
 		if len(out) == neighbourLen {
