@@ -83,8 +83,7 @@ func (r *run) commit(ctx context.Context, f fault) error {
 	case pauseServers:
 		hit(r.servers.pair, pause)
 	case rebalance:
-		blow = time.Now()
-		err = r.visitor(ctx, f)
+		hit(r.guest, func(p *part) error { return p.visitFor(ctx, time.Second+f.hold) })
 	}
 	if err != nil {
 		return ended(ctx, fmt.Errorf("%s: %w", f.kind, err))
@@ -104,22 +103,6 @@ func (r *run) commit(ctx context.Context, f fault) error {
 	}
 	r.took[f.kind] = append(r.took[f.kind], time.Since(blow).Seconds())
 	return nil
-}
-
-// visitor is a third ingest that comes and goes, now and then by kill -9.
-func (r *run) visitor(ctx context.Context, f fault) error {
-	p := r.ingestPart(3)
-	if err := p.start(); err != nil {
-		return err
-	}
-	wait(ctx, time.Second+f.hold)
-	err := p.stop(graceful)
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if len(p.crashed()) > 0 {
-		r.faults = append(r.faults, fmt.Errorf("the third ingest ended by itself: %s", p.crashed()[0]))
-	}
-	return err
 }
 
 // publishing waits until a snapshot is being written below models, false where none was for as long as patience: then the kill

@@ -3,15 +3,18 @@ package chaos
 import (
 	"bufio"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"testing"
 	"time"
 
 	"github.com/redis/go-redis/v9"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/softrec/softrec/cmd/softrec/config"
 	"github.com/softrec/softrec/ingest/embedded"
@@ -22,10 +25,62 @@ import (
 const asChild = "SOFTREC_TEST_CHAOS_CHILD"
 
 func TestMain(m *testing.M) {
-	if os.Getenv(asChild) == "" {
+	switch alone := os.Getenv(asChild); alone {
+	case "":
 		os.Exit(m.Run())
+	case "1":
+		_, _ = bufio.NewReader(os.Stdin).ReadByte()
+	default:
+		os.Exit(visit(alone))
 	}
-	_, _ = bufio.NewReader(os.Stdin).ReadByte()
+}
+
+// visit is a process that may run once at a time, which a file tells, and ends in order.
+func visit(alone string) (status int) {
+	asked := make(chan os.Signal, 1)
+	signal.Notify(asked, os.Interrupt)
+	f, err := os.OpenFile(alone, os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		fmt.Println("another one is there:", err)
+		return 1
+	}
+	<-asked
+	if err := errors.Join(f.Close(), os.Remove(alone)); err != nil {
+		fmt.Println(err)
+		return 1
+	}
+	return 0
+}
+
+// The third ingest comes once at a time though rebalances overlap, and its log file is closed with the run.
+func TestCommit_oneGuestAtATime(t *testing.T) {
+	t.Setenv(asChild, filepath.Join(t.TempDir(), "alone"))
+	r := &run{
+		o: DefaultOptions(), cfg: config.Default(), dir: t.TempDir(), log: slog.New(slog.DiscardHandler),
+		took: map[string][]float64{}, happened: map[string]int{},
+	}
+	r.o.Self, r.o.Dir = []string{os.Args[0]}, r.dir
+	r.fresh = &freshness{waves: []time.Time{time.Now().Add(time.Hour)}, visible: 1}
+	r.guest = r.ingestPart(3)
+	g, ctx := errgroup.WithContext(t.Context())
+	for range 3 {
+		g.Go(func() error { return r.commit(ctx, fault{kind: rebalance}) })
+	}
+	if err := g.Wait(); err != nil {
+		t.Error(err)
+	}
+	if err := r.close(); err != nil {
+		t.Error(err)
+	}
+	if crashes := r.guest.crashed(); r.happened[rebalance] != 3 || len(r.faults)+len(crashes) > 0 {
+		t.Errorf("%d rebalances; faults %v, crashes %v", r.happened[rebalance], r.faults, crashes)
+	}
+	open, _ := filepath.Glob("/proc/self/fd/*") // none on other systems
+	for _, fd := range open {
+		if to, err := os.Readlink(fd); err == nil && filepath.Dir(to) == r.dir {
+			t.Errorf("%s is still open", to)
+		}
+	}
 }
 
 // victim is a part of a process that does nothing.

@@ -12,11 +12,12 @@ import (
 	"github.com/softrec/softrec/ingest/broker"
 )
 
-// openParts starts ingest twice, the trainer, and serve twice.
+// openParts starts ingest twice, the trainer, and serve twice. The guest waits for its first visit.
 func (r *run) openParts() error {
 	for i := range 2 {
 		r.ingest = append(r.ingest, r.ingestPart(i+1))
 	}
+	r.guest = r.ingestPart(len(r.ingest) + 1)
 	models := filepath.Join(r.dir, "models")
 	r.trainer = r.part("train", append(r.common("train", "--models-dir", models, "--data-dir", filepath.Join(r.dir, "train")), smallRounds()...)...)
 	for i := range 2 {

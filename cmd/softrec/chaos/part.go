@@ -90,6 +90,15 @@ func (p *part) pauseFor(ctx context.Context, hold time.Duration) error {
 	return c.Continue()
 }
 
+// visitFor starts the process and stops it in order after hold.
+func (p *part) visitFor(ctx context.Context, hold time.Duration) error {
+	if err := p.start(); err != nil {
+		return err
+	}
+	wait(ctx, hold)
+	return p.stop(graceful)
+}
+
 // end kills the process for good.
 func (p *part) end() {
 	p.mu.Lock()

@@ -27,7 +27,8 @@ type run struct {
 	dir string
 
 	servers  servers
-	ingest   []*part // two, and one that comes and goes
+	ingest   []*part // two
+	guest    *part   // a third ingest, which comes and goes: one at a time
 	trainer  *part
 	serve    []*part
 	serveAt  []string // URLs
@@ -220,6 +221,9 @@ func (r *run) parts() []*part {
 		all = append(all, r.trainer)
 	}
 	all = append(all, r.ingest...)
+	if r.guest != nil {
+		all = append(all, r.guest)
+	}
 	return append(all, r.servers.parts()...)
 }
 
