@@ -40,7 +40,7 @@ func (r *round) study(ctx context.Context) error {
 		next: r.nextPass, trained: r.meter.end,
 	}
 	var err error
-	if r.rec.Student, err = t.run(ctx); err != nil {
+	if r.rec.Student, _, err = t.run(ctx); err != nil {
 		return err
 	}
 	if n := r.rec.StuckEpochs; n > 0 {
@@ -53,7 +53,6 @@ func (r *round) study(ctx context.Context) error {
 			r.rec.Warning = r.rec.Notes[len(r.rec.Notes)-1]
 		}
 	}
-	r.rec.judge()
 	return nil
 }
 

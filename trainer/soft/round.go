@@ -27,12 +27,6 @@ func run(ctx context.Context, l Learner, cfg Config, base State, taught *Taught,
 	if err := r.teach(ctx); err != nil {
 		return r.rec, err
 	}
-	if cfg.Keep == KeepBetter {
-		var err error
-		if r.teacher, err = l.Save(ctx); err != nil {
-			return r.rec, fmt.Errorf("teacher: save: %w", err)
-		}
-	}
 	if err := r.distil(ctx); err != nil {
 		return r.rec, fmt.Errorf("distil: %w", err)
 	}
@@ -58,7 +52,7 @@ type round struct {
 
 	base, live State
 	probe      []int
-	teacher    State // nil where the student is kept whatever it is
+	teacher    State // at its best
 
 	schedule Schedule
 	meter    lossMeter
@@ -104,7 +98,7 @@ func (r *round) teach(ctx context.Context) error {
 		},
 	}
 	var err error
-	r.rec.Teacher, err = t.run(ctx)
+	r.rec.Teacher, r.teacher, err = t.run(ctx)
 	return err
 }
 
@@ -142,14 +136,20 @@ func (r *round) begin(ctx context.Context) error {
 	return r.choose()
 }
 
-// keep loads the teacher where it is to be kept.
+// keep loads the teacher where it is to be kept, and says what the round ended with. Notes are of that alone.
 func (r *round) keep(ctx context.Context) error {
 	t, s := r.rec.Teacher.Validation, r.rec.Student.Validation
-	if r.teacher == nil || t <= s {
+	if r.cfg.Keep != KeepBetter || t <= s {
+		r.rec.judge()
 		return nil
 	}
 	r.rec.KeptTeacher, r.rec.BetterThanStart = true, t > r.rec.StartValidation
-	r.note("the teacher was kept: its validation %.6g is better than the student's %.6g", t, s)
+	const kept = "the teacher was kept: its validation %.6g is better than the student's %.6g"
+	if r.rec.BetterThanStart {
+		r.note(kept, t, s)
+	} else {
+		r.note(kept+"; neither beat the start's %.6g", t, s, r.rec.StartValidation)
+	}
 	return r.learner.Load(ctx, r.teacher)
 }
 

@@ -37,7 +37,7 @@ func SFT(ctx context.Context, l Learner, cfg Config, start State, seed uint64, o
 			return cfg.pass(seed, seedStudent, e, 0), 0, nil
 		},
 	}
-	if rec.Student, err = t.run(ctx); err != nil {
+	if rec.Student, _, err = t.run(ctx); err != nil {
 		return rec, err
 	}
 	rec.judge()

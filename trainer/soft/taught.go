@@ -30,7 +30,7 @@ func (r *round) enrol(ctx context.Context) error {
 	if err := r.learner.Load(ctx, r.taught.State); err != nil {
 		return fmt.Errorf("load the given teacher: %w", err)
 	}
-	r.rec.Teacher = r.taught.Tuning
+	r.rec.Teacher, r.teacher = r.taught.Tuning, r.taught.State
 	return nil
 }
 

@@ -22,10 +22,9 @@ func TestRoundFrom_equalsRound(t *testing.T) {
 		teacher := Taught{Tuning: want.Teacher}
 		teach := tuning{learner: l, watch: newWatch(nil), stage: StageTeacher, epochs: cfg.TeacherEpochs, patience: cfg.Patience,
 			next: func(_ context.Context, e int) (Pass, float64, error) { return cfg.pass(5, seedTeacher, e, 0), 0, nil }}
-		if _, err := teach.run(t.Context()); err != nil {
+		if _, teacher.State, err = teach.run(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		teacher.State, _ = l.Save(t.Context())
 		if kept {
 			d, err := l.Distil(t.Context())
 			if err != nil {

@@ -54,17 +54,15 @@ type tuning struct {
 	trained func(Losses)
 }
 
-// run trains, validates and stops; it leaves the best state loaded. Of equal validations the earlier one is kept: it
+// run trains, validates and stops; it leaves the best state loaded, and returns it. Of equal validations the earlier one is kept: it
 // has moved less far from its start.
-func (t tuning) run(ctx context.Context) (Tuning, error) {
+func (t tuning) run(ctx context.Context) (out Tuning, best State, err error) {
 	t.watch.stage(t.stage)
-	var out Tuning
-	var best State
 	stale := 0
 	for e := 0; e < t.epochs && !out.Stopped; e++ {
 		epoch, err := t.epoch(ctx, e, &out)
 		if err != nil {
-			return out, fmt.Errorf("%s epoch %d: %w", t.stage, e, err)
+			return out, nil, fmt.Errorf("%s epoch %d: %w", t.stage, e, err)
 		}
 		out.Epochs = append(out.Epochs, epoch)
 		if e > 0 && epoch.Validation <= out.Validation {
@@ -74,13 +72,13 @@ func (t tuning) run(ctx context.Context) (Tuning, error) {
 		}
 		stale, out.BestEpoch, out.Validation = 0, e, epoch.Validation
 		if best, err = t.learner.Save(ctx); err != nil {
-			return out, fmt.Errorf("%s epoch %d: save: %w", t.stage, e, err)
+			return out, nil, fmt.Errorf("%s epoch %d: save: %w", t.stage, e, err)
 		}
 	}
 	if err := t.learner.Load(ctx, best); err != nil {
-		return out, fmt.Errorf("%s: load best state of epoch %d: %w", t.stage, out.BestEpoch, err)
+		return out, nil, fmt.Errorf("%s: load best state of epoch %d: %w", t.stage, out.BestEpoch, err)
 	}
-	return out, nil
+	return out, best, nil
 }
 
 // epoch makes one pass, adds its steps and cost to sum, and validates.
