@@ -32,11 +32,19 @@ type Tuner struct {
 	cfg     soft.Config
 	before  trainer.Tuner
 	log     *slog.Logger
+	given   *lora.Adapter // to start from where there is no live one, nil for a fresh one
 }
+
+// Option changes what New makes.
+type Option func(*Tuner)
+
+// WithStart makes rounds start from an adapter where there is no live one yet, instead of from a fresh one. It is of the kind that the
+// engine makes.
+func WithStart(a *lora.Adapter) Option { return func(t *Tuner) { t.given = a } }
 
 // New makes a Tuner. before, where it is not nil, tunes the sequence model ahead of the language model in each round; the
 // round's record is then the language model's. A nil log is silent.
-func New(engines Engines, items Items, cfg soft.Config, before trainer.Tuner, log *slog.Logger) (*Tuner, error) {
+func New(engines Engines, items Items, cfg soft.Config, before trainer.Tuner, log *slog.Logger, options ...Option) (*Tuner, error) {
 	if engines == nil || items == nil {
 		return nil, errors.New("new text tuner: want an engine and the titles' vectors")
 	}
@@ -46,10 +54,18 @@ func New(engines Engines, items Items, cfg soft.Config, before trainer.Tuner, lo
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	return &Tuner{engines: engines, items: items, cfg: cfg, before: before, log: log}, nil
+	t := &Tuner{engines: engines, items: items, cfg: cfg, before: before, log: log}
+	for _, o := range options {
+		o(t)
+	}
+	if t.given != nil && cfg.Start == soft.FromBase && cfg.TeacherStart == soft.FromBase {
+		return nil, fmt.Errorf("soft.start %s and soft.teacher_start %s: nothing would start from the adapter that is given", cfg.Start, cfg.TeacherStart)
+	}
+	return t, nil
 }
 
-// Tune runs one round of SOFT, or of plain fine-tuning where the task wants that, from the live adapter, or from a fresh one where there is none of this kind.
+// Tune runs one round of SOFT, or of plain fine-tuning where the task wants that, from the live adapter, or where there is none of this kind
+// from the one given, or else from a fresh one.
 func (t *Tuner) Tune(ctx context.Context, task trainer.Task, rec *schema.Round) (trainer.Network, error) {
 	out := task.Live
 	if t.before != nil && len(task.Train) > 0 {
@@ -91,6 +107,9 @@ func (t *Tuner) tune(ctx context.Context, engine textlive.Engine, task trainer.T
 	start := fresh
 	if live := task.Live.Adapter; live != nil && alike(live, fresh) {
 		start = live
+	} else if t.given != nil && alike(t.given, fresh) {
+		start = t.given
+		t.log.Info("tuning starts from the adapter given", "round", rec.Round)
 	}
 	learner, err := course.Learner(start, task.Seed)
 	if err != nil {

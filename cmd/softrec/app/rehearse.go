@@ -17,7 +17,6 @@ import (
 	"github.com/softrec/softrec/trainer/model/hf/fetch"
 	"github.com/softrec/softrec/trainer/model/ranker"
 	"github.com/softrec/softrec/trainer/model/textlive"
-	"github.com/softrec/softrec/trainer/texttune"
 )
 
 // Rehearsal is a trainer at work on a recorded log, with what it needs of the process: the tensor backend and, where it was
@@ -92,7 +91,7 @@ func (a *App) recite(ctx context.Context, o *trainer.RehearsalOptions) (*recital
 		return nil, err
 	}
 	a.onClose(r.runtime.Close)
-	tuner, err := texttune.New(machine, r.runtime, a.cfg.Trainer.Soft, nil, a.log)
+	tuner, err := a.textTuner(machine, r.runtime, nil, a.log)
 	if err != nil {
 		return nil, err
 	}

@@ -130,12 +130,25 @@ func (a *App) addTextTuner(deps *trainer.Deps) error {
 		}
 		before = deps.Tuner
 	}
-	tuner, err := texttune.New(a.language.machine, a.language.runtime, a.cfg.Trainer.Soft, before, deps.Logger)
+	tuner, err := a.textTuner(a.language.machine, a.language.runtime, before, deps.Logger)
 	if err != nil {
 		return err
 	}
 	deps.Tuner, deps.Text, deps.Backend = tuner, a.language.runtime, a.language.backend
 	return nil
+}
+
+// textTuner makes what tunes a language model, from text.adapter where one is named.
+func (a *App) textTuner(machine *textlive.Machine, runtime *textlive.Runtime, before trainer.Tuner, log *slog.Logger) (*texttune.Tuner, error) {
+	var options []texttune.Option
+	if dir := a.cfg.Text.Adapter; dir != "" {
+		start, err := machine.ReadAdapter(dir, a.cfg.Text.Model)
+		if err != nil {
+			return nil, fmt.Errorf("text.adapter %q: %w", dir, err)
+		}
+		options = append(options, texttune.WithStart(start))
+	}
+	return texttune.New(machine, runtime, a.cfg.Trainer.Soft, before, log, options...)
 }
 
 // texts is the language model as serve sees it.

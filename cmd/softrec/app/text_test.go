@@ -87,3 +87,23 @@ func TestFetchOptions_offline(t *testing.T) {
 		t.Errorf("error %v", err)
 	}
 }
+
+// text.adapter is read at the start: what does not fit the configured adapter ends it, and what fits does not.
+func TestOpen_textAdapter(t *testing.T) {
+	if raceEnabled {
+		t.Skip("gomlx's matrix products trip checkptr, which -race turns on")
+	}
+	for rank, want := range map[string]string{"8": "text.machine.retrieval.lora.rank is 8", "4": ""} {
+		loaded := settings(t, map[string]string{
+			"trainer.learner": "text", "text.model": tinyModel, "text.adapter": tinyModel + "/adapter", "backend.pjrt_plugin": "none",
+			"text.machine.retrieval.lora.rank": rank, "text.machine.retrieval.lora.alpha": "8",
+		})
+		a, err := Open(t.Context(), loaded, slog.New(slog.DiscardHandler), "test", AllRoles()...)
+		if err == nil {
+			err = a.Close()
+		}
+		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "text.adapter")) {
+			t.Errorf("rank %s: error %v, want %q", rank, err, want)
+		}
+	}
+}

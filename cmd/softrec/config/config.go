@@ -46,6 +46,7 @@ type Models struct {
 // Text is the language model of the text learner. Trainer and servers need the same one.
 type Text struct {
 	Model   string                 `koanf:"model" help:"language model of the text learner: a Hugging Face folder, or hf:owner/name[@revision] to download it; empty means none"`
+	Adapter string                 `koanf:"adapter" help:"folder of a LoRA adapter that the PEFT library saved: tuning starts from it where no round has tuned the language model yet; empty means a fresh one"`
 	Cache   string                 `koanf:"cache" help:"folder that downloaded models are kept in; empty means softrec/models in the user's cache folder"`
 	Offline bool                   `koanf:"offline" help:"never ask the network for a model: hf: names what the cache holds (default false)"`
 	Live    textlive.Config        `koanf:"live"`
@@ -62,7 +63,13 @@ func DefaultText() Text {
 }
 
 // Validate reports every fault at once.
-func (t Text) Validate() error { return errors.Join(t.Live.Validate(), t.Machine.Validate()) }
+func (t Text) Validate() error {
+	err := errors.Join(t.Live.Validate(), t.Machine.Validate())
+	if t.Adapter != "" && t.Model == "" {
+		err = errors.Join(complaint("text.adapter", t.Adapter, "wants text.model too, the model it is for"), err)
+	}
+	return err
+}
 
 // Admin is the private port of a process that does not serve; serve has its own.
 type Admin struct {

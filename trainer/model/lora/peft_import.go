@@ -17,7 +17,7 @@ import (
 // ImportPEFT reads a LoRA adapter that the PEFT library saved. modules are the layers of the model that may carry an
 // update; the adapter's are matched to them by path, whatever of "bert.", "model." or "0.auto_model." leads it. Every
 // weight of the file must find its place, and options that would make the weights mean something else (DoRA, trained
-// biases, ranks by layer, whole modules) are refused by name. With use_rslora the update is scaled by
+// biases, ranks by layer, whole modules) are refused by name; weights without a place are ErrNoPlace. With use_rslora the update is scaled by
 // alpha/sqrt(rank), which is kept as an alpha of alpha*sqrt(rank).
 func ImportPEFT(dir string, modules []Module) (*Adapter, error) {
 	a, err := importPEFT(dir, modules)
@@ -25,6 +25,23 @@ func ImportPEFT(dir string, modules []Module) (*Adapter, error) {
 		return nil, fmt.Errorf("import PEFT adapter from %s: %w", dir, err)
 	}
 	return a, nil
+}
+
+// ErrNoPlace means that an adapter is on layers that are not among the modules.
+var ErrNoPlace = errors.New("the model has no place")
+
+// PEFTBase returns what an adapter that the PEFT library saved calls its base model: a name of the hub or a folder, empty where it does not
+// say.
+func PEFTBase(dir string) (string, error) {
+	raw, err := os.ReadFile(filepath.Join(dir, peftConfigFile))
+	if err != nil {
+		return "", fmt.Errorf("read PEFT adapter: %w", err)
+	}
+	var p peftConfig
+	if err := json.Unmarshal(raw, &p); err != nil {
+		return "", fmt.Errorf("read PEFT adapter %s: %s: %w", dir, peftConfigFile, err)
+	}
+	return p.BaseModel, nil
 }
 
 func importPEFT(dir string, modules []Module) (*Adapter, error) {
@@ -136,7 +153,7 @@ func readFactors(file *hf.File, modules []Module) (map[int]*[2]factor, error) {
 		out[at][half] = factor{key, t}
 	}
 	if len(misfits) > 0 {
-		return nil, fmt.Errorf("the model has no place for %d tensors: %s", len(misfits), strings.Join(misfits[:min(len(misfits), 5)], ", "))
+		return nil, fmt.Errorf("%w for %d tensors: %s", ErrNoPlace, len(misfits), strings.Join(misfits[:min(len(misfits), 5)], ", "))
 	}
 	return out, nil
 }

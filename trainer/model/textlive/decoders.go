@@ -41,6 +41,8 @@ func (f decoders) load(be compute.Backend) (model, error) {
 	})
 }
 
+func (f decoders) settings() string { return "generative" }
+
 func (f decoders) reader(m *Machine, cfg Config) (Reader, error) {
 	return NewBeamReader(liveWriter{m}, f.prompter, f.Config.Vocab, cfg.Beams, cfg.FilterHistory)
 }

@@ -28,6 +28,8 @@ func (f encoders) load(be compute.Backend) (model, error) {
 	})
 }
 
+func (f encoders) settings() string { return "retrieval" }
+
 func (f encoders) reader(m *Machine, cfg Config) (Reader, error) {
 	return NewVectorReader(liveEncoder{m, f.Config.Hidden}, f.tok, f.cfg.Retrieval.Render, f.cfg.Retrieval.Temperature, cfg.Pieces)
 }

@@ -16,6 +16,8 @@ type family interface {
 	load(be compute.Backend) (model, error)
 	// reader makes what a Runtime reads with, on the machine's model of the moment.
 	reader(m *Machine, cfg Config) (Reader, error)
+	// settings names the part of MachineConfig that says how it learns.
+	settings() string
 }
 
 // model is a language model on one backend.
