@@ -49,7 +49,7 @@ func (r *round) study(ctx context.Context) error {
 			signal, start = "real-target loss", r.meter.start
 		}
 		r.note("the %s was not below its start %.6g before %d of %d later epochs", signal, start, n, len(r.rec.Student.Epochs)-1)
-		if r.cfg.needsDistance() || r.rec.Schedule == ScheduleLossRatio {
+		if n == len(r.rec.Student.Epochs)-1 && (r.cfg.needsDistance() || r.rec.Schedule == ScheduleLossRatio) {
 			r.rec.Warning = r.rec.Notes[len(r.rec.Notes)-1]
 		}
 	}
@@ -126,7 +126,7 @@ func (m *lossMeter) observe(real, _ float64) {
 
 // end closes an epoch. Its window is at most a quarter of what the epoch measured, so that l_0, its mean over the first
 // batches, is still of a model that has hardly learnt. A learner that reports whole epochs only gives their means.
-// An epoch that measured nothing (drawn targets at lambda 1) leaves l as it was.
+// An epoch that measured nothing (a learner that leaves out what was not drawn, at lambda 1) leaves l as it was.
 func (m *lossMeter) end(l Losses) {
 	seen := m.epoch
 	if len(seen) == 0 && l.Real != 0 {

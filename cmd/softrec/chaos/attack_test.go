@@ -64,7 +64,7 @@ func TestCommit_oneGuestAtATime(t *testing.T) {
 	r.guest = r.ingestPart(3)
 	g, ctx := errgroup.WithContext(t.Context())
 	for range 3 {
-		g.Go(func() error { return r.commit(ctx, fault{kind: rebalance}) })
+		g.Go(func() error { return r.commit(ctx, fault{kind: rebalance, hold: 3 * time.Second}) })
 	}
 	if err := g.Wait(); err != nil {
 		t.Error(err)

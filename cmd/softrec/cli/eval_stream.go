@@ -38,7 +38,9 @@ func newEvalStream(env Env) (*cobra.Command, error) {
 			if err != nil {
 				return err
 			}
-			o.Model = loaded.Config.Text.Model
+			if o.Model = loaded.Config.Text.Model; len(o.Models) == 0 && !cmd.Flags().Changed("model") {
+				o.Model = "" // a setting of production brings no model of hours into a comparison
+			}
 			if err := errors.Join(o.Validate(), checkStream(o, loaded.Config)); err != nil {
 				return err
 			}

@@ -8,6 +8,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -120,7 +121,7 @@ func baseName(ctx context.Context, model, want string) (string, error) {
 	if got != want {
 		return "", fmt.Errorf("text.model %q: it is the model %s, the snapshot's adapter is for %s", model, got, want)
 	}
-	return dir, nil
+	return filepath.Abs(dir) // whoever reads it stands elsewhere
 }
 
 // reportExport says what was written, and what was not.

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -107,7 +108,8 @@ func TestModelsExport(t *testing.T) {
 			t.Errorf("%s came back as another adapter, %v", version, err)
 		}
 		text, err := os.ReadFile(filepath.Join(dir, "adapter_config.json"))
-		if err != nil || !strings.Contains(string(text), `"base_model_name_or_path": "`+tinyModel+`"`) {
+		base, absErr := filepath.Abs(tinyModel)
+		if err = errors.Join(err, absErr); err != nil || !strings.Contains(string(text), `"base_model_name_or_path": "`+base+`"`) {
 			t.Errorf("%s: %v\n%s", version, err, text)
 		}
 	}

@@ -8,7 +8,7 @@ import (
 
 // Options say how a Base computes. The zero value is usable: float32, no checkpointing, ten minutes for the slowest run.
 type Options struct {
-	BF16        BF16          `koanf:"bf16" help:"matrices and activations in bfloat16: true, false, or auto (on accelerators such as CUDA, ROCm and TPU, not on CPUs); norms, softmax and adapters stay float32 (default auto)"`
+	BF16        BF16          `koanf:"bf16" help:"matrices and activations in bfloat16: true, false, or auto (on accelerators such as CUDA, ROCm and TPU, not on CPUs); norms, softmax and adapters stay float32. Say true or false where trainer and servers have different devices, and begin with an empty data_dir/titles after a change (default auto)"`
 	Checkpoint  bool          `koanf:"checkpoint" help:"recompute each layer in the backward pass instead of keeping its activations: less memory, a third more time (default false)"`
 	StepTimeout time.Duration `koanf:"step_timeout" help:"longest time for one run of a program, compiling included, before the backend counts as stuck; 0 = 10m (default 0s)"`
 }

@@ -66,8 +66,8 @@ func sameKind(given, want *lora.Adapter, setting string) error {
 	return nil
 }
 
-// hubName matches a model's name at the hub.
-var hubName = regexp.MustCompile(`^[\w.-]+/[\w.-]+$`)
+// hubName matches a model's name at the hub, and no folder beside the one that a process stands in.
+var hubName = regexp.MustCompile(`^\w[\w.-]*/[\w.-]+$`)
 
 // sameBase refuses an adapter that was trained on another model than the machine's, as far as names can tell: two of the hub, or the
 // contents of a folder that is here. Of others it warns.
