@@ -436,23 +436,30 @@ func TestItems(t *testing.T) {
 	}
 }
 
+// itemsWithReceipts is an Items on src that confirms withdrawals, with the catalogue and the receipts it writes.
+func (b *bench) itemsWithReceipts(src Source) (*Items, *catalog.Store, *deletion.Store) {
+	b.t.Helper()
+	cat, err := catalog.New(b.redis, b.keys)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	gone, err := deletion.New(b.redis, b.keys)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	it, err := NewItems(b.cfg, src, cat, b.producer(), WithLogger(testLog(b.t)), WithDeletions(gone))
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return it, cat, gone
+}
+
 // A withdrawal has its receipt before it is committed, under the name it came with or one of its place; one that a later record of the same batch
 // has overtaken has its receipt too, and a second reading of the topic writes none for it.
 func TestItems_receipts(t *testing.T) {
 	b := newBench(t, "")
-	cat, err := catalog.New(b.redis, b.keys)
-	if err != nil {
-		t.Fatal(err)
-	}
-	gone, err := deletion.New(b.redis, b.keys)
-	if err != nil {
-		t.Fatal(err)
-	}
 	src := b.source(b.cfg.ItemsTopic)
-	it, err := NewItems(b.cfg, src, cat, b.producer(), WithLogger(testLog(t)), WithDeletions(gone))
-	if err != nil {
-		t.Fatal(err)
-	}
+	it, _, gone := b.itemsWithReceipts(src)
 	doc := func(s string) []byte { return []byte(s) }
 	recs := []broker.Record{
 		{Key: doc("a"), Value: doc(`{"title":"A"}`)},
@@ -495,18 +502,7 @@ func TestItems_receipts(t *testing.T) {
 // items would fill the journal. One that names its receipt has it, and so has one after the item came back.
 func TestItems_repeatedWithdrawals(t *testing.T) {
 	b := newBench(t, "")
-	cat, err := catalog.New(b.redis, b.keys)
-	if err != nil {
-		t.Fatal(err)
-	}
-	gone, err := deletion.New(b.redis, b.keys)
-	if err != nil {
-		t.Fatal(err)
-	}
-	it, err := NewItems(b.cfg, b.source(b.cfg.ItemsTopic), cat, b.producer(), WithLogger(testLog(t)), WithDeletions(gone))
-	if err != nil {
-		t.Fatal(err)
-	}
+	it, cat, gone := b.itemsWithReceipts(b.source(b.cfg.ItemsTopic))
 	key := []byte("a")
 	tombstone := func(offset int64) broker.Record { return broker.Record{Key: key, Offset: offset} }
 	named := tombstone(5)

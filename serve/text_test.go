@@ -4,21 +4,27 @@ import (
 	"context"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/softrec/softrec/schema"
 )
 
+// reading has the language model read what waits until the test ends.
+func (st *stack) reading() {
+	ctx, stop := context.WithCancel(context.Background())
+	var group sync.WaitGroup
+	group.Go(func() { st.s.readTexts(ctx) })
+	st.t.Cleanup(func() { stop(); group.Wait() })
+}
+
 // The language model's part of an answer is in time or says that it is not, and a later request finds it.
 func TestRecommend_textIsReadyOrPending(t *testing.T) {
 	f := &fakeTexts{}
 	st := newStack(t, func(c *Config, d *Deps) { d.Texts, c.AnswerBudget = f, time.Minute })
 	st.stock(8).model("m1", names(4)...)
-	ctx, cancel := context.WithCancel(t.Context())
-	done := make(chan struct{})
-	go func() { defer close(done); st.s.readTexts(ctx) }()
-	defer func() { cancel(); <-done }()
+	st.reading()
 	state := func() schema.TextState { return st.recommend("/v1/recommend/anna?n=3").Text }
 	if got := state(); got != schema.TextNone {
 		t.Errorf("an empty window: text %q", got)
@@ -51,10 +57,7 @@ func TestForget_aWithdrawnItemKeepsOtherReadings(t *testing.T) {
 	f := &fakeTexts{}
 	st := newStack(t, func(c *Config, d *Deps) { d.Texts, c.AnswerBudget = f, 5*time.Second })
 	st.stock(8).model("m1", names(4)...)
-	ctx, cancel := context.WithCancel(t.Context())
-	done := make(chan struct{})
-	go func() { defer close(done); st.s.readTexts(ctx) }()
-	defer func() { cancel(); <-done }()
+	st.reading()
 	st.click("anna", "i001")
 	st.click("ben", "i002")
 	for _, user := range []string{"anna", "ben"} {
@@ -89,10 +92,7 @@ func TestRecommend_aNewTitleMakesTextListsAnew(t *testing.T) {
 	f := &fakeTexts{}
 	st := newStack(t, func(c *Config, d *Deps) { d.Texts, c.AnswerBudget = f, time.Minute })
 	st.stock(8).model("m1", names(4)...)
-	ctx, cancel := context.WithCancel(t.Context())
-	done := make(chan struct{})
-	go func() { defer close(done); st.s.readTexts(ctx) }()
-	defer func() { cancel(); <-done }()
+	st.reading()
 	st.click("anna", "i001")
 	for range 2 {
 		st.recommend("/v1/recommend/anna?n=3")
@@ -113,10 +113,7 @@ func TestRecommend_aTitleThatComesIsReadAtTheNextRequest(t *testing.T) {
 	f := &fakeTexts{hidden: map[string]bool{"i001": true, "i002": true}}
 	st := newStack(t, func(c *Config, d *Deps) { d.Texts, c.AnswerBudget = f, time.Minute })
 	st.stock(8).model("m1", names(4)...)
-	ctx, cancel := context.WithCancel(t.Context())
-	done := make(chan struct{})
-	go func() { defer close(done); st.s.readTexts(ctx) }()
-	defer func() { cancel(); <-done }()
+	st.reading()
 	st.click("anna", "i001")
 	st.click("anna", "i002")
 	for _, step := range []struct {

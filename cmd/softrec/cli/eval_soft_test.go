@@ -34,7 +34,7 @@ func TestEvalSoft_readsTheSettingsOfTheMachine(t *testing.T) {
 		}
 	}
 	ask := func(more ...string) (experiment.Result, error) {
-		args := append([]string{"eval", "soft", "--interactions", filepath.Join(dir, "log.tsv"), "--items", filepath.Join(dir, "items.tsv"), "--model", "../../../trainer/model/lm/testdata/bert",
+		args := append([]string{"eval", "soft", "--interactions", filepath.Join(dir, "log.tsv"), "--items", filepath.Join(dir, "items.tsv"), "--model", tinyModel,
 			"--out", filepath.Join(dir, "out"), "--variants", "untuned,sft", "--seeds", "1", "--control-seeds", "1", "--train-prompts", "24", "--valid-prompts", "8", "--test-prompts", "8", "--epochs", "1",
 			"--lr", "0.001", "--pjrt-plugin", "none"}, more...)
 		var res experiment.Result
