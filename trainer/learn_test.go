@@ -2,7 +2,6 @@ package trainer
 
 import (
 	"bytes"
-	"context"
 	"log/slog"
 	"slices"
 	"strings"
@@ -11,49 +10,22 @@ import (
 
 	"github.com/softrec/softrec/schema"
 	"github.com/softrec/softrec/trainer/soft"
+	"github.com/softrec/softrec/trainer/soft/softtest"
 )
-
-// pupil is a learner whose answers come no nearer, if it is still, and that notes what it is made to do.
-type pupil struct {
-	still   bool
-	passes  []float64 // lambda of each
-	distils int
-}
-
-func (p *pupil) Prompts() int { return 10 }
-func (p *pupil) Train(_ context.Context, pass soft.Pass) (soft.Losses, error) {
-	p.passes = append(p.passes, pass.Lambda)
-	return soft.Losses{Real: 1, Easy: 1, Updates: 1}, nil
-}
-func (p *pupil) Distil(context.Context) (soft.Distilled, error) {
-	p.distils++
-	return soft.Distilled{Answers: 10, DistinctAnswers: 5, DistinctTargets: 5}, nil
-}
-func (p *pupil) FixSpace(context.Context) error { return nil }
-func (p *pupil) Distances(_ context.Context, probe []int) ([]float64, error) {
-	d := 1.0
-	if !p.still {
-		d /= float64(1 + len(p.passes))
-	}
-	return slices.Repeat([]float64{d}, len(probe)), nil
-}
-func (p *pupil) Validate(context.Context) (float64, error)      { return float64(len(p.passes)) / 100, nil }
-func (p *pupil) Save(context.Context) (soft.State, error)       { return len(p.passes), nil }
-func (p *pupil) Load(_ context.Context, state soft.State) error { return nil }
 
 // Plain tasks see the real targets alone, in as many epochs as teacher and student may take together.
 func TestTask_plainLearnsNothingOfItsOwn(t *testing.T) {
 	cfg := soft.DefaultConfig()
 	cfg.Epochs, cfg.TeacherEpochs = 3, 2
 	for _, plain := range []bool{false, true} {
-		var p pupil
+		var p softtest.Pupil
 		var rec schema.Round
 		if err := (Task{Plain: plain, Now: time.Now}).Learn(t.Context(), &p, cfg, nil, &rec, slog.New(slog.DiscardHandler)); err != nil {
 			t.Fatal(err)
 		}
-		easy := slices.ContainsFunc(p.passes, func(lambda float64) bool { return lambda > 0 })
-		if len(p.passes) != 5 || easy == plain || (p.distils == 0) != plain || (rec.Schedule == soft.SFTSchedule) != plain {
-			t.Errorf("plain %v: passes %v, distilled %d times, schedule %q", plain, p.passes, p.distils, rec.Schedule)
+		easy := slices.ContainsFunc(p.Passes, func(lambda float64) bool { return lambda > 0 })
+		if len(p.Passes) != 5 || easy == plain || (p.Distils == 0) != plain || (rec.Schedule == soft.SFTSchedule) != plain {
+			t.Errorf("plain %v: passes %v, distilled %d times, schedule %q", plain, p.Passes, p.Distils, rec.Schedule)
 		}
 	}
 }
@@ -74,7 +46,7 @@ func TestTask_warnsOfADistanceThatDoesNotFall(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			cfg := soft.DefaultConfig()
 			cfg.Schedule, cfg.Epochs, cfg.TeacherEpochs = c.schedule, 3, 2
-			p, log := &pupil{still: c.still}, &bytes.Buffer{}
+			p, log := &softtest.Pupil{Still: c.still}, &bytes.Buffer{}
 			warnings := slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelWarn}))
 			if err := (Task{Plain: c.plain, Now: time.Now}).Learn(t.Context(), p, cfg, nil, &schema.Round{Round: 7}, warnings); err != nil {
 				t.Fatal(err)
