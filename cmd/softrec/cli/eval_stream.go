@@ -25,7 +25,7 @@ func newEvalStream(env Env) (*cobra.Command, error) {
 		Long: "Plays a log in the order of its time: every basket is first asked about, then learnt, by all models. In delayed mode the log goes to the real\n" +
 			"application (broker, windows, trainer, server) at a fixed pace, one replay per learned model and seed. Writes result.json, models.csv,\n" +
 			"windows.csv, report.md and report.html to --out; results of other settings there are refused, those of the same ones written over.\n\n" +
-			"A language model is named with --model. In synchronous mode the model text is it alone; in delayed mode --learner text makes it the learner of the\n" +
+			"A language model is named with --model. In synchronous mode the models text and text-sft are it alone, refreshed by SOFT and by plain fine-tuning; in delayed mode --learner text makes it the learner of the\n" +
 			"application, which sft refreshes by plain fine-tuning and soft by SOFT. What it knows are titles: --items.\n\n" +
 			"Models: " + strings.Join(evaluation.Names(), ", ") + ".",
 		Example: "  softrec eval stream --interactions log.tsv.zst --items items.tsv.zst --out ./stream\n" +
@@ -44,7 +44,7 @@ func newEvalStream(env Env) (*cobra.Command, error) {
 			if err := errors.Join(o.Validate(), checkStream(o, loaded.Config)); err != nil {
 				return err
 			}
-			settings, err := loaded.YAML()
+			settings, err := streamSettings(cmd.Context(), o, loaded, log)
 			if err != nil {
 				return err
 			}
@@ -71,7 +71,9 @@ func checkStream(o stream.Options, cfg config.Config) error {
 	if o.Mode == stream.Delayed {
 		return live.Check(cfg, o.Wanted())
 	}
-	ranked := func(name string) bool { return name != evaluation.Text && slices.Contains(rival.LearnedNames(), name) }
+	ranked := func(name string) bool {
+		return !evaluation.TextAlone(name) && slices.Contains(rival.LearnedNames(), name)
+	}
 	if slices.ContainsFunc(o.Wanted(), ranked) {
 		return app.CheckRehearsal(cfg)
 	}

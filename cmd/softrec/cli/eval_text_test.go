@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -8,7 +9,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/softrec/softrec/cmd/softrec/config"
 	"github.com/softrec/softrec/cmd/softrec/evaluation"
+	"github.com/softrec/softrec/cmd/softrec/evaluation/stream"
 )
 
 // tinyModel is a random encoder of two layers of width 32, small enough for the pure-Go backend.
@@ -58,11 +61,14 @@ func TestEvalStream_languageModelAlone(t *testing.T) {
 		t.Skip("gomlx's matrix products trip checkptr, which -race turns on")
 	}
 	log, items := titledLog(t, 400)
-	args := append(quickText(), "--interactions", log, "--items", items, "--models", "popularity,text", "--audit", "250")
+	args := append(quickText(), "--interactions", log, "--items", items, "--models", "popularity,text,text-sft", "--audit", "250")
 	r := evaluated(t, args...)
 	m := r.Models[evaluation.Text]
 	if m == nil || m.HR10 <= 0 || m.Coverage < 0.2 || r.Language != "bert" || r.Learner != "" {
 		t.Fatalf("text %+v of learner %q, language model %q", m, r.Learner, r.Language)
+	}
+	if plain := r.Models[evaluation.TextSFT]; plain == nil || plain.HR10 <= 0 || plain.Events != m.Events {
+		t.Errorf("refreshed by plain fine-tuning %+v, by SOFT %+v", plain, m)
 	}
 	if again := evaluated(t, args...); !reflect.DeepEqual(r.WithoutTimes(), again.WithoutTimes()) {
 		t.Errorf("a second run gives %+v, the first %+v", again.Models[evaluation.Text], m)
@@ -101,5 +107,38 @@ func TestEvalStream_textLearnerIsNotRehearsed(t *testing.T) {
 		if _, err := os.Stat(out); refused && !os.IsNotExist(err) {
 			t.Errorf("--models %s: began before it was refused: %v", models, err)
 		}
+	}
+}
+
+// Results of one language model are not taken for those of another in a folder of the same name.
+func TestStreamSettings_nameTheLanguageModelByItsContent(t *testing.T) {
+	loaded, err := config.Load(config.Sources{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	settings := func(weights string, models ...string) string {
+		t.Helper()
+		dir := filepath.Join(t.TempDir(), "model")
+		for name, content := range map[string]string{"config.json": `{"model_type":"bert"}`, "model.safetensors": weights} {
+			if err := errors.Join(os.MkdirAll(dir, 0o700), os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		o := stream.DefaultOptions()
+		o.Models, o.Model = models, dir
+		s, err := streamSettings(t.Context(), o, loaded, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	if a, b := settings("tuned", "text-sft"), settings("other", "text-sft"); a == b {
+		t.Error("two models have one name")
+	}
+	if a, b := settings("tuned", "text"), settings("tuned", "text"); a != b {
+		t.Error("copies of a model have two names")
+	}
+	if a, b := settings("tuned", "ranker"), settings("other", "ranker"); a != b {
+		t.Error("a model that nobody reads decides over the figures")
 	}
 }

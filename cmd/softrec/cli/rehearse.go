@@ -3,14 +3,20 @@ package cli
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
+	"slices"
 
 	"github.com/softrec/softrec/cmd/softrec/app"
 	"github.com/softrec/softrec/cmd/softrec/config"
+	"github.com/softrec/softrec/cmd/softrec/evaluation"
 	"github.com/softrec/softrec/cmd/softrec/evaluation/rival"
+	"github.com/softrec/softrec/cmd/softrec/evaluation/stream"
 	"github.com/softrec/softrec/schema"
 	"github.com/softrec/softrec/trainer"
+	"github.com/softrec/softrec/trainer/model/hf/fetch"
 	"github.com/softrec/softrec/trainer/model/ranker"
+	"github.com/softrec/softrec/trainer/model/textlive"
 )
 
 // openRehearsal makes the rehearsals that the learned models of an evaluation come from.
@@ -31,6 +37,24 @@ func openRehearsal(cfg config.Config, filterSeen bool, log *slog.Logger) rival.O
 		}
 		return &rehearser{r: r}, nil
 	}
+}
+
+// streamSettings is all that decides over the figures of an evaluation beside its log and its options: the configuration, and
+// what is in the language model's folder where a model reads one.
+func streamSettings(ctx context.Context, o stream.Options, loaded *config.Loaded, log *slog.Logger) (string, error) {
+	settings, err := loaded.YAML()
+	if err != nil || loaded.Config.Trainer.Learner != trainer.LearnerText && !slices.ContainsFunc(o.Wanted(), evaluation.TextAlone) {
+		return settings, err
+	}
+	dir, err := fetch.Resolve(ctx, o.Model, app.FetchOptions(loaded.Config.Text, log))
+	if err != nil {
+		return "", fmt.Errorf("text.model: %w", err)
+	}
+	name, err := textlive.ModelName(dir)
+	if err != nil {
+		return "", fmt.Errorf("text.model: %w", err)
+	}
+	return settings + "# model: " + name + "\n", nil
 }
 
 // rehearsed are the defaults of an evaluation: windows as long as a user's history mostly is.

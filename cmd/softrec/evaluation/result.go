@@ -12,7 +12,8 @@ const (
 	Repeats           = "repeats"
 	Transitions       = "transitions"
 	Sequence          = "sequence" // the network alone
-	Text              = "text"     // the language model alone
+	Text              = "text"     // the language model alone, refreshed by SOFT
+	TextSFT           = "text-sft" // the language model alone, refreshed by plain fine-tuning
 	Frozen            = "frozen"   // the ranker, stopped after the warm-up
 	SFT               = "sft"      // the ranker, refreshed by plain fine-tuning
 	SOFT              = "soft"     // the ranker, refreshed by SOFT: the same run as Ranker
@@ -21,8 +22,11 @@ const (
 
 // Names returns every model there is.
 func Names() []string {
-	return []string{Popularity, DecayedPopularity, Repeats, Transitions, Sequence, Text, Frozen, SFT, SOFT, Ranker}
+	return []string{Popularity, DecayedPopularity, Repeats, Transitions, Sequence, Text, TextSFT, Frozen, SFT, SOFT, Ranker}
 }
+
+// TextAlone reports whether a model is a language model and nothing else.
+func TextAlone(name string) bool { return name == Text || name == TextSFT }
 
 // Result is result.json: what one evaluation says.
 type Result struct {

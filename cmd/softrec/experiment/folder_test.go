@@ -165,9 +165,9 @@ func TestOpenFolder_settingsReachTheLearners(t *testing.T) {
 func TestOpenFolder_encoderRefusesWhatDecodersDo(t *testing.T) {
 	o := fakeOptions(t, true)
 	o.Model = filepath.Join("..", "..", "..", "trainer", "model", "lm", "testdata", "bert")
-	o.Answer, o.Ranking = generative.AnswerFree, generative.RankGrounded
+	o.Answer, o.Ranking, o.MSL = generative.AnswerFree, generative.RankGrounded, true
 	_, err := Execute(t.Context(), o, Experiment{Open: OpenFolder(goConfig(), fetch.Options{}, nil), Plain: true})
-	for _, want := range []string{"--answer free: the model is an encoder", "--ranking grounded: the model is an encoder"} {
+	for _, want := range []string{"--answer free: the model is an encoder", "--ranking grounded: the model is an encoder", "--msl true: the model is an encoder"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v: want %q", err, want)
 		}

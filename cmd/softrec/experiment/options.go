@@ -155,6 +155,9 @@ func (o Options) writes() error {
 			errs = append(errs, fmt.Errorf("%s %s: the model is an encoder, which writes no titles: want a decoder, or the option left out", x.option, x.value))
 		}
 	}
+	if o.MSL {
+		errs = append(errs, errors.New("--msl true: the model is an encoder, which writes no titles: want a decoder, or the option left out"))
+	}
 	return errors.Join(errs...)
 }
 

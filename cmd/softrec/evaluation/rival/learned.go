@@ -27,11 +27,11 @@ type Open func(ctx context.Context, c RunConfig) (Rehearser, error)
 
 // LearnedNames returns the names that Learned knows.
 func LearnedNames() []string {
-	return []string{evaluation.Sequence, evaluation.Text, evaluation.Frozen, evaluation.SFT, evaluation.SOFT, evaluation.Ranker}
+	return []string{evaluation.Sequence, evaluation.Text, evaluation.TextSFT, evaluation.Frozen, evaluation.SFT, evaluation.SOFT, evaluation.Ranker}
 }
 
 // Learned returns the models of the given names that come out of rehearsals with a seed. soft is ranker under its second
-// name, sequence is the network of the same rehearsal alone; frozen, sft and text have one each. What was opened is closed
+// name, sequence is the network of the same rehearsal alone; frozen, sft, text and text-sft have one each. What was opened is closed
 // when a later one cannot be.
 func Learned(ctx context.Context, open Open, seed int64, names []string) ([]Contender, error) {
 	var out []Contender
@@ -45,6 +45,8 @@ func Learned(ctx context.Context, open Open, seed int64, names []string) ([]Cont
 			cfg.Refresh = RefreshSFT
 		case evaluation.Text:
 			cfg.Text = true
+		case evaluation.TextSFT:
+			cfg.Text, cfg.Refresh = true, RefreshSFT
 		case evaluation.Frozen:
 		default:
 			return nil, errors.Join(fmt.Errorf("model %q: is not one of the learned models", n), Close(out))
@@ -56,7 +58,7 @@ func Learned(ctx context.Context, open Open, seed int64, names []string) ([]Cont
 			}
 			runs[key] = newRun(r)
 		}
-		c := &rehearsed{name: n, run: runs[key], networkOnly: n == evaluation.Sequence || n == evaluation.Text}
+		c := &rehearsed{name: n, run: runs[key], networkOnly: n == evaluation.Sequence || evaluation.TextAlone(n)}
 		if n == evaluation.Frozen {
 			out = append(out, &frozen{rehearsed: c})
 			continue

@@ -304,6 +304,7 @@ func TestLearned_shareRehearsals(t *testing.T) {
 	want := []string{
 		"soft/false/5 asked 60 learnt 30 frozen false closed true titles 30", // sequence, soft and ranker
 		"soft/true/5 asked 30 learnt 30 frozen false closed true titles 30",  // text
+		"sft/true/5 asked 30 learnt 30 frozen false closed true titles 30",   // text-sft
 		"soft/false/5 asked 30 learnt 30 frozen true closed true titles 30",  // frozen
 		"sft/false/5 asked 30 learnt 30 frozen false closed true titles 30",  // sft
 	}

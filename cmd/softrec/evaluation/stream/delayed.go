@@ -41,7 +41,7 @@ func refused(name string) string {
 	switch name {
 	case evaluation.Sequence:
 		return "a server answers with the whole ranker, never with the network alone; use --mode " + Synchronous
-	case evaluation.Text:
+	case evaluation.Text, evaluation.TextSFT:
 		return "a server answers with the whole ranker, never with the language model alone; use --learner text with --models sft,soft,ranker, or --mode " + Synchronous
 	default:
 		return ""

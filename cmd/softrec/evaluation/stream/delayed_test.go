@@ -100,7 +100,7 @@ func TestExecute_delayedChoosesItsModels(t *testing.T) {
 	if want := append(rival.SimpleNames(), "ranker"); err != nil || !slices.Equal(r.Order(), want) {
 		t.Errorf("ran %v, want %v: %v", r, want, err)
 	}
-	o.Models, o.Out = []string{"sequence", "text"}, t.TempDir()
+	o.Models, o.Out = []string{"sequence", "text", "text-sft"}, t.TempDir()
 	_, err = Execute(t.Context(), o, Kit{System: fakes(&all, nil)})
 	for _, want := range []string{"--models sequence: want another one in --mode delayed: a server answers with the whole ranker", "--models text: want another one in --mode delayed"} {
 		if err == nil || !strings.Contains(err.Error(), want) {

@@ -96,7 +96,7 @@ func (e *evaluator) all(ctx context.Context) error {
 			simple = append(simple, n)
 		case e.o.Mode == Delayed && e.kit.System == nil, e.o.Mode == Synchronous && e.kit.Open == nil:
 			e.note("%s: left out, this evaluation has no trainer", n)
-		case n == evaluation.Text && !e.kit.Text: // never in delayed mode: see refused
+		case evaluation.TextAlone(n) && !e.kit.Text: // never in delayed mode: see refused
 			e.note("%s: left out, this evaluation has no rehearsal that reads a language model", n)
 		default:
 			learned = append(learned, n)

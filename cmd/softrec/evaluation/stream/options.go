@@ -60,9 +60,9 @@ func (o Options) Validate() error {
 		fault(o.Mode != Delayed || refused(m) == "", "--models", m, "another one in --mode "+Delayed+": "+refused(m))
 		fault(!slices.Contains(o.Models[:i], m), "--models", m, "every name once")
 	}
-	if slices.Contains(o.Models, evaluation.Text) {
-		fault(o.Model != "", "--models", evaluation.Text, "a language model in --model")
-		fault(o.Items != "", "--models", evaluation.Text, "the titles of a catalogue in --items")
+	if i := slices.IndexFunc(o.Models, evaluation.TextAlone); i >= 0 {
+		fault(o.Model != "", "--models", o.Models[i], "a language model in --model")
+		fault(o.Items != "", "--models", o.Models[i], "the titles of a catalogue in --items")
 	}
 	return errors.Join(errs...)
 }
@@ -77,7 +77,7 @@ func (o Options) Wanted() []string {
 		case o.Mode == Delayed:
 			wanted = delayedByDefault(n)
 		default:
-			wanted = n != evaluation.Text || o.Model != "" && o.Items != ""
+			wanted = !evaluation.TextAlone(n) || o.Model != "" && o.Items != ""
 		}
 		if wanted {
 			out = append(out, n)

@@ -43,7 +43,7 @@ func (e *evaluator) tell(r *evaluation.Result) {
 	for name := range e.runs {
 		switch {
 		case slices.Contains(rival.SimpleNames(), name):
-		case name == evaluation.Text:
+		case evaluation.TextAlone(name):
 			r.Language = e.language()
 		default:
 			r.Learner = e.kit.Learner
@@ -91,21 +91,32 @@ func (e *evaluator) pairs(names []string) [][2]string {
 			}
 		}
 	}
-	question := [2]string{evaluation.SOFT, evaluation.SFT} // always asked, and this way round
 	var out [][2]string
 	for _, n := range names {
 		pair := [2]string{lead, n}
-		if n == lead || pair == question || pair == [2]string{evaluation.SFT, evaluation.SOFT} {
+		if n == lead || isQuestion(pair) {
 			continue
 		}
 		if !(lead == evaluation.Ranker && n == evaluation.SOFT) { // one run under two names
 			out = append(out, pair)
 		}
 	}
-	if slices.Contains(names, evaluation.SOFT) && slices.Contains(names, evaluation.SFT) {
-		out = append(out, question)
+	for _, q := range questions() {
+		if slices.Contains(names, q[0]) && slices.Contains(names, q[1]) {
+			out = append(out, q)
+		}
 	}
 	return out
+}
+
+// questions are the pairs that are always compared where both ran, and this way round: SOFT with plain fine-tuning.
+func questions() [][2]string {
+	return [][2]string{{evaluation.SOFT, evaluation.SFT}, {evaluation.Text, evaluation.TextSFT}}
+}
+
+// isQuestion reports whether a pair is one of questions, either way round.
+func isQuestion(pair [2]string) bool {
+	return slices.Contains(questions(), pair) || slices.Contains(questions(), [2]string{pair[1], pair[0]})
 }
 
 func (e *evaluator) side(name string) evaluation.Side {
@@ -156,8 +167,8 @@ func (e *evaluator) remarks() []string {
 	} else {
 		out = append(out, "The models were not checked for leaks (--audit 0).")
 	}
-	if len(e.runs[evaluation.Text]) > 0 {
-		out = append(out, "Text is the language model alone: it ranks what has a title by its reading of the titles in the user's window. It starts untuned, and a round of SOFT tunes it as often as the ranker's network. Users without a titled item in their window get an empty list.")
+	if len(e.runs[evaluation.Text])+len(e.runs[evaluation.TextSFT]) > 0 {
+		out = append(out, "Text is the language model alone: it ranks what has a title by its reading of the titles in the user's window. It starts untuned, and a round tunes it as often as the ranker's network: of SOFT, and of text-sft by plain fine-tuning of as many epochs as SOFT may take. Users without a titled item in their window get an empty list.")
 	}
 	for _, s := range []string{evaluation.Ranker, evaluation.Frozen} {
 		if len(e.runs[s]) > 0 {

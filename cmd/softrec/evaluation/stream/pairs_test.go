@@ -12,9 +12,12 @@ func TestPairs_onceEach(t *testing.T) {
 	score := func(hr float64) []*evaluation.Model {
 		return []*evaluation.Model{{Scores: evaluation.Scores{HR10: hr}}}
 	}
-	names := []string{evaluation.Transitions, evaluation.SFT, evaluation.SOFT}
+	names := []string{evaluation.Transitions, evaluation.Text, evaluation.TextSFT, evaluation.SFT, evaluation.SOFT}
 	for _, lead := range names {
-		e := &evaluator{runs: map[string][]*evaluation.Model{evaluation.Transitions: score(0.1), evaluation.SFT: score(0.1), evaluation.SOFT: score(0.1)}}
+		e := &evaluator{runs: map[string][]*evaluation.Model{}}
+		for _, n := range names {
+			e.runs[n] = score(0.1)
+		}
 		e.runs[lead] = score(0.2)
 		got := e.pairs(names)
 		for i, p := range got {
@@ -22,8 +25,10 @@ func TestPairs_onceEach(t *testing.T) {
 				t.Errorf("%s leads: %v twice in %v", lead, p, got)
 			}
 		}
-		if !slices.Contains(got, [2]string{evaluation.SOFT, evaluation.SFT}) {
-			t.Errorf("%s leads: SOFT is not compared with plain fine-tuning in %v", lead, got)
+		for _, q := range [][2]string{{evaluation.SOFT, evaluation.SFT}, {evaluation.Text, evaluation.TextSFT}} {
+			if !slices.Contains(got, q) {
+				t.Errorf("%s leads: SOFT is not compared with plain fine-tuning as %v in %v", lead, q, got)
+			}
 		}
 	}
 }
