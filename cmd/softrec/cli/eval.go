@@ -14,6 +14,7 @@ import (
 	"github.com/softrec/softrec/cmd/softrec/experiment"
 	"github.com/softrec/softrec/trainer/model/lm"
 	"github.com/softrec/softrec/trainer/model/lora"
+	"github.com/softrec/softrec/trainer/model/textlive"
 )
 
 func newEval(env Env) (*cobra.Command, error) {
@@ -83,10 +84,20 @@ func newEvalSoft(env Env) (*cobra.Command, error) {
 	return cmd, settings(cmd, "log", "backend", "text.machine")
 }
 
-// unhurried undoes what the defaults of the text learner change for the sake of short live rounds. The batch is the option's wherever
+// unwatched undoes what the defaults of the text learner change for those who wait for answers while a round trains.
+func unwatched() map[string]string {
+	m := textlive.DefaultMachineConfig()
+	return map[string]string{
+		"text.machine.encoder.batch_size":     strconv.Itoa(m.Encoder.BatchSize),
+		"text.machine.retrieval.micro_batch":  strconv.Itoa(m.Retrieval.MicroBatch),
+		"text.machine.generative.micro_batch": strconv.Itoa(m.Generative.MicroBatch),
+	}
+}
+
+// unhurried undoes what they change for the sake of short live rounds, too. The batch is the option's wherever
 // nobody sets it; here it only has to hold any micro-batch that the option's may.
 func unhurried(o experiment.Options) map[string]string {
-	preset := map[string]string{}
+	preset := unwatched()
 	for _, family := range []string{"retrieval", "generative"} {
 		preset["text.machine."+family+".batch"] = strconv.Itoa(max(o.Batch, experiment.DefaultOptions().Batch))
 		preset["text.machine."+family+".optimiser.warmup"] = strconv.Itoa(lora.DefaultAdamWConfig().Warmup)

@@ -12,6 +12,8 @@ import (
 	"github.com/softrec/softrec/cmd/softrec/config"
 	"github.com/softrec/softrec/cmd/softrec/evaluation"
 	"github.com/softrec/softrec/cmd/softrec/evaluation/stream"
+	"github.com/softrec/softrec/cmd/softrec/experiment"
+	"github.com/softrec/softrec/trainer/model/textlive"
 )
 
 // tinyModel is a random encoder of two layers of width 32, small enough for the pure-Go backend.
@@ -140,5 +142,20 @@ func TestStreamSettings_nameTheLanguageModelByItsContent(t *testing.T) {
 	}
 	if a, b := settings("tuned", "ranker"), settings("other", "ranker"); a != b {
 		t.Error("a model that nobody reads decides over the figures")
+	}
+}
+
+// Nobody waits for answers while an evaluation trains: its runs of the model are as long as is good for training.
+func TestUnwatched_undoesTheShortRuns(t *testing.T) {
+	want := textlive.DefaultMachineConfig()
+	for name, preset := range map[string]map[string]string{"stream": rehearsed(), "soft": unhurried(experiment.DefaultOptions())} {
+		loaded, err := config.Load(config.Sources{Preset: preset})
+		if err != nil {
+			t.Fatal(err)
+		}
+		m := loaded.Config.Text.Machine
+		if m.Encoder != want.Encoder || m.Retrieval.MicroBatch != want.Retrieval.MicroBatch || m.Generative.MicroBatch != want.Generative.MicroBatch {
+			t.Errorf("eval %s: %+v", name, m)
+		}
 	}
 }

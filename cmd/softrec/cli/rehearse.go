@@ -59,7 +59,9 @@ func streamSettings(ctx context.Context, o stream.Options, loaded *config.Loaded
 
 // rehearsed are the defaults of an evaluation: windows as long as a user's history mostly is.
 func rehearsed() map[string]string {
-	return map[string]string{"window.len": "500", "trainer.round_events": "20000"}
+	preset := unwatched()
+	preset["window.len"], preset["trainer.round_events"] = "500", "20000"
+	return preset
 }
 
 // rehearser speaks for a rehearsal.

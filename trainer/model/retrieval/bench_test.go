@@ -1,11 +1,17 @@
 package retrieval
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"math"
 	"math/rand/v2"
 	"os"
 	"testing"
+	"time"
+
+	"github.com/HdrHistogram/hdrhistogram-go"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/softrec/softrec/trainer/model/backend"
 	"github.com/softrec/softrec/trainer/soft"
@@ -58,6 +64,88 @@ func BenchmarkMiniLM(b *testing.B) {
 		if err := table.Close(); err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+// BenchmarkMiniLM_readBesideTraining is one reading of a window of ten titles, asked for every 50 ms, as a live process asks: alone,
+// and while batches of 32 prompts are trained on in micro-batches and new titles are encoded eight at once. ns/op is the mean of a
+// reading, without the pause after it; prompts/s and titles/s are what gets done beside it. XLA runs one program after another, so
+// that a reading waits for the run under way.
+func BenchmarkMiniLM_readBesideTraining(b *testing.B) {
+	dir := minilm(b)
+	be, info, err := backend.Open(backend.DefaultConfig(), nil)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer be.Finalize()
+	for _, micro := range []int{0, 32, 16, 8, 4, 2} { // 0: no training
+		name := fmt.Sprintf("%s/micro=%d", info.Name, micro)
+		if micro == 0 {
+			name = info.Name + "/alone"
+		}
+		b.Run(name, func(b *testing.B) {
+			cfg := DefaultConfig()
+			cfg.Batch, cfg.MicroBatch = 32, micro
+			e, _ := newEngine(b, be, dir, cfg)
+			table := randomTable(b, e, 3659)
+			prompts := randomPrompts(cfg.Batch, cfg.Render.Items, 3659)
+			l, err := e.Learner(nil, Data{Table: table, Train: prompts}, 1)
+			if err != nil {
+				b.Fatal(err)
+			}
+			text := l.texts[0]
+			read := func() {
+				if _, err := e.enc.Encode(background, nil, [][]int32{text}); err != nil {
+					b.Fatal(err)
+				}
+			}
+			read() // compiles
+			train(b, l, soft.Pass{Seed: 1})
+			ctx, stop := context.WithCancel(background)
+			trained, encoded := 0, 0
+			var beside errgroup.Group
+			if micro > 0 {
+				beside.Go(func() error {
+					for {
+						if _, err := l.Train(ctx, soft.Pass{Seed: 1}); err != nil {
+							return err
+						}
+						trained += len(prompts)
+					}
+				})
+				beside.Go(func() error {
+					for {
+						if _, err := e.enc.Encode(ctx, nil, table.titles[:8]); err != nil {
+							return err
+						}
+						encoded += 8
+					}
+				})
+			}
+			took := hdrhistogram.New(1, int64(time.Minute), 3)
+			began := time.Now()
+			for b.Loop() {
+				start := time.Now()
+				read()
+				if err := took.RecordValue(int64(time.Since(start))); err != nil {
+					b.Fatal(err)
+				}
+				time.Sleep(50 * time.Millisecond)
+			}
+			seconds := time.Since(began).Seconds()
+			stop()
+			if err := beside.Wait(); err != nil && !errors.Is(err, context.Canceled) {
+				b.Fatal(err)
+			}
+			b.ReportMetric(took.Mean(), "ns/op")
+			b.ReportMetric(float64(took.ValueAtQuantile(50))/1e6, "p50-ms")
+			b.ReportMetric(float64(took.ValueAtQuantile(99))/1e6, "p99-ms")
+			b.ReportMetric(float64(trained)/seconds, "prompts/s")
+			b.ReportMetric(float64(encoded)/seconds, "titles/s")
+			if err := table.Close(); err != nil {
+				b.Fatal(err)
+			}
+		})
 	}
 }
 
