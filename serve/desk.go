@@ -3,6 +3,7 @@ package serve
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -32,8 +33,9 @@ type desk struct {
 	waiting []*job          // oldest first
 	byUser  map[string]*job // those that wait
 	running map[textKey]*job
-	paces   []time.Duration // of the last batches, oldest first
-	wake    chan struct{}   // holds a token when something waits
+	gone    map[string]struct{} // items withdrawn while something is running
+	paces   []time.Duration     // of the last batches, oldest first
+	wake    chan struct{}       // holds a token when something waits
 }
 
 // kept is a reading with what is needed to find those that have something of an item.
@@ -60,6 +62,7 @@ type job struct {
 	live    *Live
 	history []schema.Interaction
 	done    chan struct{} // closed when it was read, given up or overtaken
+	void    bool          // its user, or an item of its history, was forgotten while it was read
 }
 
 // How an answer came to its text part, the values of a metric's label.
@@ -77,7 +80,7 @@ func newDesk(texts Texts, cfg Config) (*desk, error) {
 	}
 	return &desk{
 		texts: texts, budget: cfg.AnswerBudget, limit: cfg.TextQueue, batch: cfg.TextBatch, readings: readings,
-		byUser: map[string]*job{}, running: map[textKey]*job{}, wake: make(chan struct{}, 1),
+		byUser: map[string]*job{}, running: map[textKey]*job{}, gone: map[string]struct{}{}, wake: make(chan struct{}, 1),
 	}, nil
 }
 
@@ -166,14 +169,16 @@ func (d *desk) remove(j *job) {
 	close(j.done)
 }
 
-// forget drops every reading of a user, and what waits to be read, or with all everything. What is being read now is dropped by
-// the next call.
+// forget drops every reading of a user, what waits to be read and what is being read now, or with all everything.
 func (d *desk) forget(user string, all bool) {
 	d.mu.Lock()
 	for _, j := range slices.Clone(d.waiting) {
 		if all || j.key.user == user {
 			d.remove(j)
 		}
+	}
+	for _, j := range d.running {
+		j.void = j.void || all || j.key.user == user
 	}
 	d.mu.Unlock()
 	for _, k := range d.readings.Keys() {
@@ -183,8 +188,8 @@ func (d *desk) forget(user string, all bool) {
 	}
 }
 
-// forgetItems drops every reading that has something of one of the items, and what waits to be read of a history with one. What is
-// being read now is dropped by the next call.
+// forgetItems drops every reading that has something of one of the items, also of what is being read now, and what waits to be read
+// of a history with one.
 func (d *desk) forgetItems(items []string) {
 	if len(items) == 0 {
 		return
@@ -194,11 +199,20 @@ func (d *desk) forgetItems(items []string) {
 		ids[item], marks[markOf(item)] = struct{}{}, struct{}{}
 	}
 	gone := func(item string) bool { _, is := ids[item]; return is }
+	has := func(j *job) bool {
+		return slices.ContainsFunc(j.history, func(in schema.Interaction) bool { return gone(in.ItemID) })
+	}
 	d.mu.Lock()
 	for _, j := range slices.Clone(d.waiting) {
-		if slices.ContainsFunc(j.history, func(in schema.Interaction) bool { return gone(in.ItemID) }) {
+		if has(j) {
 			d.remove(j)
 		}
+	}
+	for _, j := range d.running {
+		j.void = j.void || has(j)
+	}
+	if len(d.running) > 0 {
+		maps.Copy(d.gone, ids)
 	}
 	d.mu.Unlock()
 	for _, key := range d.readings.Keys() {
@@ -267,13 +281,22 @@ func (d *desk) read(ctx context.Context, batch []*job) (time.Duration, error) {
 	defer d.mu.Unlock()
 	d.paces = append(d.paces[max(0, len(d.paces)+1-paceOf):], took)
 	for i, j := range batch {
-		if err == nil {
+		if err == nil && !j.void && !d.names(readings[i]) {
 			d.readings.Add(j.key, kept{readings[i], j.marks()})
 		}
 		delete(d.running, j.key)
 		close(j.done)
 	}
+	if len(d.running) == 0 {
+		clear(d.gone)
+	}
 	return took, err
+}
+
+// names reports whether a reading names an item that was withdrawn while it was made.
+func (d *desk) names(reading ranker.Reading) bool {
+	n, ok := reading.(ranker.Naming)
+	return ok && n.Names(func(item string) bool { _, is := d.gone[item]; return is })
 }
 
 // protected turns a panic of the model into an error: a reading that fails must not end the server.

@@ -363,3 +363,56 @@ func TestDesk_withdrawnItemsTakeTheirReadingsAlong(t *testing.T) {
 		t.Errorf("readings of %v are left and %v wait", left, waits)
 	}
 }
+
+// during is a model that is interrupted while it reads.
+type during struct {
+	*fakeTexts
+	reads func() ([]ranker.Reading, error)
+}
+
+func (d during) Read(context.Context, *Live, [][]schema.Interaction) ([]ranker.Reading, error) {
+	return d.reads()
+}
+
+// A reading that is being made while its user or an item of it is forgotten is not kept, however long it takes: deletions are
+// confirmed after two looks, which a slow run of the model outlives.
+func TestDesk_forgetsWhatIsBeingRead(t *testing.T) {
+	for name, c := range map[string]struct {
+		forget  func(d *desk)
+		reading ranker.Reading
+		kept    bool
+	}{
+		"the user":                  {func(d *desk) { d.forget("anna", false) }, "r", false},
+		"everybody":                 {func(d *desk) { d.forget("", true) }, "r", false},
+		"another user":              {func(d *desk) { d.forget("ben", false) }, "r", true},
+		"an item of the history":    {func(d *desk) { d.forgetItems([]string{"mug"}) }, "r", false},
+		"an item the reading names": {func(d *desk) { d.forgetItems([]string{"lamp"}) }, naming("lamp"), false},
+		"another item":              {func(d *desk) { d.forgetItems([]string{"sofa"}) }, naming("lamp"), true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var d *desk
+			texts := during{&fakeTexts{}, func() ([]ranker.Reading, error) {
+				c.forget(d)
+				return []ranker.Reading{c.reading}, nil
+			}}
+			d, err := newDesk(texts, DefaultConfig())
+			if err != nil {
+				t.Fatal(err)
+			}
+			d.enqueue(userKey("anna", 1), &Live{}, clicks("mug"))
+			if _, err := d.read(t.Context(), d.take()); err != nil {
+				t.Fatal(err)
+			}
+			if got := d.readings.Len() == 1; got != c.kept {
+				t.Errorf("kept: %v, want %v", got, c.kept)
+			}
+			// The next reading has nothing to do with it.
+			d.texts = during{texts.fakeTexts, func() ([]ranker.Reading, error) { return []ranker.Reading{naming("lamp")}, nil }}
+			key := userKey("anna", 2)
+			d.enqueue(key, &Live{}, clicks("mug"))
+			if _, err := d.read(t.Context(), d.take()); err != nil || !d.readings.Contains(key) {
+				t.Errorf("the next reading is not kept: %v", err)
+			}
+		})
+	}
+}
