@@ -61,7 +61,7 @@ func newEvalSoft(env Env) (*cobra.Command, error) {
 			if err := o.Filled().Validate(); err != nil {
 				return err
 			}
-			loaded, log, err := start(cmd, env, unhurried(o))
+			loaded, log, err := start(cmd, env, unhurried())
 			if err != nil {
 				return err
 			}
@@ -94,12 +94,11 @@ func unwatched() map[string]string {
 	}
 }
 
-// unhurried undoes what they change for the sake of short live rounds, too. The batch is the option's wherever
-// nobody sets it; here it only has to hold any micro-batch that the option's may.
-func unhurried(o experiment.Options) map[string]string {
+// unhurried undoes what they change for the sake of short live rounds, too.
+func unhurried() map[string]string {
 	preset := unwatched()
 	for _, family := range []string{"retrieval", "generative"} {
-		preset["text.machine."+family+".batch"] = strconv.Itoa(max(o.Batch, experiment.DefaultOptions().Batch))
+		preset["text.machine."+family+".batch"] = strconv.Itoa(experiment.DefaultOptions().Batch)
 		preset["text.machine."+family+".optimiser.warmup"] = strconv.Itoa(lora.DefaultAdamWConfig().Warmup)
 	}
 	return preset

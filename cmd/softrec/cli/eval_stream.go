@@ -38,7 +38,7 @@ func newEvalStream(env Env) (*cobra.Command, error) {
 			if err != nil {
 				return err
 			}
-			if o.Model = loaded.Config.Text.Model; len(o.Models) == 0 && !cmd.Flags().Changed("model") {
+			if o.Model = loaded.Config.Text.Model; len(o.Models) == 0 && o.Mode == stream.Synchronous && !cmd.Flags().Changed("model") {
 				o.Model = "" // a setting of production brings no model of hours into a comparison
 			}
 			if err := errors.Join(o.Validate(), checkStream(o, loaded.Config)); err != nil {

@@ -12,7 +12,7 @@ import (
 	"github.com/softrec/softrec/cmd/softrec/config"
 	"github.com/softrec/softrec/cmd/softrec/evaluation"
 	"github.com/softrec/softrec/cmd/softrec/evaluation/stream"
-	"github.com/softrec/softrec/cmd/softrec/experiment"
+	"github.com/softrec/softrec/trainer"
 	"github.com/softrec/softrec/trainer/model/textlive"
 )
 
@@ -127,8 +127,10 @@ func TestStreamSettings_nameTheLanguageModelByItsContent(t *testing.T) {
 			}
 		}
 		o := stream.DefaultOptions()
-		o.Models, o.Model = models, dir
-		s, err := streamSettings(t.Context(), o, loaded, nil)
+		o.Models = models
+		mine := *loaded
+		mine.Config.Text.Model = dir
+		s, err := streamSettings(t.Context(), o, &mine, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -143,12 +145,29 @@ func TestStreamSettings_nameTheLanguageModelByItsContent(t *testing.T) {
 	if a, b := settings("tuned", "ranker"), settings("other", "ranker"); a != b {
 		t.Error("a model that nobody reads decides over the figures")
 	}
+	production := *loaded
+	production.Config.Trainer.Learner, production.Config.Text.Model = trainer.LearnerText, filepath.Join(t.TempDir(), "nothing")
+	o := stream.DefaultOptions()
+	o.Models = []string{"popularity"}
+	if _, err := streamSettings(t.Context(), o, &production, nil); err != nil {
+		t.Errorf("simple models beside a configuration of production: %v", err)
+	}
+	o.Mode, o.Models = stream.Delayed, nil // the ranker by default, which reads it
+	if _, err := streamSettings(t.Context(), o, &production, nil); err == nil || !strings.Contains(err.Error(), "text.model: ") || !strings.Contains(err.Error(), "nothing") {
+		t.Errorf("the model of the configuration is not there: %v", err)
+	}
 }
 
 // Nobody waits for answers while an evaluation trains: its runs of the model are as long as is good for training.
 func TestUnwatched_undoesTheShortRuns(t *testing.T) {
 	want := textlive.DefaultMachineConfig()
-	for name, preset := range map[string]map[string]string{"stream": rehearsed(), "soft": unhurried(experiment.DefaultOptions())} {
+	if live := config.DefaultText().Machine; live.Retrieval.MicroBatch != 4 || live.Generative.MicroBatch != 4 || live.Encoder.BatchSize != 8 {
+		t.Errorf("live rounds make runs of %d and %d prompts and of %d texts", live.Retrieval.MicroBatch, live.Generative.MicroBatch, live.Encoder.BatchSize)
+	}
+	if delayed := streamed(stream.Delayed); delayed["text.machine.retrieval.micro_batch"] != "" {
+		t.Error("the delayed mode is not as in production")
+	}
+	for name, preset := range map[string]map[string]string{"stream": rehearsed(), "soft": unhurried()} {
 		loaded, err := config.Load(config.Sources{Preset: preset})
 		if err != nil {
 			t.Fatal(err)

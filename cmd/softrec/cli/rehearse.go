@@ -12,11 +12,11 @@ import (
 	"github.com/softrec/softrec/cmd/softrec/evaluation"
 	"github.com/softrec/softrec/cmd/softrec/evaluation/rival"
 	"github.com/softrec/softrec/cmd/softrec/evaluation/stream"
+	"github.com/softrec/softrec/cmd/softrec/experiment"
 	"github.com/softrec/softrec/schema"
 	"github.com/softrec/softrec/trainer"
 	"github.com/softrec/softrec/trainer/model/hf/fetch"
 	"github.com/softrec/softrec/trainer/model/ranker"
-	"github.com/softrec/softrec/trainer/model/textlive"
 )
 
 // openRehearsal makes the rehearsals that the learned models of an evaluation come from.
@@ -40,24 +40,41 @@ func openRehearsal(cfg config.Config, filterSeen bool, log *slog.Logger) rival.O
 }
 
 // streamSettings is all that decides over the figures of an evaluation beside its log and its options: the configuration, and
-// what is in the language model's folder where a model reads one.
+// what is in the folders of the language model and its adapter where a model reads them. From then on the configuration names the
+// model by its folder, so that every run reads the same.
 func streamSettings(ctx context.Context, o stream.Options, loaded *config.Loaded, log *slog.Logger) (string, error) {
 	settings, err := loaded.YAML()
-	if err != nil || loaded.Config.Trainer.Learner != trainer.LearnerText && !slices.ContainsFunc(o.Wanted(), evaluation.TextAlone) {
+	if err != nil || !reads(o, loaded.Config.Trainer.Learner) {
 		return settings, err
 	}
-	dir, err := fetch.Resolve(ctx, o.Model, app.FetchOptions(loaded.Config.Text, log))
-	if err != nil {
+	text := &loaded.Config.Text
+	if text.Model, err = fetch.Resolve(ctx, text.Model, app.FetchOptions(*text, log)); err != nil {
 		return "", fmt.Errorf("text.model: %w", err)
 	}
-	name, err := textlive.ModelName(dir)
-	if err != nil {
-		return "", fmt.Errorf("text.model: %w", err)
+	for _, dir := range []string{text.Model, text.Adapter} {
+		if dir == "" {
+			continue
+		}
+		digest, err := experiment.DigestFolder(dir)
+		if err != nil {
+			return "", fmt.Errorf("%s: %w", dir, err)
+		}
+		settings += "# files: " + digest + "\n"
 	}
-	return settings + "# model: " + name + "\n", nil
+	return settings, nil
 }
 
-// rehearsed are the defaults of an evaluation: windows as long as a user's history mostly is.
+// reads reports whether one of the models that are wanted reads the language model.
+func reads(o stream.Options, learner string) bool {
+	return slices.ContainsFunc(o.Wanted(), func(name string) bool {
+		if o.Mode == stream.Delayed {
+			return learner == trainer.LearnerText && slices.Contains(rival.LearnedNames(), name)
+		}
+		return evaluation.TextAlone(name)
+	})
+}
+
+// rehearsed are the defaults of an evaluation: windows as long as a user's history mostly is, and a language model that nobody waits for.
 func rehearsed() map[string]string {
 	preset := unwatched()
 	preset["window.len"], preset["trainer.round_events"] = "500", "20000"

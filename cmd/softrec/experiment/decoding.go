@@ -49,7 +49,6 @@ func (m *decoderModel) engine(f Flavour) (*generative.Engine, error) {
 		cfg.Prompt.Instruction, cfg.LoRA.Full = "", true
 	}
 	cfg.Optimiser.LearningRate, cfg.Batch = f.LearningRate, m.o.Batch
-	cfg.MicroBatch = min(cfg.MicroBatch, cfg.Batch)
 	cfg.MSL, cfg.MaskHistory = m.o.MSL && !f.Unmasked, m.about.Mask
 	cfg.FilterHistory, cfg.Answer, cfg.Ranking = m.about.FilterAnswers, m.o.Answer, m.o.Ranking
 	return generative.NewEngine(m.base, m.gen, m.tok, cfg)

@@ -51,7 +51,7 @@ func (m *encoderModel) engine(f Flavour) (*retrieval.Engine, error) {
 	cfg := m.o.Machine.Retrieval
 	cfg.Render.Items, cfg.Render.Pieces = m.o.History, m.o.Pieces
 	cfg.Optimiser.LearningRate, cfg.Batch = f.LearningRate, m.o.Batch
-	cfg.MicroBatch, cfg.LoRA.Full = min(cfg.MicroBatch, cfg.Batch), cfg.LoRA.Full || m.o.FromScratch
+	cfg.LoRA.Full = cfg.LoRA.Full || m.o.FromScratch
 	cfg.MaskHistory, cfg.FilterHistory = m.about.Mask && !f.Unmasked, m.about.FilterAnswers
 	cfg.Answers, cfg.ItemAdapter = max(f.Answers, cfg.Answers), f.ItemAdapter || cfg.ItemAdapter
 	return retrieval.NewEngine(m.base, m.enc, m.tok, cfg)

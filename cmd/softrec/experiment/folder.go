@@ -42,7 +42,7 @@ func OpenFolder(cfg backend.Config, opts fetch.Options, log *slog.Logger) Open {
 		if err != nil {
 			return nil, err
 		}
-		digest, err := digestFolder(dir)
+		digest, err := DigestFolder(dir)
 		if err != nil {
 			return nil, err
 		}
@@ -96,8 +96,8 @@ func kindOf(f *hf.Folder) string {
 	return kindDecoder
 }
 
-// digestFolder names the content of a model folder: everything that decides over what the model says.
-func digestFolder(dir string) (string, error) {
+// DigestFolder names the content of a model folder: everything that decides over what the model says.
+func DigestFolder(dir string) (string, error) {
 	sum := sha256.New()
 	for _, pattern := range []string{"*.json", "*.safetensors", "*/config.json"} {
 		names, err := filepath.Glob(filepath.Join(dir, pattern))

@@ -8,7 +8,7 @@ import (
 // Config says how texts are cut and batched. The zero value is usable.
 type Config struct {
 	MaxTokens int `koanf:"max_tokens" help:"longest text in tokens with its special tokens, the rest is cut; 0 = what the model was made for, at most 256 (default 0)"`
-	BatchSize int `koanf:"batch_size" help:"most texts per run of the model: 1, 8, 32 or 128; 0 = 128 (default 0)"`
+	BatchSize int `koanf:"batch_size" help:"most texts per run of the model, whatever asks for more at once: 1, 8, 32 or 128; 0 = 128 (default 0)"`
 }
 
 // DefaultConfig leaves the length to the model and takes batches of up to 128 texts.

@@ -33,7 +33,7 @@ type Config struct {
 	LoRA             lora.Config      `koanf:"lora"`
 	Optimiser        lora.AdamWConfig `koanf:"optimiser"`
 	Batch            int              `koanf:"batch" help:"prompts per update (default 128)"`
-	MicroBatch       int              `koanf:"micro_batch" help:"prompts per run of the graph, whose gradients are added up to a batch: less memory and less padding; 0 = the whole batch (default 32)"`
+	MicroBatch       int              `koanf:"micro_batch" help:"prompts per run of the graph, whose gradients are added up to a batch: less memory and less padding; 0 or more than a batch = the whole batch (default 32)"`
 	MSL              bool             `koanf:"msl" help:"softmax only over tokens that lead to a real title given what is written, arXiv 2504.04178 (default false)"`
 	MaskHistory      bool             `koanf:"mask_history" help:"with msl: tokens that lead to nothing but what the user had are left out too (default true)"`
 	LengthNormalised bool             `koanf:"length_normalised" help:"divide each target's loss, and the log-probabilities that rank, by the number of tokens, as BIGRec does (default false)"`
@@ -73,7 +73,7 @@ func (c Config) Validate() error {
 		fault(slices.Contains(allowed, value), field, fmt.Sprintf("%q", value), "one of "+strings.Join(allowed, ", "))
 	}
 	fault(c.Batch >= 1 && c.Batch <= 1<<16, "batch", c.Batch, "1 to 65536")
-	fault(c.MicroBatch >= 0 && c.MicroBatch <= c.Batch, "micro_batch", c.MicroBatch, "0 to batch")
+	fault(c.MicroBatch >= 0, "micro_batch", c.MicroBatch, "at least 0")
 	fault(c.Beams >= 1 && c.Beams <= 256, "beams", c.Beams, "1 to 256")
 	oneOf("answer", c.Answer, AnswerHeld, AnswerFree)
 	oneOf("ranking", c.Ranking, RankBeams, RankGrounded, RankScored)
@@ -84,7 +84,7 @@ func (c Config) Validate() error {
 // micro is the number of prompts per run of the graph.
 func (c Config) micro() int {
 	if c.MicroBatch > 0 {
-		return c.MicroBatch
+		return min(c.MicroBatch, c.Batch)
 	}
 	return c.Batch
 }

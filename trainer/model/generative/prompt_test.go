@@ -134,9 +134,9 @@ func TestConfig_validate(t *testing.T) {
 	must(t, DefaultConfig().Validate())
 	must(t, DefaultPretrainConfig().Validate())
 	bad := DefaultConfig()
-	bad.Batch, bad.MicroBatch, bad.Beams, bad.Answer, bad.Ranking, bad.RankBeams, bad.Prompt.Marker, bad.LoRA.Rank, bad.Optimiser.Warmup = 0, 1, 0, "x", "y", 300, "", 0, -1
+	bad.Batch, bad.MicroBatch, bad.Beams, bad.Answer, bad.Ranking, bad.RankBeams, bad.Prompt.Marker, bad.LoRA.Rank, bad.Optimiser.Warmup = 0, -1, 0, "x", "y", 300, "", 0, -1
 	err := bad.Validate()
-	for _, want := range []string{"generative.batch 0", "generative.micro_batch 1", "generative.beams 0", `generative.answer "x"`, `generative.ranking "y"`, "generative.rank_beams 300", "generative.prompt.marker", "lora.rank 0", "lora.warmup -1"} {
+	for _, want := range []string{"generative.batch 0", "generative.micro_batch -1", "generative.beams 0", `generative.answer "x"`, `generative.ranking "y"`, "generative.rank_beams 300", "generative.prompt.marker", "lora.rank 0", "lora.warmup -1"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v: want %q named", err, want)
 		}

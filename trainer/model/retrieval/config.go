@@ -15,7 +15,7 @@ type Config struct {
 	LoRA          lora.Config      `koanf:"lora"`
 	Optimiser     lora.AdamWConfig `koanf:"optimiser"`
 	Batch         int              `koanf:"batch" help:"prompts per update (default 128)"`
-	MicroBatch    int              `koanf:"micro_batch" help:"prompts per run of the graph, whose gradients are added up to a batch: less memory; 0 = the whole batch (default 0)"`
+	MicroBatch    int              `koanf:"micro_batch" help:"prompts per run of the graph, whose gradients are added up to a batch: less memory; 0 or more than a batch = the whole batch (default 0)"`
 	Temperature   float64          `koanf:"temperature" help:"what cosines are divided by before the softmax (default 0.05)"`
 	MaskHistory   bool             `koanf:"mask_history" help:"leave all that the user had out of the training softmax (default true)"`
 	FilterHistory bool             `koanf:"filter_history" help:"leave the items of the history out of the teacher's answers and of the validation (default true)"`
@@ -50,7 +50,7 @@ func (c Config) Validate() error {
 		}
 	}
 	fault(c.Batch >= 1 && c.Batch <= 1<<16, "batch", c.Batch, "1 to 65536")
-	fault(c.MicroBatch >= 0 && c.MicroBatch <= c.Batch, "micro_batch", c.MicroBatch, "0 to batch")
+	fault(c.MicroBatch >= 0, "micro_batch", c.MicroBatch, "at least 0")
 	fault(c.Temperature > 0 && !math.IsInf(c.Temperature, 1), "temperature", c.Temperature, "a finite number above 0")
 	fault(c.Answers >= 1 && c.Answers <= maxAnswers, "answers", c.Answers, fmt.Sprintf("1 to %d", maxAnswers))
 	fault(c.Negatives >= 0, "negatives", c.Negatives, "at least 0")
@@ -60,7 +60,7 @@ func (c Config) Validate() error {
 // micro is the number of prompts per run of the graph.
 func (c Config) micro() int {
 	if c.MicroBatch > 0 {
-		return c.MicroBatch
+		return min(c.MicroBatch, c.Batch)
 	}
 	return c.Batch
 }

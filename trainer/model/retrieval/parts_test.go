@@ -200,8 +200,8 @@ func TestConfig_faultsAreNamed(t *testing.T) {
 	if err := DefaultConfig().Validate(); err != nil {
 		t.Error(err)
 	}
-	err := Config{MicroBatch: 3, Negatives: -1}.Validate()
-	for _, field := range []string{"retrieval.batch 0", "retrieval.micro_batch 3", "retrieval.temperature 0", "retrieval.answers 0", "retrieval.negatives -1", "lora.rank 0", "titles.items 0"} {
+	err := Config{MicroBatch: -1, Negatives: -1}.Validate()
+	for _, field := range []string{"retrieval.batch 0", "retrieval.micro_batch -1", "retrieval.temperature 0", "retrieval.answers 0", "retrieval.negatives -1", "lora.rank 0", "titles.items 0"} {
 		if err == nil || !strings.Contains(err.Error(), field) {
 			t.Errorf("%v: want it to name %q", err, field)
 		}

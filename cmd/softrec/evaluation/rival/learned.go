@@ -12,7 +12,7 @@ import (
 // Ways to refresh the network of a rehearsal.
 const (
 	RefreshSOFT = "soft" // rounds of Self-Optimized Fine-Tuning
-	RefreshSFT  = "sft"  // rounds of plain fine-tuning with as many updates
+	RefreshSFT  = "sft"  // rounds of plain fine-tuning, of as many epochs as SOFT may take
 )
 
 // RunConfig says which rehearsal is wanted.

@@ -102,7 +102,7 @@ func TestExecute_delayedChoosesItsModels(t *testing.T) {
 	}
 	o.Models, o.Out = []string{"sequence", "text", "text-sft"}, t.TempDir()
 	_, err = Execute(t.Context(), o, Kit{System: fakes(&all, nil)})
-	for _, want := range []string{"--models sequence: want another one in --mode delayed: a server answers with the whole ranker", "--models text: want another one in --mode delayed"} {
+	for _, want := range []string{"--models sequence: want another one in --mode delayed: a server answers with the whole ranker", "--models text: want another one in --mode delayed", "--models text-sft: want another one in --mode delayed"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("error %v does not say %q", err, want)
 		}

@@ -77,7 +77,7 @@ func (o Options) Wanted() []string {
 		case o.Mode == Delayed:
 			wanted = delayedByDefault(n)
 		default:
-			wanted = !evaluation.TextAlone(n) || o.Model != "" && o.Items != ""
+			wanted = !evaluation.TextAlone(n) || n == evaluation.Text && o.Model != "" && o.Items != "" // the second takes as long again
 		}
 		if wanted {
 			out = append(out, n)
