@@ -26,6 +26,7 @@ const (
 // Config sets the trainer. The zero value is not usable; start from DefaultConfig.
 type Config struct {
 	Learner         string        `koanf:"learner" help:"what a round trains: counts, sequence or text (default sequence)"`
+	Plain           bool          `koanf:"plain" help:"rounds fine-tune on the real targets alone, in as many epochs as teacher and student of SOFT may take together (default false)"`
 	RoundsTopic     string        `koanf:"rounds_topic" help:"compacted topic with a record of every round, the same for all roles (default softrec.rounds)"`
 	RoundEvents     int           `koanf:"round_events" help:"new interactions after which a round starts (default 8000)"`
 	RoundInterval   time.Duration `koanf:"round_interval" help:"time after which a round starts with fewer, if round_min_events have come (default 60s)"`

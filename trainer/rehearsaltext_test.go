@@ -152,3 +152,22 @@ func TestRehearsal_languageModelLeavesOut(t *testing.T) {
 		t.Errorf("for nobody: %v, %v", list, err)
 	}
 }
+
+// trainer.plain makes every round plain.
+func TestRounds_plainBySetting(t *testing.T) {
+	cfg := rehearsalConfig()
+	cfg.Learner, cfg.Text.Sequence, cfg.Plain = LearnerText, false, true
+	tuner := &adapters{t: t}
+	r, err := NewRehearsal(cfg, window.Rules{Len: 40, Lateness: time.Hour}, RehearsalOptions{Tuner: tuner, Text: newOracle(20, 200)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, basket := range parts(2, 1000, 1000) {
+		if err := r.Learn(t.Context(), basket); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(tuner.tasks) == 0 || slices.ContainsFunc(tuner.tasks, func(task Task) bool { return !task.Plain }) {
+		t.Errorf("tasks %+v", tuner.tasks)
+	}
+}

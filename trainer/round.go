@@ -148,7 +148,7 @@ func (r *rounds) tune(ctx context.Context, w *work, rec *schema.Round) (Network,
 	if err := w.reader.lost(w.gate); err != nil {
 		return Network{}, fmt.Errorf("tune the %s learner: the gate could not judge it by its text: %w", r.cfg.Learner, err)
 	}
-	task := Task{Vocab: w.vocab.Len(), Seed: w.seed, InitSeed: uint64(r.cfg.Seed), Live: w.network, Plain: r.plain, OnEpoch: r.onEpoch, Now: r.now}
+	task := Task{Vocab: w.vocab.Len(), Seed: w.seed, InitSeed: uint64(r.cfg.Seed), Live: w.network, Plain: r.plain || r.cfg.Plain, OnEpoch: r.onEpoch, Now: r.now}
 	if r.cfg.tunesSequence() {
 		task.Train = examples(slices.Concat(w.replay, w.learn), r.cfg.Sequence.MaxLen, w.seed)
 		task.Validation = validation(w.fit, w.vocab)

@@ -24,6 +24,7 @@ func TestEvalStream_delayedRefuses(t *testing.T) {
 		"text, no titles":      {nil, []string{"--learner", "text", "--model", "some-model"}, "trainer.learner text: want the titles of a catalogue in --items"},
 		"text alone":           {nil, []string{"--models", "text", "--model", "some-model"}, "--models text: want another one in --mode delayed"},
 		"a part of the ranker": {nil, []string{"--models", "sequence"}, "--models sequence: want another one in --mode delayed"},
+		"plain twice":          {[]string{"SOFTREC_TRAINER_PLAIN=true"}, []string{"--models", "ranker"}, "trainer.plain true: want false here"},
 		"backwards":            {nil, []string{"--speed", "-1"}, "--speed -1: want at least 0"},
 		"no network to tune":   {nil, []string{"--learner", "counts", "--models", "sft"}, "model sft: trainer.learner counts tunes no network"},
 	} {
