@@ -68,7 +68,8 @@ func checkStream(o stream.Options, cfg config.Config) error {
 	if cfg.Trainer.Learner == trainer.LearnerText && o.Items == "" {
 		return errors.New("trainer.learner text: want the titles of a catalogue in --items")
 	}
-	if learned := func(name string) bool { return slices.Contains(rival.LearnedNames(), name) }; cfg.Trainer.Plain && slices.ContainsFunc(o.Wanted(), learned) {
+	learned := func(name string) bool { return slices.Contains(rival.LearnedNames(), name) }
+	if cfg.Trainer.Plain && slices.ContainsFunc(o.Wanted(), learned) {
 		return errors.New("trainer.plain true: want false here, where the models sft and text-sft are refreshed so and the others by SOFT")
 	}
 	if o.Mode == stream.Delayed {
