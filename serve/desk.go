@@ -52,7 +52,12 @@ func (k kept) of(marks map[uint32]struct{}, gone func(item string) bool) bool {
 	if slices.ContainsFunc(k.items, func(m uint32) bool { _, is := marks[m]; return is }) {
 		return true
 	}
-	n, ok := k.reading.(ranker.Naming)
+	return mentions(k.reading, gone)
+}
+
+// mentions reports whether a reading names one of the items that are gone.
+func mentions(reading ranker.Reading, gone func(item string) bool) bool {
+	n, ok := reading.(ranker.Naming)
 	return ok && n.Names(gone)
 }
 
@@ -62,7 +67,12 @@ type job struct {
 	live    *Live
 	history []schema.Interaction
 	done    chan struct{} // closed when it was read, given up or overtaken
-	void    bool          // its user, or an item of its history, was forgotten while it was read
+	void    bool          // its user was forgotten while it was read
+}
+
+// has reports whether the history holds one of the items that are gone.
+func (j *job) has(gone func(item string) bool) bool {
+	return slices.ContainsFunc(j.history, func(in schema.Interaction) bool { return gone(in.ItemID) })
 }
 
 // How an answer came to its text part, the values of a metric's label.
@@ -199,17 +209,11 @@ func (d *desk) forgetItems(items []string) {
 		ids[item], marks[markOf(item)] = struct{}{}, struct{}{}
 	}
 	gone := func(item string) bool { _, is := ids[item]; return is }
-	has := func(j *job) bool {
-		return slices.ContainsFunc(j.history, func(in schema.Interaction) bool { return gone(in.ItemID) })
-	}
 	d.mu.Lock()
 	for _, j := range slices.Clone(d.waiting) {
-		if has(j) {
+		if j.has(gone) {
 			d.remove(j)
 		}
-	}
-	for _, j := range d.running {
-		j.void = j.void || has(j)
 	}
 	if len(d.running) > 0 {
 		maps.Copy(d.gone, ids)
@@ -279,9 +283,10 @@ func (d *desk) read(ctx context.Context, batch []*job) (time.Duration, error) {
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	gone := func(item string) bool { _, is := d.gone[item]; return is }
 	d.paces = append(d.paces[max(0, len(d.paces)+1-paceOf):], took)
 	for i, j := range batch {
-		if err == nil && !j.void && !d.names(readings[i]) {
+		if err == nil && !j.void && !j.has(gone) && !mentions(readings[i], gone) {
 			d.readings.Add(j.key, kept{readings[i], j.marks()})
 		}
 		delete(d.running, j.key)
@@ -291,12 +296,6 @@ func (d *desk) read(ctx context.Context, batch []*job) (time.Duration, error) {
 		clear(d.gone)
 	}
 	return took, err
-}
-
-// names reports whether a reading names an item that was withdrawn while it was made.
-func (d *desk) names(reading ranker.Reading) bool {
-	n, ok := reading.(ranker.Naming)
-	return ok && n.Names(func(item string) bool { _, is := d.gone[item]; return is })
 }
 
 // protected turns a panic of the model into an error: a reading that fails must not end the server.

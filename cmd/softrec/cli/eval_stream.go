@@ -68,16 +68,13 @@ func checkStream(o stream.Options, cfg config.Config) error {
 	if cfg.Trainer.Learner == trainer.LearnerText && o.Items == "" {
 		return errors.New("trainer.learner text: want the titles of a catalogue in --items")
 	}
-	learned := func(name string) bool { return slices.Contains(rival.LearnedNames(), name) }
-	if cfg.Trainer.Plain && slices.ContainsFunc(o.Wanted(), learned) {
+	if cfg.Trainer.Plain && slices.ContainsFunc(o.Wanted(), rival.IsLearned) {
 		return errors.New("trainer.plain true: want false here, where the models sft and text-sft are refreshed so and the others by SOFT")
 	}
 	if o.Mode == stream.Delayed {
 		return live.Check(cfg, o.Wanted())
 	}
-	ranked := func(name string) bool {
-		return !evaluation.TextAlone(name) && slices.Contains(rival.LearnedNames(), name)
-	}
+	ranked := func(name string) bool { return rival.IsLearned(name) && !evaluation.TextAlone(name) }
 	if slices.ContainsFunc(o.Wanted(), ranked) {
 		return app.CheckRehearsal(cfg)
 	}

@@ -51,13 +51,13 @@ func streamSettings(ctx context.Context, o stream.Options, loaded *config.Loaded
 	if text.Model, err = fetch.Resolve(ctx, text.Model, app.FetchOptions(*text, log)); err != nil {
 		return "", fmt.Errorf("text.model: %w", err)
 	}
-	for _, dir := range []string{text.Model, text.Adapter} {
-		if dir == "" {
+	for _, x := range []struct{ setting, dir string }{{"text.model", text.Model}, {"text.adapter", text.Adapter}} {
+		if x.dir == "" {
 			continue
 		}
-		digest, err := experiment.DigestFolder(dir)
+		digest, err := experiment.DigestFolder(x.dir)
 		if err != nil {
-			return "", fmt.Errorf("%s: %w", dir, err)
+			return "", fmt.Errorf("%s: %w", x.setting, err)
 		}
 		settings += "# files: " + digest + "\n"
 	}
@@ -68,7 +68,7 @@ func streamSettings(ctx context.Context, o stream.Options, loaded *config.Loaded
 func reads(o stream.Options, learner string) bool {
 	return slices.ContainsFunc(o.Wanted(), func(name string) bool {
 		if o.Mode == stream.Delayed {
-			return learner == trainer.LearnerText && slices.Contains(rival.LearnedNames(), name)
+			return learner == trainer.LearnerText && rival.IsLearned(name)
 		}
 		return evaluation.TextAlone(name)
 	})

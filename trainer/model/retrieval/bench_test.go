@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/HdrHistogram/hdrhistogram-go"
+	"github.com/gomlx/compute"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/softrec/softrec/trainer/model/backend"
@@ -30,15 +31,22 @@ func minilm(b *testing.B) string {
 	return dir
 }
 
-// BenchmarkMiniLM is one batch of training and one of distilling at 128 prompts against 12,101 items, the size of Amazon Beauty: an
-// epoch of 4,096 prompts is 32 of them. It wants XLA; see package backend.
-func BenchmarkMiniLM(b *testing.B) {
-	dir := minilm(b)
+// device opens the default backend until the benchmark ends.
+func device(b *testing.B) (be compute.Backend, name string) {
+	b.Helper()
 	be, info, err := backend.Open(backend.DefaultConfig(), nil)
 	if err != nil {
 		b.Fatal(err)
 	}
-	defer be.Finalize()
+	b.Cleanup(be.Finalize)
+	return be, info.Name
+}
+
+// BenchmarkMiniLM is one batch of training and one of distilling at 128 prompts against 12,101 items, the size of Amazon Beauty: an
+// epoch of 4,096 prompts is 32 of them. It wants XLA; see package backend.
+func BenchmarkMiniLM(b *testing.B) {
+	dir := minilm(b)
+	be, name := device(b)
 	for _, shape := range [][2]int{{10, 8}, {6, 6}} {
 		cfg := DefaultConfig()
 		cfg.Render.Items, cfg.Render.Pieces = shape[0], shape[1]
@@ -48,13 +56,13 @@ func BenchmarkMiniLM(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		b.Run(fmt.Sprintf("%s/train/%dx%d", info.Name, shape[0], shape[1]), func(b *testing.B) {
+		b.Run(fmt.Sprintf("%s/train/%dx%d", name, shape[0], shape[1]), func(b *testing.B) {
 			train(b, l, soft.Pass{Seed: 1}) // compiles
 			for b.Loop() {
 				train(b, l, soft.Pass{Seed: 1})
 			}
 		})
-		b.Run(fmt.Sprintf("%s/distil/%dx%d", info.Name, shape[0], shape[1]), func(b *testing.B) {
+		b.Run(fmt.Sprintf("%s/distil/%dx%d", name, shape[0], shape[1]), func(b *testing.B) {
 			for b.Loop() {
 				if _, err := l.Distil(background); err != nil {
 					b.Fatal(err)
@@ -73,17 +81,13 @@ func BenchmarkMiniLM(b *testing.B) {
 // that a reading waits for the run under way.
 func BenchmarkMiniLM_readBesideTraining(b *testing.B) {
 	dir := minilm(b)
-	be, info, err := backend.Open(backend.DefaultConfig(), nil)
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer be.Finalize()
+	be, name := device(b)
 	for _, micro := range []int{0, 32, 16, 8, 4, 2} { // 0: no training
-		name := fmt.Sprintf("%s/micro=%d", info.Name, micro)
+		load := fmt.Sprintf("micro=%d", micro)
 		if micro == 0 {
-			name = info.Name + "/alone"
+			load = "alone"
 		}
-		b.Run(name, func(b *testing.B) {
+		b.Run(name+"/"+load, func(b *testing.B) {
 			cfg := DefaultConfig()
 			cfg.Batch, cfg.MicroBatch = 32, micro
 			e, _ := newEngine(b, be, dir, cfg)

@@ -30,6 +30,9 @@ func LearnedNames() []string {
 	return []string{evaluation.Sequence, evaluation.Text, evaluation.TextSFT, evaluation.Frozen, evaluation.SFT, evaluation.SOFT, evaluation.Ranker}
 }
 
+// IsLearned reports whether Learned knows a name.
+func IsLearned(name string) bool { return slices.Contains(LearnedNames(), name) }
+
 // Learned returns the models of the given names that come out of rehearsals with a seed. soft is ranker under its second
 // name, sequence is the network of the same rehearsal alone; frozen, sft, text and text-sft have one each. What was opened is closed
 // when a later one cannot be.
