@@ -45,13 +45,25 @@ type Config struct {
 	DType string // how the weights were stored: "float32", "float16" or "bfloat16"; "" when config.json does not say
 }
 
+// The kinds of RopeScaling.
+const (
+	RopeLinear  = "linear"  // Chen et al. 2023, arXiv 2306.15595: all waves slower by the factor
+	RopeLlama3  = "llama3"  // the frequency bands of Llama 3.1
+	RopeYaRN    = "yarn"    // Peng et al. 2023, arXiv 2309.00071: a ramp from short to long waves, and a temperature
+	RopeDynamic = "dynamic" // slower only for inputs beyond MaxPositions, which softrec refuses: no scaling within them
+)
+
 // RopeScaling stretches rotary positions beyond the length a model was first trained on.
 type RopeScaling struct {
-	Type           string  // "linear" (Chen et al. 2023) or "llama3" (the frequency bands of Llama 3.1)
-	Factor         float64 // at least 1
-	LowFreqFactor  float64 // llama3 only
-	HighFreqFactor float64 // llama3 only
-	OriginalMax    int     // llama3 only: the positions of the first training
+	Type            string  // RopeLinear, RopeLlama3, RopeYaRN or RopeDynamic
+	Factor          float64 // at least 1
+	LowFreqFactor   float64 // llama3 only
+	HighFreqFactor  float64 // llama3 only
+	OriginalMax     int     // llama3 and yarn only: the positions of the first training
+	BetaFast        float64 // yarn only: waves with so many turns in OriginalMax or more keep their speed
+	BetaSlow        float64 // yarn only: waves with so few turns or fewer are slower by the factor
+	Exact           bool    // yarn only: the ends of the ramp are not rounded to whole coordinates ("truncate": false)
+	AttentionFactor float64 // yarn only: what sines and cosines are multiplied by; explicit, or as transformers derives it
 }
 
 // maxSize bounds every size a config may declare, so that products of two of them cannot overflow.

@@ -1,6 +1,7 @@
 package hf
 
 import (
+	"math"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -10,7 +11,14 @@ import (
 
 // What Write writes, Open reads back, for every family.
 func TestWrite_open(t *testing.T) {
-	for _, c := range []Config{bert(), llama(), qwen2()} {
+	configs := []Config{bert(), llama(), qwen2()}
+	for _, s := range []RopeScaling{{Type: RopeDynamic, Factor: 3},
+		{Type: RopeYaRN, Factor: 4, OriginalMax: 16, BetaFast: 8, BetaSlow: 0.5, Exact: true, AttentionFactor: 1.2}} {
+		c := qwen2()
+		c.RopeScaling = &s
+		configs = append(configs, c)
+	}
+	for _, c := range configs {
 		dir := filepath.Join(t.TempDir(), "model")
 		if err := Write(dir, c, someTensors()); err != nil {
 			t.Fatal(err)
@@ -59,7 +67,16 @@ func TestParseConfig_reads(t *testing.T) {
 			return *c.RopeScaling == RopeScaling{Type: "linear", Factor: 2}
 		},
 		decoder + `,"rope_theta":500000,"rope_scaling":{"rope_type":"llama3","factor":8,"low_freq_factor":1,"high_freq_factor":4,"original_max_position_embeddings":8192}`: func(c Config) bool {
-			return *c.RopeScaling == RopeScaling{"llama3", 8, 1, 4, 8192} && c.RopeTheta == 5e5
+			return *c.RopeScaling == RopeScaling{Type: "llama3", Factor: 8, LowFreqFactor: 1, HighFreqFactor: 4, OriginalMax: 8192} && c.RopeTheta == 5e5
+		},
+		decoder + `,"max_position_embeddings":4096,"rope_scaling":{"type":"dynamic","factor":2}`: func(c Config) bool {
+			return *c.RopeScaling == RopeScaling{Type: "dynamic", Factor: 2}
+		},
+		decoder + `,"max_position_embeddings":4096,"rope_scaling":{"type":"yarn","factor":4}`: func(c Config) bool {
+			return *c.RopeScaling == RopeScaling{Type: "yarn", Factor: 4, OriginalMax: 4096, BetaFast: 32, BetaSlow: 1, AttentionFactor: 0.1*math.Log(4) + 1}
+		},
+		decoder + `,"max_position_embeddings":4096,"original_max_position_embeddings":1024,"rope_parameters":{"rope_type":"yarn","truncate":false,"beta_fast":8,"attention_factor":1.5,"original_max_position_embeddings":2048}`: func(c Config) bool {
+			return *c.RopeScaling == RopeScaling{Type: "yarn", Factor: 4, OriginalMax: 1024, BetaFast: 8, BetaSlow: 1, Exact: true, AttentionFactor: 1.5}
 		},
 		decoder + `,"rope_parameters":{"rope_theta":500000.0,"rope_type":"default"},"dtype":"float16"`: func(c Config) bool {
 			return c.RopeScaling == nil && c.RopeTheta == 5e5 && c.DType == "float16"
@@ -85,30 +102,34 @@ func TestParseConfig_reads(t *testing.T) {
 // What softrec does not compute is refused with the field and the value.
 func TestParseConfig_refuses(t *testing.T) {
 	for text, says := range map[string]string{
-		`"model_type":"mistral"`:                         `model_type "mistral"`,
-		``:                                               `model_type ""`,
-		`"model_type":"llama"`:                           "vocab_size is 0",
-		decoder + `,"hidden_size":-64`:                   "hidden_size is -64",
-		decoder + `,"num_key_value_heads":3`:             "num_key_value_heads 3",
-		decoder + `,"num_key_value_heads":0`:             "num_key_value_heads is 0",
-		decoder + `,"head_dim":15`:                       "head_dim is 15",
-		decoder + `,"hidden_act":"mish"`:                 `hidden_act "mish"`,
-		decoder + `,"rms_norm_eps":-1`:                   "epsilon is -1",
-		decoder + `,"rope_theta":0`:                      "rope_theta is 0",
-		decoder + `,"rope_scaling":{"rope_type":"yarn"}`: `rope_type "yarn"`,
-		decoder + `,"rope_scaling":{"type":"dynamic"}`:   `rope_type "dynamic"`,
-		decoder + `,"rope_scaling":{"type":"linear"}`:    "rope factor is 0",
-		decoder + `,"rope_scaling":"linear"`:             "rope_scaling",
-		decoder + `,"partial_rotary_factor":0.5`:         "partial_rotary_factor 0.5",
-		decoder + `,"quantization_config":{}`:            "quantization_config",
-		decoder + `,"eos_token_id":"</s>"`:               "eos_token_id",
-		decoder + `,"eos_token_id":32000`:                "eos_token_id holds 32000",
-		decoder + `,"layer_types":["sliding_attention"]`: `layer_types[0] is "sliding_attention"`,
-		qwen + `,"use_sliding_window":true,"sliding_window":64,"max_window_layers":1`: "use_sliding_window",
-		encoder + `,"position_embedding_type":"relative_key"`:                         `position_embedding_type "relative_key"`,
-		encoder + `,"is_decoder":true`:                                                "is_decoder true",
-		encoder + `,"num_attention_heads":3`:                                          "hidden_size 64",
-		encoder + `,"type_vocab_size":0`:                                              "type_vocab_size is 0",
+		`"model_type":"mistral"`:                                      `model_type "mistral"`,
+		``:                                                            `model_type ""`,
+		`"model_type":"llama"`:                                        "vocab_size is 0",
+		decoder + `,"hidden_size":-64`:                                "hidden_size is -64",
+		decoder + `,"num_key_value_heads":3`:                          "num_key_value_heads 3",
+		decoder + `,"num_key_value_heads":0`:                          "num_key_value_heads is 0",
+		decoder + `,"head_dim":15`:                                    "head_dim is 15",
+		decoder + `,"hidden_act":"mish"`:                              `hidden_act "mish"`,
+		decoder + `,"rms_norm_eps":-1`:                                "epsilon is -1",
+		decoder + `,"rope_theta":0`:                                   "rope_theta is 0",
+		decoder + `,"rope_scaling":{"rope_type":"longrope"}`:          `rope_type "longrope"`,
+		decoder + `,"rope_scaling":{"type":"dynamic"}`:                "rope factor is 0",
+		decoder + `,"rope_scaling":{"rope_type":"yarn","factor":0.5}`: "rope factor is 0.5",
+		decoder + `,"rope_scaling":{"rope_type":"yarn","factor":4,"beta_fast":1,"beta_slow":2}`:          "beta_slow is 2",
+		decoder + `,"rope_scaling":{"rope_type":"yarn","factor":4,"attention_factor":-1}`:                "attention_factor is -1",
+		decoder + `,"rope_scaling":{"rope_type":"yarn","factor":4,"original_max_position_embeddings":0}`: "original_max_position_embeddings is 0",
+		decoder + `,"rope_scaling":{"type":"linear"}`:                                                    "rope factor is 0",
+		decoder + `,"rope_scaling":"linear"`:                                                             "rope_scaling",
+		decoder + `,"partial_rotary_factor":0.5`:                                                         "partial_rotary_factor 0.5",
+		decoder + `,"quantization_config":{}`:                                                            "quantization_config",
+		decoder + `,"eos_token_id":"</s>"`:                                                               "eos_token_id",
+		decoder + `,"eos_token_id":32000`:                                                                "eos_token_id holds 32000",
+		decoder + `,"layer_types":["sliding_attention"]`:                                                 `layer_types[0] is "sliding_attention"`,
+		qwen + `,"use_sliding_window":true,"sliding_window":64,"max_window_layers":1`:                    "use_sliding_window",
+		encoder + `,"position_embedding_type":"relative_key"`:                                            `position_embedding_type "relative_key"`,
+		encoder + `,"is_decoder":true`:                                                                   "is_decoder true",
+		encoder + `,"num_attention_heads":3`:                                                             "hidden_size 64",
+		encoder + `,"type_vocab_size":0`:                                                                 "type_vocab_size is 0",
 		decoder + `,"rope_scaling":{"type":"llama3","factor":8,"low_freq_factor":4,"high_freq_factor":1,"original_max_position_embeddings":8}`: "low_freq_factor is 4",
 	} {
 		if _, err := parseConfig([]byte("{" + text + "}")); err == nil || !strings.Contains(err.Error(), says) {
@@ -121,6 +142,7 @@ func FuzzParseConfig(f *testing.F) {
 	for _, text := range []string{decoder, qwen, encoder} {
 		f.Add("{" + text + "}")
 	}
+	f.Add("{" + decoder + `,"rope_parameters":{"rope_type":"yarn","factor":4,"beta_fast":8,"truncate":false,"mscale":0.7,"mscale_all_dim":0.3}}`)
 	f.Add("{" + decoder + `,"rope_parameters":{"rope_type":"llama3","factor":8,"low_freq_factor":1,"high_freq_factor":4,"original_max_position_embeddings":8192}}`)
 	f.Fuzz(func(t *testing.T, text string) {
 		c, err := parseConfig([]byte(text))

@@ -32,14 +32,21 @@ func formatConfig(c Config) ([]byte, error) {
 }
 
 func ropeObject(s *RopeScaling) any {
-	switch {
-	case s == nil:
+	if s == nil {
 		return nil
-	case s.Type == "linear":
-		return map[string]any{"rope_type": s.Type, "type": s.Type, "factor": s.Factor}
 	}
-	return map[string]any{"rope_type": s.Type, "factor": s.Factor, "low_freq_factor": s.LowFreqFactor,
-		"high_freq_factor": s.HighFreqFactor, "original_max_position_embeddings": s.OriginalMax}
+	out := map[string]any{"rope_type": s.Type, "factor": s.Factor}
+	switch s.Type {
+	case RopeLinear, RopeDynamic:
+		out["type"] = s.Type // known before transformers 4.43
+	case RopeLlama3:
+		out["low_freq_factor"], out["high_freq_factor"] = s.LowFreqFactor, s.HighFreqFactor
+		out["original_max_position_embeddings"] = s.OriginalMax
+	case RopeYaRN:
+		out["beta_fast"], out["beta_slow"], out["truncate"] = s.BetaFast, s.BetaSlow, !s.Exact
+		out["attention_factor"], out["original_max_position_embeddings"] = s.AttentionFactor, s.OriginalMax
+	}
+	return out
 }
 
 func orNull(id int32) any {

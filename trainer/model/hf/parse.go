@@ -28,6 +28,7 @@ type rawConfig struct {
 	RopeScaling    json.RawMessage `json:"rope_scaling"`
 	RopeParameters json.RawMessage `json:"rope_parameters"`
 	Partial        *float64        `json:"partial_rotary_factor"`
+	OriginalMax    *int            `json:"original_max_position_embeddings"` // goes before the one in the rotary object
 
 	AttentionBias bool `json:"attention_bias"`
 	MLPBias       bool `json:"mlp_bias"`

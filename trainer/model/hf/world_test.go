@@ -18,7 +18,7 @@ func bert() Config {
 
 func llama() Config {
 	return Config{Family: FamilyLlama, Vocab: 50, Hidden: 8, Layers: 2, Heads: 4, KVHeads: 2, HeadDim: 6, Intermediate: 16, MaxPositions: 64,
-		NormEps: 1e-5, RopeTheta: 5e5, RopeScaling: &RopeScaling{"llama3", 8, 1, 4, 32}, Tied: true, Activation: "silu", BOS: 1, PAD: -1,
+		NormEps: 1e-5, RopeTheta: 5e5, RopeScaling: &RopeScaling{Type: "llama3", Factor: 8, LowFreqFactor: 1, HighFreqFactor: 4, OriginalMax: 32}, Tied: true, Activation: "silu", BOS: 1, PAD: -1,
 		EOS: []int32{2, 5}, DType: "float32"}
 }
 

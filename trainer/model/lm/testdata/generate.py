@@ -18,7 +18,7 @@ import torch
 import transformers
 from tokenizers import Tokenizer
 
-from gen import checkpoints, decoders, encoders, sentences, vocabularies
+from gen import checkpoints, decoders, encoders, ropes, sentences, vocabularies
 from gen.store import write_json
 
 SEED = 20260
@@ -89,6 +89,8 @@ def main():
     make_tokenizers(root)
     make_encoders(root)
     make_decoders(root)
+    ropes.write(root, Tokenizer.from_file(os.path.join(root, ropes.FOLDER, "tokenizer.json")))
+    print("wrote ropes")
     if args.minilm:
         sentences.write(args.minilm, os.path.join(root, "minilm"))
         print("wrote minilm")
