@@ -5,10 +5,12 @@ import (
 	gopath "path"
 	"reflect"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/softrec/softrec/trainer/model/lm"
+	"github.com/softrec/softrec/trainer/model/titles"
 )
 
 // EnvPrefix starts the name of every environment variable softrec reads.
@@ -32,8 +34,9 @@ var secretType = reflect.TypeFor[Secret]()
 // durationType is told apart from the other int64 settings.
 var durationType = reflect.TypeFor[time.Duration]()
 
-// bf16Type is told apart from other texts: files say true and false without quotes, and the flag alone means true.
-var bf16Type = reflect.TypeFor[lm.BF16]()
+// switchTypes, texts that are auto, true or false, are told apart from other texts: files say true and false without quotes, and the flag
+// alone means true.
+var switchTypes = []reflect.Type{reflect.TypeFor[lm.BF16](), reflect.TypeFor[titles.LeaveOut]()}
 
 // statedDefault is the "(default x)" or ", default x" with which a help tag may end. The value comes from the defaults themselves, so
 // that no text can go stale beside it.
@@ -65,7 +68,7 @@ func (k Key) Kind() string {
 	switch {
 	case k.typ == durationType:
 		return "duration"
-	case k.typ == bf16Type:
+	case slices.Contains(switchTypes, k.typ):
 		return "switch"
 	case k.typ.Kind() == reflect.Slice:
 		return "list"

@@ -5,11 +5,10 @@ import (
 	"fmt"
 	"math"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
-
-	"github.com/softrec/softrec/trainer/model/lm"
 )
 
 // convert turns a raw value of a layer (text from a flag or variable, whatever YAML gave from a file) into the type of
@@ -21,8 +20,8 @@ func (k Key) convert(raw any) (any, error) {
 	if k.typ == durationType {
 		return convertDuration(raw)
 	}
-	if k.typ == bf16Type {
-		return convertBF16(raw)
+	if slices.Contains(switchTypes, k.typ) {
+		return convertSwitch(raw, k.typ)
 	}
 	switch k.typ.Kind() {
 	case reflect.String:
@@ -70,19 +69,16 @@ func convertBool(raw any) (any, error) {
 	return nil, errors.New("wants true or false")
 }
 
-// convertBF16 takes what convertBool takes, and auto.
-func convertBF16(raw any) (any, error) {
-	if raw == string(lm.BF16Auto) {
-		return lm.BF16Auto, nil
+// convertSwitch takes what convertBool takes, and auto.
+func convertSwitch(raw any, typ reflect.Type) (any, error) {
+	if raw == "auto" {
+		return convertString(raw, typ)
 	}
 	on, err := convertBool(raw)
 	if err != nil {
 		return nil, errors.New("wants auto, true or false")
 	}
-	if on == true {
-		return lm.BF16On, nil
-	}
-	return lm.BF16Off, nil
+	return convertString(fmt.Sprint(on), typ)
 }
 
 func convertFloat(raw any) (any, error) {

@@ -9,6 +9,7 @@ import (
 	"github.com/softrec/softrec/trainer/model/generative"
 	"github.com/softrec/softrec/trainer/model/lm"
 	"github.com/softrec/softrec/trainer/model/lora"
+	"github.com/softrec/softrec/trainer/model/titles"
 	"github.com/softrec/softrec/trainer/model/tokens"
 )
 
@@ -32,12 +33,12 @@ func newDecoderModel(ctx context.Context, base *lm.Base, tok *tokens.Tokenizer, 
 	if err != nil {
 		return nil, err
 	}
-	titles := make([][]int32, len(c.Titles))
+	texts := make([][]int32, len(c.Titles))
 	for i, t := range c.Titles {
-		titles[i] = engine.Prompter().Title(t)
+		texts[i] = engine.Prompter().Title(t)
 	}
-	if m.table, err = engine.Table(ctx, titles); err != nil {
-		return nil, fmt.Errorf("read %d titles: %w", len(titles), err)
+	if m.table, err = engine.Table(ctx, texts); err != nil {
+		return nil, fmt.Errorf("read %d titles: %w", len(texts), err)
 	}
 	return m, nil
 }
@@ -49,8 +50,8 @@ func (m *decoderModel) engine(f Flavour) (*generative.Engine, error) {
 		cfg.Prompt.Instruction, cfg.LoRA.Full = "", true
 	}
 	cfg.Optimiser.LearningRate, cfg.Batch = f.LearningRate, m.o.Batch
-	cfg.MSL, cfg.MaskHistory = m.o.MSL && !f.Unmasked, m.about.Mask
-	cfg.FilterHistory, cfg.Answer, cfg.Ranking = m.about.FilterAnswers, m.o.Answer, m.o.Ranking
+	cfg.MSL, cfg.MaskHistory = m.o.MSL, titles.LeaveOutIf(m.about.Mask && !f.Unmasked)
+	cfg.FilterHistory, cfg.Answer, cfg.Ranking = titles.LeaveOutIf(m.about.FilterAnswers), m.o.Answer, m.o.Ranking
 	return generative.NewEngine(m.base, m.gen, m.tok, cfg)
 }
 
@@ -58,7 +59,9 @@ func (m *decoderModel) engine(f Flavour) (*generative.Engine, error) {
 func (m *decoderModel) Learner(f Flavour, data Data, seed uint64) (Learner, error) {
 	switch {
 	case f.Unmasked && !m.o.MSL:
-		return nil, fmt.Errorf("a decoder masks titles with --msl alone: %w", ErrFlavour)
+		return nil, fmt.Errorf("a decoder masks the history with --msl alone: %w", ErrFlavour)
+	case f.Unmasked && !m.about.Mask:
+		return nil, fmt.Errorf("the history is not masked to begin with: %w", ErrFlavour)
 	case f.Answers > 1 || f.ItemAdapter:
 		return nil, fmt.Errorf("a decoder learns one title per prompt, and has no item vectors: %w", ErrFlavour)
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/softrec/softrec/trainer/model/lm"
 	"github.com/softrec/softrec/trainer/model/lora"
 	"github.com/softrec/softrec/trainer/model/retrieval"
+	"github.com/softrec/softrec/trainer/model/titles"
 	"github.com/softrec/softrec/trainer/model/tokens"
 )
 
@@ -52,7 +53,7 @@ func (m *encoderModel) engine(f Flavour) (*retrieval.Engine, error) {
 	cfg.Render.Items, cfg.Render.Pieces = m.o.History, m.o.Pieces
 	cfg.Optimiser.LearningRate, cfg.Batch = f.LearningRate, m.o.Batch
 	cfg.LoRA.Full = cfg.LoRA.Full || m.o.FromScratch
-	cfg.MaskHistory, cfg.FilterHistory = m.about.Mask && !f.Unmasked, m.about.FilterAnswers
+	cfg.MaskHistory, cfg.FilterHistory = titles.LeaveOutIf(m.about.Mask && !f.Unmasked), titles.LeaveOutIf(m.about.FilterAnswers)
 	cfg.Answers, cfg.ItemAdapter = max(f.Answers, cfg.Answers), f.ItemAdapter || cfg.ItemAdapter
 	return retrieval.NewEngine(m.base, m.enc, m.tok, cfg)
 }

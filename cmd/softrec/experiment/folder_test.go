@@ -1,6 +1,7 @@
 package experiment
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
@@ -10,6 +11,7 @@ import (
 	"github.com/softrec/softrec/trainer/model/backend"
 	"github.com/softrec/softrec/trainer/model/generative"
 	"github.com/softrec/softrec/trainer/model/hf/fetch"
+	"github.com/softrec/softrec/trainer/model/titles"
 )
 
 func goConfig() backend.Config {
@@ -121,6 +123,36 @@ func TestOpenFolder_freeAnswersAndGroundedRankings(t *testing.T) {
 	}
 	if same(places[0]) < same(places[1]) {
 		t.Errorf("%d of %d targets share the last place of a grounded ranking, %d that of beams", same(places[1]), len(places[1]), same(places[0]))
+	}
+}
+
+// SFT without the history mask keeps the softmax over tokens that lead to a title, and is no variant where nothing was masked.
+func TestOpenFolder_decoderUnmasked(t *testing.T) {
+	skipUnderRace(t)
+	o := fakeOptions(t, false)
+	o.Model, o.LR, o.MSL = tinyDecoder(t, o.Items), "0.003", true
+	for _, masked := range []bool{true, false} {
+		kit, err := OpenFolder(goConfig(), fetch.Options{}, nil)(t.Context(), o, Catalogue{Titles: []string{"red small 0", "green large 1"}, Mask: masked})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() {
+			if err := kit.Close(); err != nil {
+				t.Error(err)
+			}
+		})
+		m := kit.Model.(*decoderModel)
+		f := Flavour{LearningRate: 0.003, Unmasked: true}
+		e, err := m.engine(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if c := e.Config(); !c.MSL || c.MaskHistory != titles.LeaveOutNever {
+			t.Errorf("unmasked: msl %v, mask %s", c.MSL, c.MaskHistory)
+		}
+		if _, err := m.Learner(f, Data{}, 1); errors.Is(err, ErrFlavour) == masked {
+			t.Errorf("masked to begin with %v: %v", masked, err)
+		}
 	}
 }
 

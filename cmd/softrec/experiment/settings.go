@@ -56,10 +56,10 @@ func twins(kind string) []twin {
 			twin{"retrieval.batch", []string{"batch"}, func(o *Options, m textlive.MachineConfig) { o.Batch = m.Retrieval.Batch }},
 			twin{"retrieval.optimiser.learning_rate", []string{"lr", "lr-grid"}, func(o *Options, m textlive.MachineConfig) { o.LR = rate(m.Retrieval.Optimiser.LearningRate) }},
 			twin{"retrieval.mask_history", []string{"mask-history"}, func(o *Options, m textlive.MachineConfig) {
-				o.MaskHistory = strconv.FormatBool(m.Retrieval.MaskHistory)
+				o.MaskHistory = string(m.Retrieval.MaskHistory)
 			}},
 			twin{"retrieval.filter_history", []string{"filter-answers"}, func(o *Options, m textlive.MachineConfig) {
-				o.FilterAnswers = strconv.FormatBool(m.Retrieval.FilterHistory)
+				o.FilterAnswers = string(m.Retrieval.FilterHistory)
 			}},
 		)
 	}
@@ -69,10 +69,10 @@ func twins(kind string) []twin {
 		twin{"generative.batch", []string{"batch"}, func(o *Options, m textlive.MachineConfig) { o.Batch = m.Generative.Batch }},
 		twin{"generative.optimiser.learning_rate", []string{"lr", "lr-grid"}, func(o *Options, m textlive.MachineConfig) { o.LR = rate(m.Generative.Optimiser.LearningRate) }},
 		twin{"generative.mask_history", []string{"mask-history"}, func(o *Options, m textlive.MachineConfig) {
-			o.MaskHistory = strconv.FormatBool(m.Generative.MaskHistory)
+			o.MaskHistory = string(m.Generative.MaskHistory)
 		}},
 		twin{"generative.filter_history", []string{"filter-answers"}, func(o *Options, m textlive.MachineConfig) {
-			o.FilterAnswers = strconv.FormatBool(m.Generative.FilterHistory)
+			o.FilterAnswers = string(m.Generative.FilterHistory)
 		}},
 		twin{"generative.msl", []string{"msl"}, func(o *Options, m textlive.MachineConfig) { o.MSL = m.Generative.MSL }},
 		twin{"generative.answer", []string{"answer"}, func(o *Options, m textlive.MachineConfig) { o.Answer = m.Generative.Answer }},

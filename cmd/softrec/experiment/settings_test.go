@@ -7,6 +7,7 @@ import (
 
 	"github.com/softrec/softrec/trainer/model/generative"
 	"github.com/softrec/softrec/trainer/model/textlive"
+	"github.com/softrec/softrec/trainer/model/titles"
 )
 
 // chosen are settings that somebody set.
@@ -22,7 +23,7 @@ func chosen(paths ...string) map[string]bool {
 func TestWith_whoseWordCounts(t *testing.T) {
 	m := textlive.DefaultMachineConfig()
 	m.Generative.Batch, m.Generative.Prompt.Items, m.Generative.Prompt.Pieces = 64, 5, 9
-	m.Generative.Optimiser.LearningRate, m.Generative.Answer, m.Generative.MSL, m.Generative.MaskHistory = 2e-4, generative.AnswerFree, true, false
+	m.Generative.Optimiser.LearningRate, m.Generative.Answer, m.Generative.MSL, m.Generative.MaskHistory = 2e-4, generative.AnswerFree, true, titles.LeaveOutNever
 	set := chosen("generative.batch", "generative.prompt.items", "generative.optimiser.learning_rate", "generative.answer", "generative.msl", "generative.mask_history")
 	o := DefaultOptions()
 	o.History = 7

@@ -20,11 +20,11 @@ type answer struct {
 
 func (a answer) given() bool { return len(a.tokens) > 0 }
 
-// answers writes the best answer to each prompt. With Config.FilterHistory items of its past are no answer. Prompts that
+// answers writes the best answer to each prompt, which is none of the items that are forbidden. Prompts that
 // cannot but have one answer are asked once: lines of one basket share their history, and large baskets have a hundred.
-func (e *Engine) answers(ctx context.Context, a *lora.Adapter, t *Table, prompts, pasts [][]int32) ([]answer, error) {
-	asked, place := e.different(prompts, pasts)
-	given, err := e.write(ctx, a, t, pick(prompts, asked), pick(pasts, asked))
+func (e *Engine) answers(ctx context.Context, a *lora.Adapter, t *Table, prompts, forbidden [][]int32) ([]answer, error) {
+	asked, place := e.different(prompts, forbidden)
+	given, err := e.write(ctx, a, t, pick(prompts, asked), pick(forbidden, asked))
 	if err != nil {
 		return nil, err
 	}
@@ -36,15 +36,12 @@ func (e *Engine) answers(ctx context.Context, a *lora.Adapter, t *Table, prompts
 }
 
 // different lists the first of each kind of prompt, and for every prompt the place of its kind in that list. Prompts are of
-// one kind when they read the same and, where the past may not be answered, have the same items in the same past.
-func (e *Engine) different(prompts, pasts [][]int32) (asked, place []int) {
+// one kind when they read the same and forbid the same items in the same order.
+func (e *Engine) different(prompts, forbidden [][]int32) (asked, place []int) {
 	known := map[string]int{}
 	place = make([]int, len(prompts))
 	for i := range prompts {
-		k := key(prompts[i])
-		if e.cfg.FilterHistory {
-			k += key(pasts[i])
-		}
+		k := key(prompts[i]) + key(forbidden[i])
 		at, ok := known[k]
 		if !ok {
 			at = len(asked)
@@ -64,7 +61,7 @@ func pick(list [][]int32, at []int) [][]int32 {
 }
 
 // write asks every prompt.
-func (e *Engine) write(ctx context.Context, a *lora.Adapter, t *Table, prompts, pasts [][]int32) ([]answer, error) {
+func (e *Engine) write(ctx context.Context, a *lora.Adapter, t *Table, prompts, forbidden [][]int32) ([]answer, error) {
 	o := decoder.Options{Beams: e.cfg.Beams, LengthPenalty: e.cfg.penalty()}
 	if e.cfg.Answer == AnswerFree {
 		o.Return, o.MaxNew = e.cfg.Beams, e.cfg.Prompt.Pieces+1
@@ -72,11 +69,11 @@ func (e *Engine) write(ctx context.Context, a *lora.Adapter, t *Table, prompts, 
 		if err != nil {
 			return nil, err
 		}
-		return e.free(ctx, t, beams, pasts)
+		return e.free(ctx, t, beams, forbidden)
 	}
 	o.Trie, o.Renormalise = t.trie, e.cfg.MSL
-	if e.cfg.FilterHistory {
-		o.Exclude = func(i int) []string { return t.namesOf(pasts[i], -1) }
+	if slices.ContainsFunc(forbidden, func(f []int32) bool { return len(f) > 0 }) {
+		o.Exclude = func(i int) []string { return t.namesOf(forbidden[i], -1) }
 	}
 	beams, err := e.gen.Generate(ctx, a, prompts, o)
 	if err != nil {
@@ -94,7 +91,7 @@ func (e *Engine) write(ctx context.Context, a *lora.Adapter, t *Table, prompts, 
 }
 
 // free picks each prompt's best raw text whose item, by title or else by the nearest title in E, may be given.
-func (e *Engine) free(ctx context.Context, t *Table, beams [][]decoder.Beam, pasts [][]int32) ([]answer, error) {
+func (e *Engine) free(ctx context.Context, t *Table, beams [][]decoder.Beam, forbidden [][]int32) ([]answer, error) {
 	items, err := e.items(ctx, t, beams)
 	if err != nil {
 		return nil, err
@@ -110,7 +107,7 @@ func (e *Engine) free(ctx context.Context, t *Table, beams [][]decoder.Beam, pas
 				continue
 			}
 			item := items[key(b.Tokens)]
-			if e.cfg.FilterHistory && slices.Contains(pasts[i], item) {
+			if slices.Contains(forbidden[i], item) {
 				continue
 			}
 			out[i].tokens, out[i].item, out[i].confidence = b.Tokens, item, math.Exp(b.LogP)

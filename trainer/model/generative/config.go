@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/softrec/softrec/trainer/model/lora"
+	"github.com/softrec/softrec/trainer/model/titles"
 )
 
 // How an answer is written, the values of Config.Answer.
@@ -35,13 +36,13 @@ type Config struct {
 	Batch            int              `koanf:"batch" help:"prompts per update (default 128)"`
 	MicroBatch       int              `koanf:"micro_batch" help:"prompts per run of the graph, whose gradients are added up to a batch: less memory and less padding; 0 or more than a batch = the whole batch (default 32)"`
 	MSL              bool             `koanf:"msl" help:"softmax only over tokens that lead to a real title given what is written, arXiv 2504.04178 (default false)"`
-	MaskHistory      bool             `koanf:"mask_history" help:"with msl: tokens that lead to nothing but what the user had are left out too (default true)"`
+	MaskHistory      titles.LeaveOut  `koanf:"mask_history" help:"with msl: tokens that lead to nothing but what the user had are left out too: true, false, or auto (where fewer than one in a hundred training prompts has a target that its user had) (default auto)"`
 	LengthNormalised bool             `koanf:"length_normalised" help:"divide each target's loss, and the log-probabilities that rank, by the number of tokens, as BIGRec does (default false)"`
 	Beams            int              `koanf:"beams" help:"beams of an answer, for self-distillation and distances (default 4)"`
 	Answer           string           `koanf:"answer" help:"held answers are titles of the catalogue, free ones raw text as in the paper (default held)"`
 	Ranking          string           `koanf:"ranking" help:"beams ranks by held beams, grounded by L2 nearness to the best free generation, scored by the log-probability of every title (default beams)"`
 	RankBeams        int              `koanf:"rank_beams" help:"ranking beams: how many, and so about the length of the list, 1 to 256 (default 20)"`
-	FilterHistory    bool             `koanf:"filter_history" help:"leave the items of the history out of the teacher's answers and of the validation (default true)"`
+	FilterHistory    titles.LeaveOut  `koanf:"filter_history" help:"leave all that the user had out of the teacher's answers and of the validation: true, false, or auto (as mask_history) (default auto)"`
 }
 
 // DefaultConfig has the paper's adapter and beams; answers and rankings are held to the catalogue.
@@ -52,12 +53,12 @@ func DefaultConfig() Config {
 		Optimiser:     lora.DefaultAdamWConfig(),
 		Batch:         128,
 		MicroBatch:    32,
-		MaskHistory:   true,
+		MaskHistory:   titles.LeaveOutAuto,
 		Beams:         4,
 		Answer:        AnswerHeld,
 		Ranking:       RankBeams,
 		RankBeams:     20,
-		FilterHistory: true,
+		FilterHistory: titles.LeaveOutAuto,
 	}
 }
 
@@ -75,6 +76,8 @@ func (c Config) Validate() error {
 	fault(c.Batch >= 1 && c.Batch <= 1<<16, "batch", c.Batch, "1 to 65536")
 	fault(c.MicroBatch >= 0, "micro_batch", c.MicroBatch, "at least 0")
 	fault(c.Beams >= 1 && c.Beams <= 256, "beams", c.Beams, "1 to 256")
+	fault(c.MaskHistory.Validate() == nil, "mask_history", string(c.MaskHistory), "auto, true or false")
+	fault(c.FilterHistory.Validate() == nil, "filter_history", string(c.FilterHistory), "auto, true or false")
 	oneOf("answer", c.Answer, AnswerHeld, AnswerFree)
 	oneOf("ranking", c.Ranking, RankBeams, RankGrounded, RankScored)
 	fault(c.RankBeams >= 1 && c.RankBeams <= 256, "rank_beams", c.RankBeams, "1 to 256")

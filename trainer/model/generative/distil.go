@@ -12,8 +12,8 @@ import (
 // whose every beam lies in its past gets no easy target.
 func (l *Learner) Distil(ctx context.Context) (soft.Distilled, error) {
 	pasts := make([][]int32, len(l.train))
-	for i, p := range l.train {
-		pasts[i] = p.Past()
+	for i := range pasts {
+		pasts[i] = l.forbidden(i)
 	}
 	easy, err := l.engine.answers(ctx, l.adapter, l.table, l.prompts, pasts)
 	if err != nil {
@@ -22,6 +22,14 @@ func (l *Learner) Distil(ctx context.Context) (soft.Distilled, error) {
 	l.easy = easy
 	asked, _ := l.engine.different(l.prompts, pasts)
 	return l.describe(asked), nil
+}
+
+// forbidden are the items that are no answer to prompt n: all that the user had where answers are filtered, else none.
+func (l *Learner) forbidden(n int) []int32 {
+	if !l.filter {
+		return nil
+	}
+	return l.train[n].Past()
 }
 
 // describe sums up D' by items, raw texts by the nearest one's. asked are the prompts that were answered for all that are like
@@ -62,7 +70,7 @@ func (l *Learner) Distances(ctx context.Context, probe []int) ([]float64, error)
 		if n < 0 || n >= len(l.prompts) {
 			return nil, fmt.Errorf("measure distances: prompt %d: want 0 to %d", n, len(l.prompts)-1)
 		}
-		prompts[k], pasts[k] = l.prompts[n], l.train[n].Past()
+		prompts[k], pasts[k] = l.prompts[n], l.forbidden(n)
 	}
 	answers, err := l.engine.answers(ctx, l.adapter, l.table, prompts, pasts)
 	if err != nil {

@@ -32,7 +32,7 @@ func NewEngine(base *lm.Base, gen *decoder.Generator, tok Tokenizer, cfg Config)
 	if err := cfg.Validate(); err != nil {
 		return nil, fmt.Errorf("new generative engine: %w", err)
 	}
-	p, err := NewPrompter(tok, cfg.Prompt)
+	p, err := NewPrompter(tok, cfg.Prompt, gen.EOS())
 	if err != nil {
 		return nil, fmt.Errorf("new generative engine: %w", err)
 	}
@@ -40,7 +40,6 @@ func NewEngine(base *lm.Base, gen *decoder.Generator, tok Tokenizer, cfg Config)
 	if most := cfg.Prompt.MaxTokens + cfg.Prompt.Pieces + 1; most > c.MaxPositions {
 		return nil, fmt.Errorf("new generative engine: prompt and answer of up to %d tokens: the model has %d positions", most, c.MaxPositions)
 	}
-	p.eos = gen.EOS() // what the model's own configuration says goes before the tokenizer's
 	return &Engine{base: base, gen: gen, prompter: p, cfg: cfg, vocab: c.Vocab, bos: tok.Special().BOS, steps: map[string]*lm.Program{}}, nil
 }
 

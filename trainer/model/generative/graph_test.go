@@ -6,6 +6,7 @@ import (
 
 	"github.com/softrec/softrec/trainer/model/lm/lmtest"
 	"github.com/softrec/softrec/trainer/model/lora"
+	"github.com/softrec/softrec/trainer/model/titles"
 	"github.com/softrec/softrec/trainer/soft"
 )
 
@@ -90,7 +91,7 @@ func TestLoss_isTheScore(t *testing.T) {
 	w := newWorld(t, be, 20, nil)
 	measure := func(msl, history bool) float64 {
 		cfg := tinyConfig()
-		cfg.MSL, cfg.MaskHistory, cfg.Ranking = msl, history, RankScored
+		cfg.MSL, cfg.MaskHistory, cfg.Ranking = msl, titles.LeaveOutIf(history), RankScored
 		cfg.Optimiser.LearningRate = 1e-12
 		w.use(t, cfg)
 		l := w.learner(t, 8)
@@ -119,7 +120,7 @@ func TestLoss_leavesOutTheWholePast(t *testing.T) {
 	w := newWorld(t, be, 20, nil)
 	for _, mask := range []bool{true, false} {
 		cfg := tinyConfig()
-		cfg.MSL, cfg.MaskHistory = true, mask
+		cfg.MSL, cfg.MaskHistory = true, titles.LeaveOutIf(mask)
 		w.use(t, cfg)
 		loss := func(before ...int32) float64 {
 			l, err := w.engine.Learner(nil, Data{Table: w.table, Train: []Prompt{{Before: before, History: []int32{0}, Target: 3}}}, 1)

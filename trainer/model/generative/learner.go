@@ -27,6 +27,8 @@ type Learner struct {
 	prompts    [][]int32 // of train
 	targets    [][]int32
 	counts     []int // targets in D by item
+	mask       bool  // Config.MaskHistory for these prompts
+	filter     bool  // Config.FilterHistory for these prompts
 
 	easy []answer // D' by prompt; nil before Distil
 }
@@ -76,7 +78,8 @@ func (e *Engine) learner(start *lora.Adapter, data Data, seed uint64) (*Learner,
 			return nil, fmt.Errorf("validation prompt %d: %w", i, err)
 		}
 	}
-	l.validation = titles.Questions(data.Validation, e.cfg.FilterHistory)
+	l.mask, l.filter = e.cfg.MaskHistory.In(train), e.cfg.FilterHistory.In(train)
+	l.validation = titles.Questions(data.Validation, l.filter)
 	return l, nil
 }
 

@@ -127,7 +127,7 @@ func (l *Learner) sample(n int, p *passState, rng *rand.Rand) sample {
 // view is the catalogue that MSL lets prompt n's targets be taken from: without all that the user had, shown or not. A real target
 // that the past holds stays in.
 func (l *Learner) view(n int) titles.View {
-	if !l.engine.cfg.MaskHistory {
+	if !l.mask {
 		return l.table.trie.View()
 	}
 	p := l.train[n]

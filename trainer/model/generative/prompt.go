@@ -65,17 +65,21 @@ type Prompter struct {
 	tok                     Tokenizer
 }
 
-// NewPrompter encodes the fixed texts. It is an error where the tokenizer has no end-of-text token, drops the separator or
-// the marker, or where MaxTokens cannot hold one title.
-func NewPrompter(tok Tokenizer, cfg PromptConfig) (*Prompter, error) {
+// NewPrompter encodes the fixed texts. ends are the end-of-text tokens of the model's own configuration, the first of which goes
+// before the tokenizer's. It is an error where there is neither, where the tokenizer drops the separator or the marker, or
+// where MaxTokens cannot hold one title.
+func NewPrompter(tok Tokenizer, cfg PromptConfig, ends ...int32) (*Prompter, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
 	s := tok.Special()
-	if s.EOS < 0 {
-		return nil, errors.New("new prompter: the tokenizer has no end-of-text token, a target could not end")
+	if len(ends) == 0 {
+		ends = []int32{s.EOS}
 	}
-	p := &Prompter{cfg: cfg, separator: tok.Encode(cfg.Separator), marker: tok.Encode(cfg.Marker), eos: s.EOS, tok: tok}
+	if ends[0] < 0 {
+		return nil, errors.New("new prompter: neither the model nor its tokenizer has an end-of-text token, a target could not end")
+	}
+	p := &Prompter{cfg: cfg, separator: tok.Encode(cfg.Separator), marker: tok.Encode(cfg.Marker), eos: ends[0], tok: tok}
 	if len(p.separator) == 0 && cfg.Separator != "" {
 		return nil, fmt.Errorf("generative.prompt.separator %q: the tokenizer drops it: want a text it keeps", cfg.Separator)
 	}

@@ -80,6 +80,25 @@ func TestPrompter_keepsToItsBudget(t *testing.T) {
 	}
 }
 
+// What the model's own configuration says ends a text goes before the tokenizer's token, and stands in for one.
+func TestNewPrompter_end(t *testing.T) {
+	none := plain()
+	none.special.EOS = -1
+	for _, c := range []struct {
+		tok  letters
+		ends []int32
+		want int32
+	}{{plain(), nil, 1}, {plain(), []int32{7, 9}, 7}, {none, []int32{7}, 7}} {
+		p, err := NewPrompter(c.tok, DefaultPromptConfig(), c.ends...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if p.EOS() != c.want {
+			t.Errorf("model's %v and tokenizer's %d: texts end with %d, want %d", c.ends, c.tok.special.EOS, p.EOS(), c.want)
+		}
+	}
+}
+
 func TestNewPrompter_refuses(t *testing.T) {
 	good := DefaultPromptConfig()
 	for want, change := range map[string]func(*PromptConfig, *letters){

@@ -14,6 +14,7 @@ import (
 	"github.com/softrec/softrec/trainer/model/lm"
 	"github.com/softrec/softrec/trainer/model/lm/lmtest"
 	"github.com/softrec/softrec/trainer/model/lora"
+	"github.com/softrec/softrec/trainer/model/titles"
 	"github.com/softrec/softrec/trainer/soft"
 )
 
@@ -83,7 +84,7 @@ func TestDistil_leavesTheHistoryOut(t *testing.T) {
 }
 
 func TestDistances(t *testing.T) {
-	w := newWorld(t, lmtest.Open(t, lmtest.Go), 20, func(c *Config) { c.Answer, c.FilterHistory = AnswerFree, false })
+	w := newWorld(t, lmtest.Open(t, lmtest.Go), 20, func(c *Config) { c.Answer, c.FilterHistory = AnswerFree, titles.LeaveOutNever })
 	l := w.learner(t, 20)
 	must(t, l.FixSpace(background))
 	got, err := l.Distances(background, []int{3, 0, 3})

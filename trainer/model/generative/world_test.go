@@ -11,6 +11,7 @@ import (
 	"github.com/softrec/softrec/trainer/model/hf"
 	"github.com/softrec/softrec/trainer/model/lm"
 	"github.com/softrec/softrec/trainer/model/lora"
+	"github.com/softrec/softrec/trainer/model/titles"
 	"github.com/softrec/softrec/trainer/model/tokens"
 	"github.com/softrec/softrec/trainer/soft"
 )
@@ -75,6 +76,7 @@ func tinyConfig() Config {
 	c.LoRA = lora.Config{Full: true}
 	c.Optimiser.LearningRate, c.Optimiser.Warmup = 0.01, 5
 	c.Batch, c.MicroBatch, c.RankBeams = 16, 8, 8
+	c.MaskHistory, c.FilterHistory = titles.LeaveOutAlways, titles.LeaveOutAlways
 	return c
 }
 

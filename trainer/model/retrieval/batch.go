@@ -115,7 +115,7 @@ func (l *Learner) maskHistory(b *batch) {
 			b.places[(r*l.masked+k)*2] = int32(r)
 		}
 	}
-	if !l.engine.cfg.MaskHistory {
+	if !l.mask {
 		return
 	}
 	for r, n := range b.prompts {
@@ -146,7 +146,7 @@ func (l *Learner) maskSample(b *batch) {
 				drop(r, b.targets[r*b.columns+k])
 			}
 		}
-		if l.engine.cfg.MaskHistory {
+		if l.mask {
 			for _, item := range l.prompts[p].Past() {
 				drop(r, item)
 			}

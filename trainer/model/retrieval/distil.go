@@ -26,7 +26,7 @@ func (l *Learner) Distil(ctx context.Context) (soft.Distilled, error) {
 	n := len(l.prompts)
 	got := &answers{make([][]int32, n), make([][]float32, n), make([]float32, n)}
 	err := l.engine.rankAll(ctx, l.adapter, l.table, l.texts, func(i int, scores []float32) {
-		l.filter(scores, l.prompts[i])
+		l.leaveOut(scores, l.prompts[i])
 		got.items[i], got.weights[i], got.confidence[i] = best(scores, l.engine.cfg.Answers)
 	})
 	if err != nil {
@@ -36,9 +36,9 @@ func (l *Learner) Distil(ctx context.Context) (soft.Distilled, error) {
 	return l.describe(), nil
 }
 
-// filter leaves what the user had out of answers, where the configuration says so.
-func (l *Learner) filter(scores []float32, p Prompt) {
-	if l.engine.cfg.FilterHistory {
+// leaveOut leaves what the user had out of answers, where they are filtered.
+func (l *Learner) leaveOut(scores []float32, p Prompt) {
+	if l.filter {
 		leave(scores, p.Before)
 		leave(scores, p.History)
 	}

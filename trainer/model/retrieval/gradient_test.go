@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/softrec/softrec/trainer/model/lm/lmtest"
+	"github.com/softrec/softrec/trainer/model/titles"
 	"github.com/softrec/softrec/trainer/soft"
 )
 
@@ -13,7 +14,7 @@ import (
 func variants() map[string]func(*Config) {
 	return map[string]func(*Config){
 		"plain":       func(*Config) {},
-		"no mask":     func(c *Config) { c.MaskHistory = false },
+		"no mask":     func(c *Config) { c.MaskHistory = titles.LeaveOutNever },
 		"answers":     func(c *Config) { c.Answers = 3 },
 		"sampled":     func(c *Config) { c.Negatives = 12 },
 		"item":        func(c *Config) { c.ItemAdapter = true },
@@ -127,7 +128,7 @@ func TestLoss_isTheSoftmaxOverWhatIsAllowed(t *testing.T) {
 	for _, mask := range []bool{true, false} {
 		for _, item := range []bool{true, false} {
 			cfg := smallConfig()
-			cfg.LoRA.Dropout, cfg.MaskHistory, cfg.ItemAdapter = 0, mask, item
+			cfg.LoRA.Dropout, cfg.MaskHistory, cfg.ItemAdapter = 0, titles.LeaveOutIf(mask), item
 			e, _ := newEngine(t, be, tiny, cfg)
 			l := moved(t, e, newTable(t, e))
 			l.prompts[2].Target = l.prompts[2].History[0] // bought again: its own history must not mask it
@@ -158,7 +159,7 @@ func TestLoss_leavesOutTheWholePast(t *testing.T) {
 	be := lmtest.Open(t, lmtest.Go)
 	for _, mask := range []bool{true, false} {
 		cfg := smallConfig()
-		cfg.LoRA.Dropout, cfg.MaskHistory = 0, mask
+		cfg.LoRA.Dropout, cfg.MaskHistory = 0, titles.LeaveOutIf(mask)
 		e, _ := newEngine(t, be, tiny, cfg)
 		table, prompts := newTable(t, e), walks(5, 1)
 		for i := range prompts {

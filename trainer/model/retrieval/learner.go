@@ -25,6 +25,8 @@ type Learner struct {
 	counts     []int // targets in D by item
 	masked     int   // places kept for the items of the past in a prompt of a batch
 	rankable   []int32
+	mask       bool // Config.MaskHistory for these prompts
+	filter     bool // Config.FilterHistory for these prompts
 
 	easy *answers // D'; nil before Distil
 }
@@ -85,6 +87,7 @@ func (l *Learner) take(data Data) error {
 	if len(l.prompts) == 0 {
 		return fmt.Errorf("none of %d training prompts has a title to read and a target with one", len(data.Train))
 	}
+	l.mask, l.filter = l.engine.cfg.MaskHistory.In(l.prompts), l.engine.cfg.FilterHistory.In(l.prompts)
 	for i, ok := range l.table.titled {
 		if ok {
 			l.rankable = append(l.rankable, int32(i))

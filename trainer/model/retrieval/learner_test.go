@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/softrec/softrec/trainer/model/lm/lmtest"
+	"github.com/softrec/softrec/trainer/model/titles"
 	"github.com/softrec/softrec/trainer/soft"
 )
 
@@ -232,7 +233,7 @@ func TestLearner_refuses(t *testing.T) {
 func TestDistil_leavesOutTheWholePast(t *testing.T) {
 	for _, filter := range []bool{true, false} {
 		cfg := smallConfig()
-		cfg.FilterHistory = filter
+		cfg.FilterHistory = titles.LeaveOutIf(filter)
 		e, _ := newEngine(t, lmtest.Open(t, lmtest.Go), tiny, cfg)
 		table, prompts := newTable(t, e), walks(20, 1)
 		answers := func() (out []int32, far []float64) {
@@ -263,6 +264,44 @@ func TestDistil_leavesOutTheWholePast(t *testing.T) {
 		}
 		if slices.Equal(before, after) == filter {
 			t.Errorf("filter %v: distances %v, then %v", filter, before, after)
+		}
+	}
+}
+
+// By default answers and softmax leave out what the user had where users do not come back to it, and only there.
+func TestLearner_followsTheLog(t *testing.T) {
+	cfg := smallConfig()
+	cfg.MaskHistory, cfg.FilterHistory = DefaultConfig().MaskHistory, DefaultConfig().FilterHistory
+	e, _ := newEngine(t, lmtest.Open(t, lmtest.Go), tiny, cfg)
+	table := newTable(t, e)
+	for again, leaves := range map[int]bool{0: true, 5: false} {
+		prompts := walks(40, 1)
+		for i := range prompts {
+			if slices.Contains(prompts[i].Past(), prompts[i].Target) {
+				prompts[i].History = []int32{prompts[i].Target + 1}
+			}
+			if i < again {
+				prompts[i].Target = prompts[i].History[0]
+			}
+		}
+		l, err := e.Learner(nil, Data{Table: table, Train: prompts}, 3)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := l.Distil(background); err != nil {
+			t.Fatal(err)
+		}
+		had := 0
+		for i, own := range l.easy.items {
+			if slices.Contains(prompts[i].Past(), own[0]) {
+				had++
+			}
+		}
+		b := &batch{rows: 2, columns: 1, prompts: []int{10, 11}, targets: []int32{prompts[10].Target, prompts[11].Target}}
+		l.maskHistory(b)
+		masked := slices.Contains(b.history, leftOut)
+		if (had == 0) != leaves || masked != leaves {
+			t.Errorf("%d of 40 prompts come back: %d answers the user had, softmax masked %v", again, had, masked)
 		}
 	}
 }

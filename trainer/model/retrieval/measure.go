@@ -28,7 +28,7 @@ func (l *Learner) Distances(ctx context.Context, probe []int) ([]float64, error)
 	out := make([]float64, len(probe))
 	err := l.engine.rankAll(ctx, l.adapter, l.table, texts, func(k int, scores []float32) {
 		p := l.prompts[probe[k]]
-		l.filter(scores, p)
+		l.leaveOut(scores, p)
 		out[k] = farthest
 		if items := top(scores, 1); len(items) > 0 {
 			out[k] = l.distance(items[0], p.Target)
@@ -52,12 +52,12 @@ func (l *Learner) distance(a, b int32) float64 {
 }
 
 // Validate returns HR@10 of the present adapter: a target is a hit where at most nine items score higher, ties at mid-rank. A
-// target without a title or, with Config.FilterHistory, out of the history is a miss.
+// target without a title or, where answers are filtered, out of the history is a miss.
 func (l *Learner) Validate(ctx context.Context) (float64, error) {
 	if len(l.validation) == 0 {
 		return 0, errors.New("validate: there are no prompts")
 	}
-	ranks, err := l.engine.RanksOf(ctx, l.adapter, l.table, titles.Questions(l.validation, l.engine.cfg.FilterHistory))
+	ranks, err := l.engine.RanksOf(ctx, l.adapter, l.table, titles.Questions(l.validation, l.filter))
 	if err != nil {
 		return 0, fmt.Errorf("validate: %w", err)
 	}

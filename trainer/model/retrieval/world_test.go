@@ -10,6 +10,7 @@ import (
 	"github.com/softrec/softrec/trainer/model/encoder"
 	"github.com/softrec/softrec/trainer/model/hf"
 	"github.com/softrec/softrec/trainer/model/lm"
+	"github.com/softrec/softrec/trainer/model/titles"
 	"github.com/softrec/softrec/trainer/model/tokens"
 )
 
@@ -52,6 +53,7 @@ func smallConfig() Config {
 	c.LoRA.Targets = []string{"query", "value", "dense"}
 	c.Optimiser.LearningRate, c.Optimiser.Warmup = 0.02, 5
 	c.Batch = 32
+	c.MaskHistory, c.FilterHistory = titles.LeaveOutAlways, titles.LeaveOutAlways
 	return c
 }
 

@@ -2,6 +2,7 @@ package textlive
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"sync"
 
@@ -20,7 +21,10 @@ type decoders struct {
 }
 
 func newDecoders(f folder) (family, error) {
-	p, err := generative.NewPrompter(f.tok, f.cfg.Generative.Prompt)
+	if r := f.cfg.Generative.Ranking; r == generative.RankGrounded {
+		return nil, fmt.Errorf("text.machine.generative.ranking %q: live lists are held beams, and training would stop by other ranks than theirs: want %s or %s", r, generative.RankBeams, generative.RankScored)
+	}
+	p, err := generative.NewPrompter(f.tok, f.cfg.Generative.Prompt, f.Config.EOS...) // as its engine does
 	if err != nil {
 		return nil, err
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/softrec/softrec/schema"
 	"github.com/softrec/softrec/trainer/model/backend"
 	"github.com/softrec/softrec/trainer/model/decoder"
+	"github.com/softrec/softrec/trainer/model/generative"
 	"github.com/softrec/softrec/trainer/model/lm"
 	"github.com/softrec/softrec/trainer/model/lm/lmtest"
 	"github.com/softrec/softrec/trainer/model/lora"
@@ -151,6 +152,11 @@ func TestOpenMachine_refuses(t *testing.T) {
 	cfg.Generative.Prompt.MaxTokens = 500 // the model has 128 positions
 	if _, err := OpenMachine(testdata("qwen2"), b.open, cfg, nil); err == nil {
 		t.Error("prompts longer than the model's positions")
+	}
+	cfg = tinyMachine()
+	cfg.Generative.Ranking = generative.RankGrounded
+	if _, err := OpenMachine(testdata("qwen2"), b.open, cfg, nil); err == nil || !strings.Contains(err.Error(), `generative.ranking "grounded"`) {
+		t.Errorf("error %v, want the ranking named that live lists do not have", err)
 	}
 	for _, be := range b.opened {
 		if !be.IsFinalized() {

@@ -15,7 +15,7 @@ type table struct {
 	rows []*entry // by row, nil for one that is empty
 	live int
 
-	version int64 // grows with every table
+	version int64 // grows with every table, which differs from the one before in what can be recommended
 }
 
 // text is a text that says nothing about any item yet.
@@ -62,6 +62,9 @@ func (r *Runtime) install(ids []string) error {
 		r.rows[id] = len(next.ids)
 		next.ids, next.rows = append(next.ids, id), append(next.rows, e)
 		came = append(came, titles.Entry{Item: id, Tokens: e.tokens})
+	}
+	if len(gone)+len(came) == 0 {
+		return nil // the catalogue changed in what is not its titles: lists and beams of before hold
 	}
 	r.order(next, came, change)
 	next.live = len(r.rows)
