@@ -144,7 +144,7 @@ func evalTrainFlags(cmd *cobra.Command, o *experiment.Options) {
 	fs.IntVar(&o.Probe, "probe", o.Probe, "training prompts on which the distance is measured")
 	fs.StringVar(&o.LR, "lr", o.LR, "learning rate of all variants; auto takes the one of --lr-grid with which sft validates best on seed 0")
 	fs.Float64SliceVar(&o.LRGrid, "lr-grid", o.LRGrid, "learning rates that --lr auto tries")
-	fs.StringVar(&o.MaskHistory, "mask-history", o.MaskHistory, "leave all that a user had out of the training softmax: true, false, or auto (as the rankings do)")
+	fs.StringVar(&o.MaskHistory, "mask-history", o.MaskHistory, "leave all that a user had, the target excepted, out of the training softmax: true, false, or auto (as the rankings do); decoders with --msl only")
 	fs.StringVar(&o.FilterAnswers, "filter-answers", o.FilterAnswers, "leave all that a user had out of the teacher's answers: true, false, or auto (as the rankings do)")
 	fs.BoolVar(&o.MSL, "msl", o.MSL, "decoders: softmax only over the tokens that lead to a title")
 	fs.StringVar(&o.Answer, "answer", o.Answer, "decoders: held answers of the teacher are titles of the catalogue, free ones raw text as in the paper")

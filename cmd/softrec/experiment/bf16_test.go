@@ -4,6 +4,7 @@ import (
 	"context"
 	"testing"
 
+	"github.com/softrec/softrec/cmd/softrec/experiment/split"
 	"github.com/softrec/softrec/trainer/model/lm"
 )
 
@@ -18,7 +19,7 @@ func TestDigest_ofNumbers(t *testing.T) {
 		{lm.BF16Off, lm.BF16Off, float32s}, {lm.BF16On, lm.BF16On, bfloat16s}, {lm.BF16Auto, lm.BF16Off, float32s}, {lm.BF16Auto, lm.BF16On, bfloat16s},
 	} {
 		o := fakeOptions(t, true)
-		o.BF16 = c.ask
+		o.BF16, o.MaskHistory = c.ask, split.FilterAuto // the default then
 		open := fakeKit(t, fakeModel{trains: new(int)})
 		r := &runner{o: o.Filled(), log: silent(nil)}
 		err := r.prepare(t.Context(), func(ctx context.Context, o Options, cat Catalogue) (*Kit, error) {

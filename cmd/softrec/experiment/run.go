@@ -112,13 +112,17 @@ func (r *runner) digest() (string, error) {
 	if o.Ranking == generative.RankBeams {
 		o.Ranking = ""
 	}
+	masks := r.follow(o.MaskHistory) && (o.MSL || r.kit.Kind != kindDecoder) // a decoder masks with MSL alone
+	if masks == r.parts.FilterSeen || r.kit.Kind == kindDecoder && !o.MSL {  // it does what auto does, which was the default once
+		o.MaskHistory = split.FilterAuto
+	}
 	sum := sha256.New()
 	enc := json.NewEncoder(sum)
 	parts := []any{runFormat, o, r.kit.Digest, r.catalogue.Items, r.catalogue.Titles, r.parts.Train, r.valid, r.test}
 	if r.follow(o.FilterAnswers) {
 		parts = append(parts, wholePast)
 	}
-	if r.follow(o.MaskHistory) && (o.MSL || r.kit.Kind != kindDecoder) { // a decoder masks with MSL alone
+	if masks {
 		parts = append(parts, wholePastMasked)
 	}
 	for _, part := range parts {

@@ -36,13 +36,13 @@ type Config struct {
 	Batch            int              `koanf:"batch" help:"prompts per update (default 128)"`
 	MicroBatch       int              `koanf:"micro_batch" help:"prompts per run of the graph, whose gradients are added up to a batch: less memory and less padding; 0 or more than a batch = the whole batch (default 32)"`
 	MSL              bool             `koanf:"msl" help:"softmax only over tokens that lead to a real title given what is written, arXiv 2504.04178 (default false)"`
-	MaskHistory      titles.LeaveOut  `koanf:"mask_history" help:"with msl: tokens that lead to nothing but what the user had are left out too: true, false, or auto (where fewer than one in a hundred training prompts has a target that its user had) (default auto)"`
+	MaskHistory      titles.LeaveOut  `koanf:"mask_history" help:"with msl: tokens that lead to nothing but what the user had are left out too, the target excepted: true, false, or auto (as filter_history) (default true)"`
 	LengthNormalised bool             `koanf:"length_normalised" help:"divide each target's loss, and the log-probabilities that rank, by the number of tokens, as BIGRec does (default false)"`
 	Beams            int              `koanf:"beams" help:"beams of an answer, for self-distillation and distances (default 4)"`
 	Answer           string           `koanf:"answer" help:"held answers are titles of the catalogue, free ones raw text as in the paper (default held)"`
 	Ranking          string           `koanf:"ranking" help:"beams ranks by held beams, grounded by L2 nearness to the best free generation, scored by the log-probability of every title (default beams)"`
 	RankBeams        int              `koanf:"rank_beams" help:"ranking beams: how many, and so about the length of the list, 1 to 256 (default 20)"`
-	FilterHistory    titles.LeaveOut  `koanf:"filter_history" help:"leave all that the user had out of the teacher's answers and of the validation: true, false, or auto (as mask_history) (default auto)"`
+	FilterHistory    titles.LeaveOut  `koanf:"filter_history" help:"leave all that the user had out of the teacher's answers and of the validation: true, false, or auto (where fewer than one in a hundred training prompts has a target that its user had) (default auto)"`
 }
 
 // DefaultConfig has the paper's adapter and beams; answers and rankings are held to the catalogue.
@@ -53,7 +53,7 @@ func DefaultConfig() Config {
 		Optimiser:     lora.DefaultAdamWConfig(),
 		Batch:         128,
 		MicroBatch:    32,
-		MaskHistory:   titles.LeaveOutAuto,
+		MaskHistory:   titles.LeaveOutAlways,
 		Beams:         4,
 		Answer:        AnswerHeld,
 		Ranking:       RankBeams,

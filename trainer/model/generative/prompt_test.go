@@ -102,11 +102,11 @@ func TestNewPrompter_end(t *testing.T) {
 func TestNewPrompter_refuses(t *testing.T) {
 	good := DefaultPromptConfig()
 	for want, change := range map[string]func(*PromptConfig, *letters){
-		"no end-of-text": func(_ *PromptConfig, l *letters) { l.special.EOS = -1 },
-		"separator":      func(c *PromptConfig, _ *letters) { c.Separator = "\n" },
-		"marker":         func(c *PromptConfig, _ *letters) { c.Marker = "\n" },
-		"max_tokens":     func(c *PromptConfig, _ *letters) { c.MaxTokens = 40 },
-		"items":          func(c *PromptConfig, _ *letters) { c.Items = 0 },
+		"end-of-text token": func(_ *PromptConfig, l *letters) { l.special.EOS = -1 },
+		"separator":         func(c *PromptConfig, _ *letters) { c.Separator = "\n" },
+		"marker":            func(c *PromptConfig, _ *letters) { c.Marker = "\n" },
+		"max_tokens":        func(c *PromptConfig, _ *letters) { c.MaxTokens = 40 },
+		"items":             func(c *PromptConfig, _ *letters) { c.Items = 0 },
 	} {
 		c, l := good, plain()
 		change(&c, &l)

@@ -17,8 +17,8 @@ type Config struct {
 	Batch         int              `koanf:"batch" help:"prompts per update (default 128)"`
 	MicroBatch    int              `koanf:"micro_batch" help:"prompts per run of the graph, whose gradients are added up to a batch: less memory; 0 or more than a batch = the whole batch (default 0)"`
 	Temperature   float64          `koanf:"temperature" help:"what cosines are divided by before the softmax (default 0.05)"`
-	MaskHistory   titles.LeaveOut  `koanf:"mask_history" help:"leave all that the user had out of the training softmax: true, false, or auto (where fewer than one in a hundred training prompts has a target that its user had) (default auto)"`
-	FilterHistory titles.LeaveOut  `koanf:"filter_history" help:"leave all that the user had out of the teacher's answers and of the validation: true, false, or auto (as mask_history) (default auto)"`
+	MaskHistory   titles.LeaveOut  `koanf:"mask_history" help:"leave all that the user had, the target excepted, out of the training softmax: true, false, or auto (as filter_history) (default true)"`
+	FilterHistory titles.LeaveOut  `koanf:"filter_history" help:"leave all that the user had out of the teacher's answers and of the validation: true, false, or auto (where fewer than one in a hundred training prompts has a target that its user had) (default auto)"`
 	Answers       int              `koanf:"answers" help:"answers of the teacher per prompt; more than 1 make soft targets, weighted by their probabilities (default 1)"`
 	Negatives     int              `koanf:"negatives" help:"items sampled per batch for the softmax of a large catalogue; 0 = the whole catalogue (default 0)"`
 	ItemAdapter   bool             `koanf:"item_adapter" help:"also learn a residual on the item vectors, of the adapter's rank and zero at the start (default false)"`
@@ -32,7 +32,7 @@ func DefaultConfig() Config {
 		Optimiser:     lora.DefaultAdamWConfig(),
 		Batch:         128,
 		Temperature:   0.05,
-		MaskHistory:   titles.LeaveOutAuto,
+		MaskHistory:   titles.LeaveOutAlways,
 		FilterHistory: titles.LeaveOutAuto,
 		Answers:       1,
 	}

@@ -268,10 +268,11 @@ func TestDistil_leavesOutTheWholePast(t *testing.T) {
 	}
 }
 
-// By default answers and softmax leave out what the user had where users do not come back to it, and only there.
+// Told to follow the prompts, answers and softmax leave out what the user had where users do not come back to it, and only there. Answers do
+// so by default.
 func TestLearner_followsTheLog(t *testing.T) {
 	cfg := smallConfig()
-	cfg.MaskHistory, cfg.FilterHistory = DefaultConfig().MaskHistory, DefaultConfig().FilterHistory
+	cfg.MaskHistory, cfg.FilterHistory = titles.LeaveOutAuto, DefaultConfig().FilterHistory
 	e, _ := newEngine(t, lmtest.Open(t, lmtest.Go), tiny, cfg)
 	table := newTable(t, e)
 	for again, leaves := range map[int]bool{0: true, 5: false} {
