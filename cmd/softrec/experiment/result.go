@@ -187,7 +187,7 @@ func (r *runner) data() DataResult {
 		Split: r.parts.Kind, Regime: r.o.Regime, Items: len(r.catalogue.Items), Untitled: r.catalogue.Untitled, Users: len(r.catalogue.Users),
 		TrainPool: len(r.lines), TrainPrompts: len(split.Sample(r.lines, r.o.TrainPrompts, seedTrain)), ValidPrompts: len(r.valid),
 		TestPrompts: len(r.test), TestPool: len(r.parts.Test), TestLines: len(split.Lines(r.test)),
-		FilterSeen: r.parts.FilterSeen, FilterAnswers: r.follow(r.o.FilterAnswers), MaskHistory: r.follow(r.o.MaskHistory), History: r.o.History, Pieces: r.o.Pieces,
+		FilterSeen: r.parts.FilterSeen, FilterAnswers: r.follow(r.o.FilterAnswers), MaskHistory: r.masks(), History: r.o.History, Pieces: r.o.Pieces,
 	}
 	if r.parts.Kind == split.ByTime {
 		d.ValidFrom, d.TestFrom = &r.parts.ValidFrom, &r.parts.TestFrom

@@ -77,11 +77,12 @@ func (r *runner) prepare(ctx context.Context, open Open) error {
 	r.valid = split.Sample(r.parts.Valid, r.o.ValidPrompts, seedValid)
 	r.test = split.Sample(r.parts.Test, r.o.TestPrompts, seedTest)
 	r.log.Info("data", "split", r.parts.Kind, "items", len(r.catalogue.Items), "users", len(r.catalogue.Users), "train_lines", len(r.lines),
-		"valid_prompts", len(r.valid), "test_prompts", len(r.test), "test_lines", len(split.Lines(r.test)), "filter_seen", r.parts.FilterSeen, "mask_history", r.follow(r.o.MaskHistory),
+		"valid_prompts", len(r.valid), "test_prompts", len(r.test), "test_lines", len(split.Lines(r.test)), "filter_seen", r.parts.FilterSeen,
 		"filter_answers", r.follow(r.o.FilterAnswers))
 	if r.kit, err = open(ctx, r.o, Catalogue{Titles: r.catalogue.Titles, FilterSeen: r.parts.FilterSeen, Mask: r.follow(r.o.MaskHistory), FilterAnswers: r.follow(r.o.FilterAnswers)}); err != nil {
 		return fmt.Errorf("open the model: %w", err)
 	}
+	r.log.Info("training softmax", "mask_history", r.masks())
 	if r.o.BF16 == lm.BF16Auto { // runs are named after what they are, not after how it was asked for
 		r.o.BF16 = r.kit.BF16
 		r.log.Info("numbers", "bfloat16", r.o.BF16 == lm.BF16On)
@@ -101,6 +102,11 @@ func (r *runner) follow(value string) bool {
 	return value == split.FilterOn || value == split.FilterAuto && r.parts.FilterSeen
 }
 
+// masks reports whether the training softmax leaves out what a user had; a decoder's can with MSL alone.
+func (r *runner) masks() bool {
+	return r.follow(r.o.MaskHistory) && (r.o.MSL || r.kit.Kind != kindDecoder)
+}
+
 // digest names everything that decides over a run's figures: the data, the model and the options, but not how many variants or
 // seeds there are, nor the backend, whose last bits differ.
 func (r *runner) digest() (string, error) {
@@ -112,8 +118,7 @@ func (r *runner) digest() (string, error) {
 	if o.Ranking == generative.RankBeams {
 		o.Ranking = ""
 	}
-	masks := r.follow(o.MaskHistory) && (o.MSL || r.kit.Kind != kindDecoder) // a decoder masks with MSL alone
-	if masks == r.parts.FilterSeen || r.kit.Kind == kindDecoder && !o.MSL {  // it does what auto does, which was the default once
+	if r.masks() == r.parts.FilterSeen || r.kit.Kind == kindDecoder && !o.MSL { // it does what auto does, which was the default once
 		o.MaskHistory = split.FilterAuto
 	}
 	sum := sha256.New()
@@ -122,7 +127,7 @@ func (r *runner) digest() (string, error) {
 	if r.follow(o.FilterAnswers) {
 		parts = append(parts, wholePast)
 	}
-	if masks {
+	if r.masks() {
 		parts = append(parts, wholePastMasked)
 	}
 	for _, part := range parts {

@@ -73,7 +73,7 @@ func (e *Engine) write(ctx context.Context, a *lora.Adapter, t *Table, prompts, 
 	}
 	o.Trie, o.Renormalise = t.trie, e.cfg.MSL
 	if slices.ContainsFunc(forbidden, func(f []int32) bool { return len(f) > 0 }) {
-		o.Exclude = func(i int) []string { return t.namesOf(forbidden[i], -1) }
+		o.Exclude = func(i int) []string { return t.namesOf(forbidden[i]) }
 	}
 	beams, err := e.gen.Generate(ctx, a, prompts, o)
 	if err != nil {

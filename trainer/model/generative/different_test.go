@@ -27,10 +27,8 @@ func TestDistil_asksEqualPromptsOnce(t *testing.T) {
 		l, err := w.engine.Learner(nil, data, 1)
 		must(t, err)
 		pasts := make([][]int32, len(l.train))
-		for i, p := range l.train {
-			if filter {
-				pasts[i] = p.Past()
-			}
+		for i := range pasts {
+			pasts[i] = l.forbidden(i)
 		}
 		want := map[bool]int{false: 2, true: 3}[filter]
 		if asked, _ := w.engine.different(l.prompts, pasts); len(asked) != want {
@@ -50,6 +48,20 @@ func TestDistil_asksEqualPromptsOnce(t *testing.T) {
 		}
 		if most := float64(want) / 12; d.Cost <= 0 || d.Cost > most {
 			t.Errorf("filter %v: cost %v: want that of %d prompts, at most %v", filter, d.Cost, want, most)
+		}
+	}
+}
+
+// TestLearner_followsTheLog: left to the prompts, answers and validation leave out what a user had where users do not come back to it.
+func TestLearner_followsTheLog(t *testing.T) {
+	w := newWorld(t, lmtest.Open(t, lmtest.Go), 20, func(c *Config) { c.FilterHistory = DefaultConfig().FilterHistory })
+	for _, target := range []int32{3, 1} { // 1 is in the history
+		one := []Prompt{{History: []int32{1, 2}, Target: target}}
+		l, err := w.engine.Learner(nil, Data{Table: w.table, Train: one, Validation: one}, 1)
+		must(t, err)
+		leaves := target == 3
+		if forbids := l.forbidden(0) != nil; forbids != leaves || l.validation[0].Filter != leaves {
+			t.Errorf("target %d after %v: answers forbid %v, validation filters %v", target, one[0].History, l.forbidden(0), l.validation[0].Filter)
 		}
 	}
 }

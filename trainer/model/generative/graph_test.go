@@ -113,6 +113,23 @@ func TestLoss_isTheScore(t *testing.T) {
 	}
 }
 
+// TestLoss_keepsAnEasyTargetThatTheUserHad: where answers may be what a user had and the softmax leaves that out, the answer stays in.
+func TestLoss_keepsAnEasyTargetThatTheUserHad(t *testing.T) {
+	w := newWorld(t, lmtest.Open(t, lmtest.Go), 20, nil)
+	cfg := tinyConfig()
+	cfg.MSL, cfg.MaskHistory, cfg.FilterHistory = true, titles.LeaveOutAlways, titles.LeaveOutNever
+	w.use(t, cfg)
+	loss := func(before ...int32) float64 {
+		l, err := w.engine.Learner(nil, Data{Table: w.table, Train: []Prompt{{Before: before, History: []int32{0}, Target: 3}}}, 1)
+		must(t, err)
+		l.easy = []answer{{tokens: w.table.Title(9), item: 9, confidence: 1}}
+		return train(t, l, soft.Pass{Seed: 1, Lambda: 1}).Easy
+	}
+	if alone, with := loss(), loss(9); with != alone {
+		t.Errorf("the easy target's loss is %v, and %v where the user had it", alone, with)
+	}
+}
+
 // TestLoss_leavesOutTheWholePast: what the user had before the shown history is no title that MSL's softmax may lead to, where
 // the history is masked.
 func TestLoss_leavesOutTheWholePast(t *testing.T) {

@@ -124,12 +124,16 @@ func (l *Learner) sample(n int, p *passState, rng *rand.Rand) sample {
 	return s
 }
 
-// view is the catalogue that MSL lets prompt n's targets be taken from: without all that the user had, shown or not. A real target
-// that the past holds stays in.
+// view is the catalogue that MSL lets prompt n's targets be taken from: without all that the user had, shown or not. Targets that
+// the past holds, real and easy, stay in.
 func (l *Learner) view(n int) titles.View {
 	if !l.mask {
 		return l.table.trie.View()
 	}
 	p := l.train[n]
-	return l.table.trie.View(l.table.namesOf(p.Past(), p.Target)...)
+	targets := []int32{p.Target}
+	if l.easy != nil && l.easy[n].given() {
+		targets = append(targets, l.easy[n].item)
+	}
+	return l.table.trie.View(l.table.namesOf(p.Past(), targets...)...)
 }

@@ -98,7 +98,7 @@ func (e *Engine) byBeams(ctx context.Context, a *lora.Adapter, t *Table, questio
 			if !questions[i].Filter {
 				return nil
 			}
-			return t.namesOf(questions[i].History, -1)
+			return t.namesOf(questions[i].History)
 		},
 	}
 	beams, err := e.gen.Generate(ctx, a, prompts, o)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 
 	"github.com/softrec/softrec/trainer/model/titles"
@@ -125,11 +126,11 @@ func (t *Table) texts(rows []int32) [][]int32 {
 	return out
 }
 
-// namesOf are the trie's names of rows, less one of them; -1 leaves none out.
-func (t *Table) namesOf(rows []int32, less int32) []string {
+// namesOf are the trie's names of rows, without those of less.
+func (t *Table) namesOf(rows []int32, less ...int32) []string {
 	out := make([]string, 0, len(rows))
 	for _, r := range rows {
-		if r != less {
+		if !slices.Contains(less, r) {
 			out = append(out, t.names[r])
 		}
 	}

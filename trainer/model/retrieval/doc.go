@@ -4,9 +4,9 @@
 // A prompt is the user's last titles, newest first. The encoder with its adapter turns it into a vector; the items are the
 // frozen base's vectors of their titles (a Table), so that a new item can be ranked from its title alone and no
 // item vector goes stale while the adapter moves. The loss is the cross-entropy of the softmax over the whole catalogue
-// of cosine/temperature. Items of the history are left out of that softmax, of the teacher's answers and of the
-// validation: without the first, plain fine-tuning spends its gradient on unlearning what the base model does by nature,
-// repeating the history, and every comparison with SOFT flatters SOFT.
+// of cosine/temperature. Items of the history are left out of that softmax: otherwise plain fine-tuning spends its
+// gradient on unlearning what the base model does by nature, repeating the history, and every comparison with SOFT
+// flatters SOFT. Of the teacher's answers and of the validation they are left out where users do not come back to items.
 //
 // Real and easy targets of a prompt share one forward pass: they are two columns of one loss. The item space E of SOFT's
 // distances is the frozen table, so FixSpace has nothing to do. Optionally a residual is learnt on the item side (see

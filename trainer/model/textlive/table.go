@@ -72,8 +72,9 @@ func (r *Runtime) install(ids []string) error {
 		next = r.compact(next)
 	}
 	next.version = old.version + 1
+	err := r.deps.Reader.follow(gone, came) // before the table: what is read under its version is found among its titles
 	r.table.Store(next)
-	return r.deps.Reader.follow(gone, came) // after the table: what is found from now on has a row
+	return err
 }
 
 // order brings the items that share a title with one that came into the order of their ids, in the rows they have.

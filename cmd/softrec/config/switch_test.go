@@ -1,11 +1,13 @@
 package config
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/spf13/pflag"
 
 	"github.com/softrec/softrec/trainer/model/lm"
+	"github.com/softrec/softrec/trainer/model/titles"
 )
 
 // Files, variables and flags of before the setting knew auto keep their meaning.
@@ -41,5 +43,26 @@ func TestLoad_bf16(t *testing.T) {
 		if again, err := Load(Sources{File: write(t, text)}); err != nil || again.Config.Text.Machine.Compute.BF16 != c.want {
 			t.Errorf("%s, printed and read again: %v", c.name, err)
 		}
+	}
+}
+
+// The same words say whether what a user had is left out; they were true and false alone once.
+func TestLoad_leaveOut(t *testing.T) {
+	for value, want := range map[string]titles.LeaveOut{"": titles.LeaveOutAuto, "true": titles.LeaveOutAlways, "false": titles.LeaveOutNever, "auto": titles.LeaveOutAuto} {
+		var src Sources
+		if value != "" {
+			src.File = write(t, "text:\n  machine:\n    retrieval:\n      filter_history: "+value+"\n    generative:\n      filter_history: "+value+"\n")
+		}
+		loaded, err := Load(src)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if m := loaded.Config.Text.Machine; m.Retrieval.FilterHistory != want || m.Generative.FilterHistory != want {
+			t.Errorf("%q in a file comes to %q and %q", value, m.Retrieval.FilterHistory, m.Generative.FilterHistory)
+		}
+	}
+	src := Sources{Environ: []string{"SOFTREC_TEXT_MACHINE_RETRIEVAL_MASK_HISTORY=sometimes"}}
+	if _, err := Load(src); err == nil || !strings.Contains(err.Error(), "wants auto, true or false") {
+		t.Errorf("error %v", err)
 	}
 }
