@@ -87,7 +87,7 @@ func themed(p *plot.Plot, width, height vg.Length) ([]byte, error) {
 // typeface is how the library names its own in every text; without it the page's is used.
 const typeface = "font-family:Liberation Sans;font-variant:normal;font-weight:normal;font-style:normal;"
 
-// shortTicks are the library's ticks, with labels as short as the numbers allow.
+// shortTicks are the library's ticks, with labels as short as the numbers allow: the library's own write 1.05 as 1.1.
 type shortTicks struct{}
 
 // Ticks implements plot.Ticker.

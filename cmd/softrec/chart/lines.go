@@ -78,7 +78,7 @@ func linePlot(panel Panel) (*plot.Plot, error) {
 		p.Add(level)
 	}
 	p.X.Min, p.X.Max = -0.15, float64(longest)+0.15
-	p.X.Tick.Marker = wholeTicks{}
+	p.X.Tick.Marker, p.Y.Tick.Marker = wholeTicks{}, shortTicks{}
 	if panel.From != 0 || panel.To != 0 {
 		p.Y.Min, p.Y.Max = min(p.Y.Min, panel.From), max(p.Y.Max, panel.To)
 	}

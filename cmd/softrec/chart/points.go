@@ -63,7 +63,7 @@ func pointPlot(c Column, rows []string, marked []bool, named bool) (*plot.Plot, 
 	}
 	p.Y.Min, p.Y.Max = -0.6, float64(len(rows))-0.4
 	p.Y.Tick.LineStyle.Width, p.Y.LineStyle.Width = 0, 0
-	p.Y.Tick.Marker = rowTicks{rows, named}
+	p.X.Tick.Marker, p.Y.Tick.Marker = shortTicks{}, rowTicks{rows, named}
 	p.Y.Tick.Label.Color = inks()[6]
 	widen(&p.X)
 	return p, nil
