@@ -102,7 +102,7 @@ func evalStreamFlags(cmd *cobra.Command, o *stream.Options) {
 	fs.StringSliceVar(&o.Models, "models", nil, "models to run, separated by commas; empty for all, in delayed mode for the simple ones and ranker")
 	fs.StringVar(&o.Mode, "mode", o.Mode, "synchronous: everything is learnt before the next question; delayed: the real application answers with what it has learnt by then")
 	fs.Float64Var(&o.Speed, "speed", o.Speed, "delayed mode: events of the log per second, warm-up included; 0 sends them as fast as the application answers")
-	fs.IntVar(&o.Seeds, "seeds", o.Seeds, "runs of the models that depend on a seed; in delayed mode replays of each")
+	fs.IntVar(&o.Seeds, "seeds", o.Seeds, "runs of the models that depend on a seed, the first with trainer.seed, each of the others with the next; in delayed mode replays of each")
 	fs.IntVar(&o.Limit, "limit", o.Limit, "first lines of the log to take, in the order of time; 0 for all")
 	fs.StringVar(&o.Out, "out", "", "folder of the results")
 	fs.IntVar(&o.Draws, "bootstrap", o.Draws, "draws of the bootstrap over users")

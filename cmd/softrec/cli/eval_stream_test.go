@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/softrec/softrec/cmd/softrec/evaluation"
 )
 
 // What the delayed mode cannot do is said before anything runs.
@@ -34,5 +36,24 @@ func TestEvalStream_delayedRefuses(t *testing.T) {
 				t.Errorf("error %v, want %q in it", err, c.want)
 			}
 		})
+	}
+}
+
+// The first run of a seeded model has the seed that is set, the second the next.
+func TestEvalStream_seedsFollowTheOneThatIsSet(t *testing.T) {
+	if raceEnabled {
+		t.Skip("gomlx's matrix products trip checkptr, which -race turns on")
+	}
+	log, items := titledLog(t, 400)
+	run := func(args ...string) []evaluation.Seed {
+		return evaluated(t, append([]string{"--interactions", log, "--items", items, "--models", evaluation.Sequence, "--audit", "0", "--pjrt-plugin", "none", "--trainer-round-events", "150", "--trainer-round-min-events", "100",
+			"--trainer-bootstrap-events", "50", "--trainer-soft-epochs", "1", "--trainer-soft-teacher-epochs", "1", "--trainer-gate-windows=false"}, args...)...).Models[evaluation.Sequence].Seeds
+	}
+	both, second := run("--seeds", "2"), run("--trainer-seed", "2")
+	if both[0].Scores == both[1].Scores {
+		t.Fatalf("both seeds give %+v: the test proves nothing", both[0].Scores)
+	}
+	if second[0].Scores != both[1].Scores {
+		t.Errorf("with trainer.seed 2 the first run gives %+v, the second with 1 %+v", second[0].Scores, both[1].Scores)
 	}
 }

@@ -23,7 +23,7 @@ import (
 func openRehearsal(cfg config.Config, filterSeen bool, log *slog.Logger) rival.Open {
 	return func(ctx context.Context, c rival.RunConfig) (rival.Rehearser, error) {
 		cfg := cfg
-		cfg.Trainer.Seed = c.Seed
+		cfg.Trainer.Seed += c.Seed - 1 // the seeds of an evaluation follow the one that is set
 		o := trainer.RehearsalOptions{Plain: c.Refresh == rival.RefreshSFT, FilterSeen: filterSeen}
 		open := app.NewRehearsal
 		if c.Text {

@@ -50,7 +50,7 @@ func checkPlain(cfg config.Config) error {
 func Open(loaded *config.Loaded, log *slog.Logger, version string) stream.OpenSystem {
 	return func(ctx context.Context, c stream.SystemConfig) (stream.System, error) {
 		mine := *loaded
-		mine.Config.Trainer.Seed = c.Seed
+		mine.Config.Trainer.Seed += c.Seed - 1 // the seeds of an evaluation follow the one that is set
 		if c.Model == evaluation.SFT {
 			if err := checkPlain(mine.Config); err != nil {
 				return nil, err
