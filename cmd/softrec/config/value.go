@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"math"
 	"reflect"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -20,7 +19,7 @@ func (k Key) convert(raw any) (any, error) {
 	if k.typ == durationType {
 		return convertDuration(raw)
 	}
-	if slices.Contains(switchTypes, k.typ) {
+	if k.Kind() == "switch" {
 		return convertSwitch(raw, k.typ)
 	}
 	switch k.typ.Kind() {

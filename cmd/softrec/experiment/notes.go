@@ -18,8 +18,12 @@ func (res *Result) notes(r *runner, runs kept) {
 	} else {
 		note("Users repeat items in this log (%d of %d training lines): nothing is left out of the rankings, repeats count as hits.", r.parts.Repeats, len(r.lines))
 	}
-	if r.masks() != r.parts.FilterSeen {
-		note("The training softmax %s.", map[bool]string{true: "leaves out what a user had, the target excepted", false: "leaves nothing out"}[r.masks()])
+	switch masks := r.masks(); {
+	case masks == r.parts.FilterSeen:
+	case masks:
+		note("The training softmax leaves out what a user had, the target excepted.")
+	default:
+		note("The training softmax leaves nothing out.")
 	}
 	note("Every test prompt is one basket with all its items as targets; the figures are means over %d targets of %d prompts.", res.Data.TestLines, res.Data.TestPrompts)
 	note("sft trains for all %d epochs and keeps the best on validation; students stop after %d epochs without a better one. So sft never makes fewer updates than a student.",

@@ -29,19 +29,6 @@ type ropeCase struct {
 	Attention float64   `json:"attention_factor"`
 }
 
-func readRopes(t testing.TB) ropes {
-	t.Helper()
-	data, err := os.ReadFile(fixture("ropes.json"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	var r ropes
-	if err := json.Unmarshal(data, &r); err != nil {
-		t.Fatal(err)
-	}
-	return r
-}
-
 // roped is a copy of a folder whose config.json has other fields.
 func roped(t testing.TB, folder string, fields map[string]any) string {
 	t.Helper()
@@ -95,7 +82,7 @@ func sameTurns(t *testing.T, dir string, want ropeCase) {
 
 // The heads of real folders: frequencies alone.
 func TestRope_frequenciesOfRealSizes(t *testing.T) {
-	r := readRopes(t)
+	r := readJSON[ropes](t, fixture("ropes.json"))
 	for _, c := range r.Wide {
 		t.Run(c.Name, func(t *testing.T) {
 			sameTurns(t, roped(t, fixture(r.Folder), map[string]any{"hidden_size": 1024, "num_attention_heads": 8, "num_key_value_heads": 8,
@@ -106,7 +93,7 @@ func TestRope_frequenciesOfRealSizes(t *testing.T) {
 
 // A tiny model whose rotary positions are scaled: frequencies and hidden states.
 func TestRope_parityWithTransformers(t *testing.T) {
-	r, want := readRopes(t), expected(t, fixture("ropes.safetensors"))
+	r, want := readJSON[ropes](t, fixture("ropes.json")), expected(t, fixture("ropes.safetensors"))
 	lmtest.Each(t, func(t *testing.T, be compute.Backend) {
 		for _, c := range r.Small {
 			t.Run(c.Name, func(t *testing.T) {

@@ -1,10 +1,8 @@
 package lm
 
 import (
-	"encoding/json"
 	"fmt"
 	"math"
-	"os"
 	"testing"
 
 	"github.com/gomlx/compute"
@@ -35,19 +33,6 @@ type decoderInputs struct {
 	LeftMask [][]int32 `json:"left_mask"`
 	Labels   [][]int32
 	Losses   []float64
-}
-
-func readDecoder(t testing.TB, path string) decoderInputs {
-	t.Helper()
-	var in decoderInputs
-	data, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := json.Unmarshal(data, &in); err != nil {
-		t.Fatal(err)
-	}
-	return in
 }
 
 // all runs a graph and returns its outputs.
@@ -93,7 +78,7 @@ func real(mask [][]int32, v []float32) []float32 {
 
 func TestDecoder_parityWithTransformers(t *testing.T) {
 	eachDecoder(t, Options{}, func(t *testing.T, name string, b *Base) {
-		in, want := readDecoder(t, fixture(name, "expected.json")), expected(t, fixture(name, "expected.safetensors"))
+		in, want := readJSON[decoderInputs](t, fixture(name, "expected.json")), expected(t, fixture(name, "expected.safetensors"))
 		right := all(t, b, nil, in.inputs, states)
 		left := all(t, b, nil, inputs{in.LeftIDs, in.LeftMask}, states)
 		for i, what := range []string{"hidden", "logits"} {
@@ -120,7 +105,7 @@ func adapterOf(t testing.TB, b *Base, name string) *lora.Adapter {
 
 func TestDecoder_parityWithPEFT(t *testing.T) {
 	eachDecoder(t, Options{}, func(t *testing.T, name string, b *Base) {
-		in, want := readDecoder(t, fixture(name, "expected.json")), expected(t, fixture(name, "adapted.safetensors"))
+		in, want := readJSON[decoderInputs](t, fixture(name, "expected.json")), expected(t, fixture(name, "adapted.safetensors"))
 		got := all(t, b, adapterOf(t, b, name), in.inputs, states)
 		near(t, "hidden", real(in.Mask, got[0]), real(in.Mask, expectedTensor(t, want, "hidden")), 5e-5)
 		near(t, "last logits", got[2], expectedTensor(t, want, "last_logits"), 5e-5)
@@ -132,7 +117,7 @@ func TestDecoder_gradients(t *testing.T) {
 	for _, checkpoint := range []bool{false, true} {
 		t.Run(fmt.Sprintf("checkpoint=%v", checkpoint), func(t *testing.T) {
 			eachDecoder(t, Options{Checkpoint: checkpoint}, func(t *testing.T, name string, b *Base) {
-				in, want := readDecoder(t, fixture(name, "train.json")), expected(t, fixture(name, "train.safetensors"))
+				in, want := readJSON[decoderInputs](t, fixture(name, "train.json")), expected(t, fixture(name, "train.safetensors"))
 				a := adapterOf(t, b, name)
 				got := all(t, b, a, in.inputs, func(m *Model, data []*graph.Node) []*graph.Node {
 					loss := nextTokenLoss(graph.LogSoftmax(m.Logits(m.Hidden(data[0], data[1])), -1), in.Labels)

@@ -59,7 +59,7 @@ func TestExportPEFT_loadsInPEFT(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			b := load(t, lmtest.Open(t, lmtest.Go), fixture(name), Options{})
 			a := shaken(t, b)
-			in := readInputs(t, fixture(name, "expected.json"))
+			in := readJSON[inputs](t, fixture(name, "expected.json"))
 			c := peftCase{Kind: "hidden", IDs: in.IDs, Mask: in.Mask, Tolerance: 1e-4}
 			if name == "bert" {
 				c.Output = cube(hidden(t, b, a, in), len(in.IDs), len(in.IDs[0]))

@@ -35,7 +35,7 @@ func squares(t testing.TB, b *Base, lc lora.Config, mods []lora.Module) *Program
 // run returns loss and gradients of squares.
 func run(t testing.TB, p *Program, a *lora.Adapter, seed int32) [][]float32 {
 	t.Helper()
-	in := readInputs(t, fixture("bert", "expected.json"))
+	in := readJSON[inputs](t, fixture("bert", "expected.json"))
 	data := append(in.tensors(), tensors.FromScalar(seed))
 	defer free(data)
 	var out [][]float32
@@ -126,7 +126,7 @@ func TestDropout_share(t *testing.T) {
 func TestAdapter_zeroIsBase(t *testing.T) {
 	lmtest.Each(t, func(t *testing.T, be compute.Backend) {
 		b := load(t, be, fixture("bert"), Options{})
-		in := readInputs(t, fixture("bert", "expected.json"))
+		in := readJSON[inputs](t, fixture("bert", "expected.json"))
 		want := hidden(t, b, nil, in)
 		for _, cfg := range []lora.Config{lora.DefaultConfig(), {Full: true}} {
 			near(t, "fresh adapter", hidden(t, b, newAdapter(t, b, cfg), in), want, 1e-5)
@@ -184,7 +184,7 @@ func TestRun_concurrent(t *testing.T) {
 		b := load(t, be, fixture("bert"), Options{})
 		a := newAdapter(t, b, lora.DefaultConfig())
 		p := squares(t, b, a.Config, a.Modules)
-		in := readInputs(t, fixture("bert", "expected.json"))
+		in := readJSON[inputs](t, fixture("bert", "expected.json"))
 		want, vectors := run(t, p, a, 1), hidden(t, b, nil, in)
 		var wait sync.WaitGroup
 		for range 3 {

@@ -60,9 +60,10 @@ func expectedTensor(t testing.TB, f *hf.File, name string) []float32 {
 // inputs are the ids and mask of a fixture.
 type inputs struct{ IDs, Mask [][]int32 }
 
-func readInputs(t testing.TB, path string) inputs {
+// readJSON reads a fixture's file.
+func readJSON[T any](t testing.TB, path string) T {
 	t.Helper()
-	var in inputs
+	var in T
 	data, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
