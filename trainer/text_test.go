@@ -262,6 +262,13 @@ func TestRounds_textTask(t *testing.T) {
 			}
 		}
 	}
+	var taken []Prompt
+	for history, target := range first.Taken {
+		taken = append(taken, Prompt{history, target})
+	}
+	if n := len(taken); n <= 60 || n > countFresh(w.learn) || !reflect.DeepEqual(taken[n-60:], first.Train) {
+		t.Errorf("told of %d steps of %d, the newest of which are not the prompts", len(taken), countFresh(w.learn))
+	}
 	next := w.after()
 	for i, rec := range series(t, 4, 20, 400) {
 		rec.Offset = int64(400 + i)

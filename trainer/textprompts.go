@@ -1,6 +1,10 @@
 package trainer
 
-import "github.com/softrec/softrec/trainer/model/ranker"
+import (
+	"iter"
+
+	"github.com/softrec/softrec/trainer/model/ranker"
+)
 
 // Prompt is one example of a text learner: which item came after a history. Numbers are rows of TextTask.Titles.
 type Prompt struct {
@@ -14,6 +18,7 @@ type TextTask struct {
 	Titles     []string // by row
 	Train      []Prompt // oldest target first
 	Validation []Prompt
+	Taken      iter.Seq2[[]int32, int32] // rows taken after others in all that the round learns or replays, Train and more
 }
 
 // textTask makes the prompts of a round: of the newest fresh steps, replayed ones beside new ones.
@@ -24,6 +29,7 @@ func (r *rounds) textTask(w *work) *TextTask {
 	fresh := t.prompts(w.learn, r.rules.Len, limit-len(replayed))
 	t.task.Train = append(replayed, fresh...)
 	t.task.Validation = t.validation(w.fit, w, r.cfg.Text.Validation)
+	t.task.Taken = t.taken(r.rules.Len, w.replay, w.learn)
 	return &t.task
 }
 
@@ -44,6 +50,22 @@ func newTitled(model TextModel, w *work) *titled {
 		}
 	}
 	return t
+}
+
+// mostTaken bounds what Taken tells, and so the memory of a map made of it.
+const mostTaken = 100_000
+
+// taken tells of the newest steps of every part what they came after.
+func (t *titled) taken(windowLen int, parts ...[]segment) iter.Seq2[[]int32, int32] {
+	return func(yield func([]int32, int32) bool) {
+		for _, segs := range parts {
+			for _, p := range t.prompts(segs, windowLen, mostTaken) {
+				if !yield(p.History, p.Target) {
+					return
+				}
+			}
+		}
+	}
 }
 
 // prompts makes one of every fresh step that can be one, and keeps the newest limit of them, oldest first.

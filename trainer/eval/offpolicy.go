@@ -11,7 +11,7 @@ import (
 // Place is one place of a logged list, seen from another policy that would have put a certain item there.
 type Place struct {
 	Weight float64 // 1 over the logged item's propensity where it is that very item, else 0
-	Reward float64 // what the logged item brought
+	Reward float64 // what the logged item brought: 0 or 1, or what lies between
 }
 
 // OffPolicy estimates what a policy would have brought per place, from lists that another one drew with known propensities.
@@ -71,8 +71,8 @@ func (o *OffPolicySums[U]) Add(user U, list []Place) {
 	o.lists++
 }
 
-// Estimate is what the lists so far say. All intervals are of 95 % and take users as the independent units. It needs at least two users
-// and one place that matches.
+// Estimate is what the lists so far say. All intervals are of 95 % and take users as the independent units, and none goes below 0 where
+// no reward does. It needs at least two users and one place that matches.
 func (o *OffPolicySums[U]) Estimate() (OffPolicy, error) {
 	if o.err != nil {
 		return OffPolicy{}, o.err
@@ -91,8 +91,11 @@ func (o *OffPolicySums[U]) Estimate() (OffPolicy, error) {
 	}
 	e.Effective = total * total / o.squares
 	e.IPS = ratio(o.users, func(s offSums) (float64, float64) { return s.weighted, s.n })
-	e.SNIPS = ratio(o.users, func(s offSums) (float64, float64) { return s.weighted, s.weight })
-	e.Logged = ratio(o.users, func(s offSums) (float64, float64) { return s.reward, s.n })
+	e.SNIPS = share(o.users, func(s offSums) (float64, float64) { return s.weighted, s.weight })
+	e.Logged = share(o.users, func(s offSums) (float64, float64) { return s.reward, s.n })
+	if e.SNIPS.Value == 0 { // the places that match say how little is known, not all of them
+		e.IPS = e.SNIPS
+	}
 	e.MeanWeight = ratio(o.users, func(s offSums) (float64, float64) { return s.weight, s.n })
 	return e, nil
 }
@@ -100,13 +103,34 @@ func (o *OffPolicySums[U]) Estimate() (OffPolicy, error) {
 // offSums are the sums of one user.
 type offSums struct{ n, weight, reward, weighted float64 }
 
+// share is ratio for rewards of 0 to 1, which end there. Where all are 0, or all are 1, the users do not differ, and ratio would be certain out
+// of however little: there each effective user counts as one trial.
+func share(all []offSums, of func(offSums) (num, den float64)) Interval {
+	i := ratio(all, of)
+	n := int64(effective(all, of))
+	switch {
+	case i.Low == i.High && i.Value == 0:
+		return Wilson(0, n)
+	case i.Low == i.High && i.Value == 1:
+		return Wilson(n, n)
+	}
+	for _, s := range all {
+		if n, d := of(s); n > d {
+			return i // other rewards
+		}
+	}
+	i.High = min(1, i.High)
+	return i
+}
+
 // ratio is the ratio of two sums over users, with its interval by linearisation. Its degrees of freedom come from the effective
-// number of users, by the denominator.
+// number of users.
 func ratio(all []offSums, of func(offSums) (num, den float64)) Interval {
-	var num, den, dens float64
+	var num, den float64
+	least := math.Inf(1)
 	for _, s := range all {
 		n, d := of(s)
-		num, den, dens = num+n, den+d, dens+d*d
+		num, den, least = num+n, den+d, min(least, n)
 	}
 	value := num / den
 	rest := 0.0
@@ -117,6 +141,20 @@ func ratio(all []offSums, of func(offSums) (num, den float64)) Interval {
 	}
 	g := float64(len(all))
 	se := math.Sqrt(rest*g/(g-1)) / den
-	half := se * distuv.StudentsT{Mu: 0, Sigma: 1, Nu: max(1, den*den/dens-1)}.Quantile(0.975)
-	return Interval{Value: value, Low: value - half, High: value + half}
+	half := se * distuv.StudentsT{Mu: 0, Sigma: 1, Nu: max(1, effective(all, of)-1)}.Quantile(0.975)
+	low := value - half
+	if least >= 0 {
+		low = max(0, low)
+	}
+	return Interval{Value: value, Low: low, High: value + half}
+}
+
+// effective is how many users of equal denominators would say as much; at least one.
+func effective(all []offSums, of func(offSums) (num, den float64)) float64 {
+	var dens, squares float64
+	for _, s := range all {
+		_, d := of(s)
+		dens, squares = dens+d, squares+d*d
+	}
+	return max(1, dens*dens/squares)
 }

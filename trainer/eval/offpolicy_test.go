@@ -121,6 +121,62 @@ func TestOffPolicy_missingSupportShows(t *testing.T) {
 	}
 }
 
+// Few users who all do the same are no certainty, and no interval goes below what can be.
+func TestOffPolicy_sameRewardsAreNoCertainty(t *testing.T) {
+	estimateOf := func(n int, place func(user, i int) Place) OffPolicy {
+		var users []int
+		var lists [][]Place
+		for u := range n {
+			users = append(users, u)
+			lists = append(lists, []Place{place(u, 0), place(u, 1)})
+		}
+		e, err := estimate(users, lists)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return e
+	}
+	for _, n := range []int{2, 10, 40} {
+		none := estimateOf(n, func(_, i int) Place { return Place{Weight: float64(2 * i)} })
+		all := estimateOf(n, func(_, i int) Place { return Place{Weight: float64(2 * i), Reward: 1} })
+		for name, i := range map[string]Interval{"IPS": none.IPS, "SNIPS": none.SNIPS, "logged": none.Logged} {
+			if want := Wilson(0, int64(n)); i != want {
+				t.Errorf("%d users, no reward: %s %+v, want %+v", n, name, i, want)
+			}
+		}
+		for name, i := range map[string]Interval{"SNIPS": all.SNIPS, "logged": all.Logged} {
+			if want := Wilson(int64(n), int64(n)); i != want {
+				t.Errorf("%d users, rewards alone: %s %+v, want %+v", n, name, i, want)
+			}
+		}
+	}
+	// Ten of the users were shown what the other policy wants: that all 400 brought nothing says little about it.
+	few := estimateOf(400, func(user, i int) Place {
+		if user < 10 && i == 0 {
+			return Place{Weight: 2}
+		}
+		return Place{}
+	})
+	if few.IPS.High < 0.2 || few.Logged.High > 0.02 {
+		t.Errorf("10 of 400 users: IPS %+v, logged %+v", few.IPS, few.Logged)
+	}
+	one := estimateOf(40, func(user, i int) Place {
+		p := Place{Weight: 2}
+		if user == 0 && i == 0 {
+			p.Reward = 1
+		}
+		return p
+	})
+	for name, i := range map[string]Interval{"IPS": one.IPS, "SNIPS": one.SNIPS, "logged": one.Logged} {
+		if i.Low != 0 || i.High <= i.Value {
+			t.Errorf("one reward: %s %+v", name, i)
+		}
+	}
+	if loss := estimateOf(40, func(user, i int) Place { return Place{Weight: 2, Reward: float64(user%3 - 1)} }); loss.Logged.Low >= 0 {
+		t.Errorf("rewards below 0: %+v", loss.Logged)
+	}
+}
+
 func TestOffPolicy_faults(t *testing.T) {
 	one := [][]Place{{{Weight: 1}}, {{Weight: 1}}}
 	for name, f := range map[string]func() error{

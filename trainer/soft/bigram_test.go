@@ -151,7 +151,7 @@ func (b *bigram) Distil(context.Context) (Distilled, error) {
 
 func best(xs []float64) int { return slices.Index(xs, slices.Max(xs)) }
 
-func (b *bigram) FixSpace(context.Context) error { b.space = slices.Clone(b.out); return nil }
+func (b *bigram) FixSpace(context.Context, Space) error { b.space = slices.Clone(b.out); return nil }
 
 func (b *bigram) Distances(_ context.Context, probe []int) ([]float64, error) {
 	if b.space == nil {

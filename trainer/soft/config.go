@@ -29,6 +29,8 @@ const (
 	FromBase    = "base"    // the base state handed to Round
 	FromLive    = "live"    // the state the learner holds when Round begins
 	FromTeacher = "teacher" // the tuned teacher; for Space only
+
+	FromCooccurrence = string(SpaceCooccurrence) // what is taken after what, no model at all; for Space only
 )
 
 // Values of Config.Keep.
@@ -57,7 +59,7 @@ type Config struct {
 	Keep             string  `koanf:"keep" help:"state a round ends with: student (the paper), or better: the teacher, which is plain fine-tuning, where its validation is better than the student's (default better)"`
 	Start            string  `koanf:"start" help:"state the student starts from: base (the paper) or live (default live)"`
 	TeacherStart     string  `koanf:"teacher_start" help:"state the teacher starts from: base (the paper) or live (default live)"`
-	Space            string  `koanf:"space" help:"model whose item space measures the distance for the whole round: base (the paper) or teacher (default teacher)"`
+	Space            string  `koanf:"space" help:"item space that measures the distance for the whole round: that of the base (the paper), that of the teacher, or co-occurrence, which is made of what is taken after what; a language model's own is always its frozen base's (default teacher)"`
 }
 
 // DefaultConfig is a round on a stream: everything continues from the live state and alpha needs no grid search. Which
@@ -66,7 +68,7 @@ type Config struct {
 // The space is the teacher's because of learners over item ids: the table of a base that never saw the items is random,
 // all pairs of its rows are about equally far apart, and d could only count exact hits. The teacher's table has
 // learnt which items are near one another, so d also falls when answers become nearly right. A language model's space
-// is its frozen base either way.
+// is its frozen base either way, where d hardly falls with an encoder: co-occurrence is a space in which it can.
 //
 // The better of teacher and student is kept because a small learner over item ids can be taught too little in a round to write a D' worth learning from:
 // the student then loses what its teacher has, and plain fine-tuning, which the teacher is, costs nothing more to fall back on.
@@ -130,7 +132,7 @@ func (c Config) Validate() error {
 	oneOf("keep", c.Keep, KeepStudent, KeepBetter)
 	oneOf("start", c.Start, FromBase, FromLive)
 	oneOf("teacher_start", c.TeacherStart, FromBase, FromLive)
-	oneOf("space", c.Space, FromBase, FromTeacher)
+	oneOf("space", c.Space, FromBase, FromTeacher, FromCooccurrence)
 	return errors.Join(errs...)
 }
 

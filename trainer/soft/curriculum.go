@@ -3,6 +3,7 @@ package soft
 import (
 	"context"
 	"fmt"
+	"slices"
 )
 
 // choose settles the schedule and its alpha once d_0 and d_T are known.
@@ -14,7 +15,7 @@ func (r *round) choose() error {
 		switch gain := 1 - dT/d0; {
 		case !ok:
 			name, r.rec.FellBack = r.cfg.Fallback, true
-			r.note("self-calibrated: the teacher's distance %.6g is not below the start's %.6g, so no alpha can be derived: %s ran instead", dT, d0, name)
+			r.warn("self-calibrated: the teacher's distance %.6g is not below the start's %.6g, so no alpha can be derived: %s ran instead", dT, d0, name)
 		case gain < r.cfg.CalibrationGain:
 			name, r.rec.FellBack = r.cfg.Fallback, true
 			r.note("self-calibrated: the teacher's distance %.6g lies only %.2g below the start's %.6g, within the noise of the probe set: %s ran instead", dT, gain, d0, name)
@@ -48,10 +49,11 @@ func (r *round) study(ctx context.Context) error {
 		if r.rec.Schedule == ScheduleLossRatio {
 			signal, start = "real-target loss", r.meter.start
 		}
-		r.note("the %s was not below its start %.6g before %d of %d later epochs", signal, start, n, len(r.rec.Student.Epochs)-1)
-		if n == len(r.rec.Student.Epochs)-1 && (r.cfg.needsDistance() || r.rec.Schedule == ScheduleLossRatio) {
-			r.rec.Warning = r.rec.Notes[len(r.rec.Notes)-1]
+		say := r.note
+		if r.cfg.needsDistance() || r.rec.Schedule == ScheduleLossRatio {
+			say = r.warn
 		}
+		say("the %s was not below its start %.6g before %d of %d later epochs", signal, start, n, len(r.rec.Student.Epochs)-1)
 	}
 	return nil
 }
@@ -99,6 +101,18 @@ func (r *round) stuck(d float64) bool {
 // note adds a sentence to the record.
 func (r *round) note(format string, args ...any) {
 	r.rec.Notes = append(r.rec.Notes, fmt.Sprintf(format, args...))
+}
+
+// warn is note for what a signal that a schedule lives on does not do. A round has one warning: a second one goes on from the first.
+func (r *round) warn(format string, args ...any) {
+	at := slices.Index(r.rec.Notes, r.rec.Warning)
+	if r.rec.Warning == "" || at < 0 {
+		r.note(format, args...)
+		at = len(r.rec.Notes) - 1
+	} else {
+		r.rec.Notes[at] += "; " + fmt.Sprintf(format, args...)
+	}
+	r.rec.Warning = r.rec.Notes[at]
 }
 
 // judge compares the kept state with the start.

@@ -68,7 +68,12 @@ func (s *scripted) Distil(context.Context) (Distilled, error) {
 	return s.distil, s.log("distil by %s", s.state)
 }
 
-func (s *scripted) FixSpace(context.Context) error { return s.log("fix space of %s", s.state) }
+func (s *scripted) FixSpace(_ context.Context, kind Space) error {
+	if kind != SpaceModel {
+		return s.log("fix space of %s", kind)
+	}
+	return s.log("fix space of %s", s.state)
+}
 
 func (s *scripted) Distances(_ context.Context, probe []int) ([]float64, error) {
 	d := take(&s.distances)

@@ -16,9 +16,9 @@ type Learner interface {
 	// earlier one. D' is not part of the state: it survives Load.
 	Distil(ctx context.Context) (Distilled, error)
 
-	// FixSpace makes E a frozen copy of the present item space; E stays until FixSpace is called again and survives
-	// Load. A learner whose space never changes (a language model grounds its answers under the frozen base) does nothing.
-	FixSpace(ctx context.Context) error
+	// FixSpace makes E a frozen item space of that kind; E stays until FixSpace is called again and survives Load. A
+	// learner whose own space never changes (a language model grounds its answers under the frozen base) takes that for SpaceModel.
+	FixSpace(ctx context.Context, kind Space) error
 
 	// Distances returns ||E(g(x_i)) - E(y_i)||_2 for each prompt of probe, in its order: g(x_i) is the present best
 	// answer, y_i the real target. A prompt with several positions returns their mean. Values are finite and not negative.
@@ -38,6 +38,18 @@ type Learner interface {
 // State is a learner's saved weights and optimiser moments; only the learner that made it looks inside. A fresh
 // start (the paper's fresh adapter) is a State with fresh moments.
 type State any
+
+// Space is a kind of item space E in which distances are measured.
+type Space string
+
+// The kinds of E.
+const (
+	// SpaceModel is the item space of the present weights.
+	SpaceModel Space = "model"
+	// SpaceCooccurrence is made of which items are taken after which in the training data (package cooccurrence): no weights are in
+	// it, and answers come nearer in it as a model learns what goes with what.
+	SpaceCooccurrence Space = "co-occurrence"
+)
 
 // Mix says how the two targets of a prompt share a pass.
 type Mix string

@@ -31,8 +31,8 @@ type Record struct {
 	BetterThanStart bool    `json:"better_than_start"` // what the round ended with
 
 	Notes []string `json:"notes,omitempty"` // what a person should know, one sentence each
-	// Warning is the one of Notes that says that the signal which the configured schedule lives on was at no later epoch below its
-	// start; empty where it was, and for schedules that read none.
+	// Warning is the one of Notes that says that the signal which the configured schedule lives on was not below its start before some later
+	// epoch, or that no alpha could be derived from it; empty for schedules that read none.
 	Warning string `json:"warning,omitempty"`
 }
 

@@ -59,7 +59,7 @@ type round struct {
 	lambda   float64 // of the epoch before; 1 before the first
 }
 
-// prepare saves the live state, draws the probe set and, for the paper's space, fixes E from the base.
+// prepare saves the live state, draws the probe set and fixes E, unless it is the teacher's.
 func (r *round) prepare(ctx context.Context, base State) error {
 	if r.learner.Prompts() < 1 {
 		return errors.New("no training prompts")
@@ -73,13 +73,18 @@ func (r *round) prepare(ctx context.Context, base State) error {
 	}
 	r.probe = Probe(r.learner.Prompts(), r.cfg.Probe, r.rec.Seed)
 	r.rec.Probed = len(r.probe)
-	if r.cfg.Space != FromBase || len(r.probe) == 0 {
+	switch {
+	case len(r.probe) == 0:
 		return nil
+	case r.cfg.Space == FromCooccurrence:
+		return r.fixSpace(ctx, SpaceCooccurrence)
+	case r.cfg.Space == FromBase:
+		if err := r.load(ctx, FromBase); err != nil {
+			return err
+		}
+		return r.fixSpace(ctx, SpaceModel)
 	}
-	if err := r.load(ctx, FromBase); err != nil {
-		return err
-	}
-	return r.fixSpace(ctx)
+	return nil
 }
 
 // teach tunes the teacher and leaves its best state loaded.
@@ -106,7 +111,7 @@ func (r *round) teach(ctx context.Context) error {
 func (r *round) distil(ctx context.Context) error {
 	r.watch.stage(StageDistil)
 	if r.cfg.Space == FromTeacher && len(r.probe) > 0 {
-		if err := r.fixSpace(ctx); err != nil {
+		if err := r.fixSpace(ctx, SpaceModel); err != nil {
 			return err
 		}
 	}
@@ -165,9 +170,9 @@ func (r *round) load(ctx context.Context, from string) error {
 	return nil
 }
 
-func (r *round) fixSpace(ctx context.Context) error {
-	if err := r.learner.FixSpace(ctx); err != nil {
-		return fmt.Errorf("fix the item space: %w", err)
+func (r *round) fixSpace(ctx context.Context, kind Space) error {
+	if err := r.learner.FixSpace(ctx, kind); err != nil {
+		return fmt.Errorf("fix the item space (%s): %w", kind, err)
 	}
 	return nil
 }

@@ -1,6 +1,7 @@
 package soft
 
 import (
+	"errors"
 	"fmt"
 	"math"
 )
@@ -22,15 +23,25 @@ type Schedule interface {
 }
 
 // Adaptive is the paper's schedule: lambda_e = min(1, exp(alpha*(d_e/d_0 - 1))). lambda_0 is 1, and lambda rises
-// again when the distance does. With alpha from CalibrateAlpha it is the self-calibrated schedule.
+// again when the distance does. Where d_0 is 0 there is no ratio: lambda_e is 0 at distance 0, nothing being left to come
+// nearer to, and 1 above it. With alpha from CalibrateAlpha it is the self-calibrated schedule.
 type Adaptive struct{ Alpha float64 }
 
 // Lambda implements Schedule.
 func (a Adaptive) Lambda(s Signals) (float64, error) {
 	if s.Epoch == 0 {
-		s.Distance = s.StartDistance // lambda_0 = 1: the first epoch sees D' alone
+		s.Distance = s.StartDistance // the only one there is
 	}
-	return decay(a.Alpha, s.Distance, s.StartDistance, "distance")
+	if err := checkSignals("distance", s.Distance, s.StartDistance); err != nil {
+		return 0, err
+	}
+	switch {
+	case s.Epoch == 0:
+		return 1, nil // the first epoch sees D' alone
+	case s.Distance == 0 && s.StartDistance == 0:
+		return 0, nil
+	}
+	return decay(a.Alpha, s.Distance, s.StartDistance), nil
 }
 
 // LossRatio is lambda = min(1, exp(alpha*(l/l_0 - 1))) over the real-target loss: nothing has to be generated, and the
@@ -42,7 +53,13 @@ func (l LossRatio) Lambda(s Signals) (float64, error) {
 	if s.Epoch == 0 {
 		return 1, nil // nothing has been measured yet; the first epoch sees D' alone
 	}
-	return decay(l.Alpha, s.Loss, s.StartLoss, "real-target loss")
+	if err := checkSignals("real-target loss", s.Loss, s.StartLoss); err != nil {
+		return 0, err
+	}
+	if s.StartLoss == 0 {
+		return 0, errors.New("start real-target loss 0: it was not measured")
+	}
+	return decay(l.Alpha, s.Loss, s.StartLoss), nil
 }
 
 // Linear falls from 1 by 1/T per epoch: lambda = 1 - t/T.
@@ -88,19 +105,8 @@ func CalibrateAlpha(easy, teacher, start float64) (alpha float64, ok bool) {
 	return math.Log(1/easy) / (1 - teacher/start), true
 }
 
-// decay is min(1, exp(alpha*(now/start - 1))) with its signals checked.
-func decay(alpha, now, start float64, what string) (float64, error) {
-	if err := checkSignal(what, now); err != nil {
-		return 0, err
-	}
-	if err := checkSignal("start "+what, start); err != nil {
-		return 0, err
-	}
-	if start == 0 {
-		return 0, fmt.Errorf("start %s 0: the ratio to it is not defined", what)
-	}
-	return min(1, math.Exp(alpha*(now/start-1))), nil
-}
+// decay is min(1, exp(alpha*(now/start - 1))); of now and start one is above 0.
+func decay(alpha, now, start float64) float64 { return min(1, math.Exp(alpha*(now/start-1))) }
 
 // progress is t/T.
 func progress(s Signals) (float64, error) {
@@ -108,6 +114,14 @@ func progress(s Signals) (float64, error) {
 		return 0, fmt.Errorf("epoch %d of %d: outside the curriculum", s.Epoch, s.Epochs)
 	}
 	return float64(s.Epoch) / float64(s.Epochs), nil
+}
+
+// checkSignals reports a signal, or its value at the start, that checkSignal does.
+func checkSignals(what string, now, start float64) error {
+	if err := checkSignal(what, now); err != nil {
+		return err
+	}
+	return checkSignal("start "+what, start)
 }
 
 // checkSignal reports a value that cannot be a distance or a loss.

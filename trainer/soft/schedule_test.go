@@ -57,6 +57,19 @@ func TestSchedules_firstEpochSeesEasyTargetsAlone(t *testing.T) {
 	}
 }
 
+// A start whose probed answers are all right leaves no ratio: lambda_0 is 1 as ever, then D counts alone until an answer goes wrong.
+func TestAdaptive_startDistanceZero(t *testing.T) {
+	for _, c := range []struct {
+		epoch   int
+		d, want float64
+	}{{0, 0, 1}, {1, 0, 0}, {2, 1e-300, 1}, {3, 0.5, 1}} {
+		got, err := Adaptive{Alpha: 10}.Lambda(Signals{Epoch: c.epoch, Epochs: 7, Distance: c.d})
+		if err != nil || got != c.want {
+			t.Errorf("epoch %d, distance %v: lambda %v (%v), want %v", c.epoch, c.d, got, err, c.want)
+		}
+	}
+}
+
 func TestLossRatio_followsTheLoss(t *testing.T) {
 	// The prototype's figures: loss ratio 0.95 and 0.89 at alpha 10 gave 0.61 and 0.33.
 	for _, c := range []struct{ ratio, want float64 }{{0.95, math.Exp(-0.5)}, {0.89, math.Exp(-1.1)}, {1.2, 1}} {
@@ -101,8 +114,10 @@ func TestSchedules_badSignalsNameTheValue(t *testing.T) {
 		{Adaptive{1}, Signals{Epoch: 1, Epochs: 2, Distance: math.NaN(), StartDistance: 1}, "distance NaN"},
 		{Adaptive{1}, Signals{Epoch: 1, Epochs: 2, Distance: 1, StartDistance: math.Inf(1)}, "start distance +Inf"},
 		{Adaptive{1}, Signals{Epoch: 1, Epochs: 2, Distance: -0.5, StartDistance: 1}, "distance -0.5"},
-		{Adaptive{1}, Signals{Epochs: 2}, "start distance 0"},
+		{Adaptive{1}, Signals{Epochs: 2, StartDistance: math.Inf(1)}, "distance +Inf"},
+		{Adaptive{1}, Signals{Epoch: 1, Epochs: 2, Distance: math.Inf(1)}, "distance +Inf"},
 		{LossRatio{1}, Signals{Epoch: 1, Epochs: 2, Loss: 1}, "start real-target loss 0"},
+		{LossRatio{1}, Signals{Epoch: 1, Epochs: 2}, "start real-target loss 0"},
 		{LossRatio{1}, Signals{Epoch: 1, Epochs: 2, Loss: math.Inf(1), StartLoss: 1}, "real-target loss +Inf"},
 		{Linear{}, Signals{Epoch: 3, Epochs: 2}, "epoch 3 of 2"},
 		{Competence{}, Signals{}, "epoch 0 of 0"},

@@ -104,14 +104,7 @@ func (t *Tuner) tune(ctx context.Context, engine textlive.Engine, task trainer.T
 	if err != nil {
 		return nil, err
 	}
-	start := fresh
-	if live := task.Live.Adapter; live != nil && alike(live, fresh) {
-		start = live
-	} else if t.given != nil && alike(t.given, fresh) {
-		start = t.given
-		t.log.Info("tuning starts from the adapter given", "round", rec.Round)
-	}
-	learner, err := course.Learner(start, task.Seed)
+	learner, err := course.Learner(t.start(task.Live.Adapter, fresh, rec.Round), task.Seed)
 	if err != nil {
 		return nil, err
 	}
@@ -125,6 +118,30 @@ func (t *Tuner) tune(ctx context.Context, engine textlive.Engine, task trainer.T
 	return learner.Adapter(), nil
 }
 
+// start is the adapter that a round begins with.
+func (t *Tuner) start(live, fresh *lora.Adapter, round int) *lora.Adapter {
+	if live != nil {
+		if alike(live, fresh) {
+			return under(fresh.Config, live)
+		}
+		t.log.Info("the live adapter is dropped: it is of another kind (rank, scaling, layers or item adapter) than is configured", "round", round,
+			"live_rank", live.Config.Rank, "rank", fresh.Config.Rank, "live_scaling", live.Config.Scaling(), "scaling", fresh.Config.Scaling(),
+			"live_layers", len(live.Modules), "layers", len(fresh.Modules))
+	}
+	if t.given != nil && alike(t.given, fresh) {
+		t.log.Info("tuning starts from the adapter given", "round", round)
+		return under(fresh.Config, t.given)
+	}
+	return fresh
+}
+
+// under is an adapter with the configuration of now, whose dropout may differ; the factors are shared.
+func under(cfg lora.Config, a *lora.Adapter) *lora.Adapter {
+	out := *a
+	out.Config = cfg
+	return &out
+}
+
 // lessons are the round's catalogue and prompts. A title that changed or went since the round looked is left out.
 func (t *Tuner) lessons(text *trainer.TextTask) textlive.Lessons {
 	out := textlive.Lessons{Titles: make([][]int32, len(text.Items)), Vectors: make([][]float32, len(text.Items))}
@@ -133,7 +150,7 @@ func (t *Tuner) lessons(text *trainer.TextTask) textlive.Lessons {
 			out.Titles[row], out.Vectors[row] = tokens, vec
 		}
 	}
-	out.Train, out.Validation = prompts(text.Train), prompts(text.Validation)
+	out.Train, out.Validation, out.Taken = prompts(text.Train), prompts(text.Validation), text.Taken
 	return out
 }
 
@@ -149,7 +166,7 @@ func (t *Tuner) base(ctx context.Context, course textlive.Course, fresh *lora.Ad
 	return l.Save(ctx)
 }
 
-// alike reports whether an adapter of an earlier round is of the kind that is configured now.
+// alike reports whether an adapter of an earlier round is of the kind that is configured now: the same factors at the same scale.
 func alike(live, fresh *lora.Adapter) bool {
 	return len(live.Modules) == len(fresh.Modules) && live.Config.Scaling() == fresh.Config.Scaling() &&
 		live.Config.Rank == fresh.Config.Rank && live.Config.Full == fresh.Config.Full && live.Fits(fresh.Modules) == nil

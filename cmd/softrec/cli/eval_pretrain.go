@@ -2,6 +2,7 @@ package cli
 
 import (
 	"errors"
+	"fmt"
 
 	"github.com/spf13/cobra"
 
@@ -23,6 +24,9 @@ func newEvalPretrain(env Env) (*cobra.Command, error) {
 			if items == "" || out == "" {
 				return errors.New("name a catalogue with --items and a folder with --out")
 			}
+			if err := generative.Vacant(out); err != nil {
+				return fmt.Errorf("--out %q: %w", out, err)
+			}
 			loaded, log, err := start(cmd, env, nil)
 			if err != nil {
 				return err
@@ -32,7 +36,7 @@ func newEvalPretrain(env Env) (*cobra.Command, error) {
 	}
 	fs := cmd.Flags()
 	fs.StringVar(&items, "items", "", "catalogue with the columns item and title")
-	fs.StringVar(&out, "out", "", "folder of the model")
+	fs.StringVar(&out, "out", "", "folder of the model; it must be empty or not there")
 	fs.IntVar(&cfg.Layers, "layers", cfg.Layers, "transformer layers")
 	fs.IntVar(&cfg.Hidden, "hidden", cfg.Hidden, "width of the model")
 	fs.IntVar(&cfg.Intermediate, "intermediate", cfg.Intermediate, "inner width of a feed-forward block")

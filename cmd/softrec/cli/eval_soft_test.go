@@ -33,15 +33,16 @@ func TestEvalSoft_readsTheSettingsOfTheMachine(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	out := filepath.Join(dir, "out")
 	ask := func(more ...string) (experiment.Result, error) {
 		args := append([]string{"eval", "soft", "--interactions", filepath.Join(dir, "log.tsv"), "--items", filepath.Join(dir, "items.tsv"), "--model", tinyModel,
-			"--out", filepath.Join(dir, "out"), "--variants", "untuned,sft", "--seeds", "1", "--control-seeds", "1", "--train-prompts", "24", "--valid-prompts", "8", "--test-prompts", "8", "--epochs", "1",
+			"--out", out, "--variants", "untuned,sft", "--seeds", "1", "--control-seeds", "1", "--train-prompts", "24", "--valid-prompts", "8", "--test-prompts", "8", "--epochs", "1",
 			"--lr", "0.001", "--pjrt-plugin", "none"}, more...)
 		var res experiment.Result
 		if _, err := softrec(t, []string{"SOFTREC_TEXT_MACHINE_RETRIEVAL_LORA_RANK=2"}, args...); err != nil {
 			return res, err
 		}
-		text, err := os.ReadFile(filepath.Join(dir, "out", "result.json"))
+		text, err := os.ReadFile(filepath.Join(out, "result.json"))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -54,6 +55,10 @@ func TestEvalSoft_readsTheSettingsOfTheMachine(t *testing.T) {
 	if plain.Model.Batch != 16 || plain.Data.Pieces != 16 || fmt.Sprint(plain.Model.Settings) != "map[retrieval.lora.rank:2]" {
 		t.Errorf("without a file: %+v, %d pieces", plain.Model, plain.Data.Pieces)
 	}
+	if _, err := ask("--batch", "17"); err == nil || !strings.Contains(err.Error(), "batch is 16 there and 17 here") {
+		t.Errorf("a folder of other settings: %v", err)
+	}
+	out = filepath.Join(dir, "set")
 	set, err := ask("--config", filepath.Join(dir, "c.yaml"), "--pieces", "5", "--text-machine-compute-checkpoint")
 	if err != nil {
 		t.Fatal(err)
@@ -61,7 +66,7 @@ func TestEvalSoft_readsTheSettingsOfTheMachine(t *testing.T) {
 	if set.Model.Batch != 24 || set.Data.Pieces != 5 || fmt.Sprint(set.Model.Settings) != "map[compute.checkpoint:true retrieval.lora.rank:2 retrieval.negatives:16]" || set.Settings == plain.Settings {
 		t.Errorf("with a file: %+v, %d pieces", set.Model, set.Data.Pieces)
 	}
-	report, err := os.ReadFile(filepath.Join(dir, "out", "report.md"))
+	report, err := os.ReadFile(filepath.Join(out, "report.md"))
 	if err != nil || !strings.Contains(string(report), "`compute.checkpoint: true`, `retrieval.lora.rank: 2`, `retrieval.negatives: 16`") {
 		t.Errorf("the report does not say what was set: %v\n%s", err, report)
 	}

@@ -53,6 +53,9 @@ func TestEvalStream_seedsFollowTheOneThatIsSet(t *testing.T) {
 	if both[0].Scores == both[1].Scores {
 		t.Fatalf("both seeds give %+v: the test proves nothing", both[0].Scores)
 	}
+	if both[0].Seed != 1 || both[1].Seed != 2 || second[0].Seed != 2 {
+		t.Errorf("runs of seeds 1 and 2, and of 2, are called %d and %d, and %d", both[0].Seed, both[1].Seed, second[0].Seed)
+	}
 	if second[0].Scores != both[1].Scores {
 		t.Errorf("with trainer.seed 2 the first run gives %+v, the second with 1 %+v", second[0].Scores, both[1].Scores)
 	}

@@ -2,10 +2,13 @@ package cli
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
+	"strings"
 
 	"github.com/softrec/softrec/cmd/softrec/app"
 	"github.com/softrec/softrec/cmd/softrec/config"
@@ -35,33 +38,38 @@ func openRehearsal(cfg config.Config, filterSeen bool, log *slog.Logger) rival.O
 		if err != nil {
 			return nil, err
 		}
-		return &rehearser{r: r}, nil
+		return &rehearser{r: r, seed: cfg.Trainer.Seed}, nil
 	}
 }
 
-// streamSettings is all that decides over the figures of an evaluation beside its log and its options: the configuration, and
+// undeciding are the settings, and sections of them, that decide over no figure of an evaluation.
+var undeciding = []string{"log", "admin", "trace", "serve.listen", "serve.admin_listen", "serve.access", "serve.tls", "text.cache", "text.offline"}
+
+// streamSettings is all that decides over the figures of an evaluation beside its log and its options: the configuration, wherever it was set, and
 // what is in the folders of the language model and its adapter where a model reads them. From then on the configuration names the
 // model by its folder, so that every run reads the same.
 func streamSettings(ctx context.Context, o stream.Options, loaded *config.Loaded, log *slog.Logger) (string, error) {
-	settings, err := loaded.YAML()
-	if err != nil || !reads(o, loaded.Config.Trainer.Learner) {
-		return settings, err
-	}
-	text := &loaded.Config.Text
-	if text.Model, err = fetch.Resolve(ctx, text.Model, app.FetchOptions(*text, log)); err != nil {
-		return "", fmt.Errorf("text.model: %w", err)
-	}
-	for _, x := range []struct{ setting, dir string }{{"text.model", text.Model}, {"text.adapter", text.Adapter}} {
-		if x.dir == "" {
-			continue
+	settings := loaded.Effective()
+	maps.DeleteFunc(settings, func(path, _ string) bool {
+		return slices.ContainsFunc(undeciding, func(part string) bool { return path == part || strings.HasPrefix(path, part+".") })
+	})
+	if reads(o, loaded.Config.Trainer.Learner) {
+		text := &loaded.Config.Text
+		var err error
+		if text.Model, err = fetch.Resolve(ctx, text.Model, app.FetchOptions(*text, log)); err != nil {
+			return "", fmt.Errorf("text.model: %w", err)
 		}
-		digest, err := experiment.DigestFolder(x.dir)
-		if err != nil {
-			return "", fmt.Errorf("%s: %w", x.setting, err)
+		for _, x := range []struct{ setting, dir string }{{"text.model", text.Model}, {"text.adapter", text.Adapter}} {
+			if x.dir == "" {
+				continue
+			}
+			if settings[x.setting], err = experiment.DigestFolder(x.dir); err != nil {
+				return "", fmt.Errorf("%s: %w", x.setting, err)
+			}
 		}
-		settings += "# files: " + digest + "\n"
 	}
-	return settings, nil
+	text, err := json.Marshal(settings) // in the order of the paths
+	return string(text), err
 }
 
 // reads reports whether one of the models that are wanted reads the language model.
@@ -83,8 +91,9 @@ func rehearsed() map[string]string {
 
 // rehearser speaks for a rehearsal.
 type rehearser struct {
-	r   *app.Rehearsal
-	err error // of an answer; the next Learn returns it, or Close
+	r    *app.Rehearsal
+	seed int64
+	err  error // of an answer; the next Learn returns it, or Close
 }
 
 // Ask implements rival.Rehearser.
@@ -115,6 +124,9 @@ func (r *rehearser) Freeze() {
 		r.err = err
 	}
 }
+
+// Seed implements rival.Seeded.
+func (r *rehearser) Seed() int64 { return r.seed }
 
 // AgeEvents implements rival.Aged.
 func (r *rehearser) AgeEvents() int { return r.r.Age() }

@@ -69,7 +69,7 @@ func (m *decoderModel) Learner(f Flavour, data Data, seed uint64) (Learner, erro
 	if err != nil {
 		return nil, err
 	}
-	own := generative.Data{Table: m.table, Train: make([]generative.Prompt, len(data.Train))}
+	own := generative.Data{Table: m.table, Train: make([]generative.Prompt, len(data.Train)), Taken: taken(data.Lines, m.o.History)}
 	for i, q := range data.Train {
 		own.Train[i] = promptOf(q, m.o.History)
 	}

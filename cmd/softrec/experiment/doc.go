@@ -3,7 +3,7 @@
 //
 // It owns the folder it writes: runs/ holds one file per run, result.json and report.md what they say together, and the
 // plots stand beside them. All are written anew after every run, and a run whose file is there is never made again, so
-// an experiment that was cut off goes on where it stood.
+// an experiment that was cut off goes on where it stood. A folder that holds runs of other settings is refused.
 //
 // It promises that nothing is chosen on test questions: learning rate and alpha come from the validation part, early stops
 // too, and all variants of one seed share their training prompts, their teacher and their seeds. The same options, files

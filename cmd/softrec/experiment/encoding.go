@@ -67,7 +67,7 @@ func (m *encoderModel) Learner(f Flavour, data Data, seed uint64) (Learner, erro
 	if err != nil {
 		return nil, err
 	}
-	own := retrieval.Data{Table: m.table, Train: make([]retrieval.Prompt, len(data.Train))}
+	own := retrieval.Data{Table: m.table, Train: make([]retrieval.Prompt, len(data.Train)), Taken: taken(data.Lines, m.o.History)}
 	for i, q := range data.Train {
 		own.Train[i] = promptOf(q, m.o.History)
 	}

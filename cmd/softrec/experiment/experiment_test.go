@@ -216,10 +216,11 @@ func TestExecute_resumes(t *testing.T) {
 	if whole != before {
 		t.Errorf("%d epochs were made again", whole-before)
 	}
-	o.History = 5 // other settings: nothing that is there may be used
-	execute(t, o, fakeModel{trains: &whole})
-	if whole < 2*before-o.Epochs*2 {
-		t.Errorf("with other settings only %d epochs were made", whole-before)
+	more := o
+	more.Seeds, more.Variants = 3, append(slices.Clone(o.Variants), Reversed) // the same settings: what is there is taken up
+	execute(t, more, fakeModel{trains: &whole})
+	if made := whole - before; made == 0 || made > 6*o.Epochs { // sft, at most four alphas, reversed
+		t.Errorf("%d epochs were made for one more seed of the main pair and one more variant", made)
 	}
 }
 
@@ -308,6 +309,66 @@ func TestExecute_warnsOfARateAtTheEdgeOfItsGrid(t *testing.T) {
 		if got := strings.Contains(string(report), "a better one may lie beyond"); got != c.warn {
 			t.Errorf("grid %v, chosen %g: warned %v in\n%s", c.grid, res.LearningRate, got, strings.Join(res.Notes, "\n"))
 		}
+	}
+}
+
+// The rate that was chosen is the same, and is said with those it was chosen from, where sft was tuned for the others' sake alone.
+func TestExecute_saysTheRateWithoutSFT(t *testing.T) {
+	o := fakeOptions(t, true)
+	o.Variants, o.Seeds, o.ControlSeeds = []string{SFT, Half, Sequence}, 1, 1
+	want := execute(t, o, fakeModel{})
+	o.Out, o.Variants = t.TempDir(), []string{Half, Sequence}
+	for range 2 { // made, and taken up again
+		if got := execute(t, o, fakeModel{}); got.LearningRate != want.LearningRate || got.LearningRate == 0 || len(got.RatesTried) != 3 || !slices.Equal(got.RatesTried, want.RatesTried) {
+			t.Errorf("rate %g of %v, want %g of %v", got.LearningRate, got.RatesTried, want.LearningRate, want.RatesTried)
+		}
+	}
+	o.Out, o.Variants = t.TempDir(), []string{Transitions}
+	execute(t, o, fakeModel{})
+	if text := files(t, o.Out)["report.md"]; strings.Contains(text, "learning rate") {
+		t.Errorf("nothing was tuned:\n%s", text)
+	}
+}
+
+// One seed has no spread between seeds.
+func TestExecute_oneSeedHasNoSpread(t *testing.T) {
+	o := fakeOptions(t, true)
+	o.Variants, o.ControlSeeds, o.LR = []string{SFT, Half}, 1, "0.001"
+	for seeds, spreads := range map[int]int{1: 0, 2: 6} { // of sft, six metrics
+		o.Out, o.Seeds = t.TempDir(), seeds
+		res := execute(t, o, fakeModel{})
+		report := files(t, o.Out)["report.md"]
+		if got := strings.Count(report, " ± "); got != spreads || strings.Contains(report, "± is the") != (spreads > 0) || strings.Count(res.Summary(), "±") != spreads/3 {
+			t.Errorf("%d seeds: %d spreads, want %d, in\n%s%s", seeds, got, spreads, report, res.Summary())
+		}
+	}
+}
+
+// Whoever reads the figures is told of baskets that have several times.
+func TestExecute_saysWhichBasketsAreSpread(t *testing.T) {
+	o := fakeOptions(t, true)
+	o.Variants = []string{Transitions}
+	log, err := os.ReadFile(o.Interactions)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows := strings.Split(strings.TrimSpace(string(log)), "\n")
+	for i := range rows {
+		invoice := fmt.Sprint("b", i)
+		if i == 0 {
+			invoice = "invoice"
+		}
+		rows[i] += "\t" + invoice
+	}
+	for n := range 3 { // one basket each of a line that is there and of another
+		rows = append(rows, fmt.Sprintf("%s\ti%d\t%d\tb%d", strings.Split(rows[n+1], "\t")[0], n, 1_009_000+n, n+1))
+	}
+	if err := os.WriteFile(o.Interactions, []byte(strings.Join(rows, "\n")+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	res := execute(t, o, fakeModel{})
+	if want := "Baskets whose lines have different times: 3"; res.Data.SpreadBaskets != 3 || !strings.Contains(strings.Join(res.Notes, "\n"), want) {
+		t.Errorf("%d spread baskets, notes %q", res.Data.SpreadBaskets, res.Notes)
 	}
 }
 

@@ -124,7 +124,7 @@ func (l *fakeLearner) Distil(context.Context) (soft.Distilled, error) {
 	return d, nil
 }
 
-func (l *fakeLearner) FixSpace(context.Context) error { return nil }
+func (l *fakeLearner) FixSpace(context.Context, soft.Space) error { return nil }
 
 func (l *fakeLearner) Distances(_ context.Context, probe []int) ([]float64, error) {
 	out := make([]float64, len(probe))

@@ -92,7 +92,7 @@ func TestOpenFolder_freeAnswersAndGroundedRankings(t *testing.T) {
 	var reports []string
 	var places [][]int32
 	for _, ways := range [][2]string{{generative.AnswerHeld, generative.RankBeams}, {generative.AnswerFree, generative.RankGrounded}} {
-		o.Answer, o.Ranking = ways[0], ways[1] // in one folder: runs of the other kind are not taken up
+		o.Answer, o.Ranking, o.Out = ways[0], ways[1], t.TempDir()
 		res := tinyRun(t, o)
 		if res.Model.Answer != o.Answer || res.Model.Ranking != o.Ranking {
 			t.Errorf("the result speaks of %s answers and a ranking by %s, not of %v", res.Model.Answer, res.Model.Ranking, ways)

@@ -44,7 +44,7 @@ const (
 
 func (r *runner) lab(ctx context.Context, seed int) *lab {
 	return &lab{runner: r, ctx: ctx, seed: seed, benches: map[Flavour]*bench{}, data: Data{
-		Train: split.Sample(r.lines, r.o.TrainPrompts, seedTrain+uint64(seed)), Valid: r.valid,
+		Train: split.Sample(r.lines, r.o.TrainPrompts, seedTrain+uint64(seed)), Valid: r.valid, Lines: r.lines,
 	}}
 }
 

@@ -3,6 +3,7 @@ package experiment
 import (
 	"context"
 	"fmt"
+	"iter"
 
 	"github.com/softrec/softrec/cmd/softrec/experiment/split"
 	"github.com/softrec/softrec/trainer/eval"
@@ -29,6 +30,17 @@ type lmLearner struct {
 func promptOf(q split.Question, n int) titles.Prompt {
 	shown := q.History(n)
 	return titles.Prompt{Before: q.Past[:len(q.Past)-len(shown)], History: shown, Target: q.Targets[0]}
+}
+
+// taken tells of all training lines what was taken after the newest n items of a past.
+func taken(lines []split.Question, n int) iter.Seq2[[]int32, int32] {
+	return func(yield func([]int32, int32) bool) {
+		for _, q := range lines {
+			if !yield(q.History(n), q.Targets[0]) {
+				return
+			}
+		}
+	}
 }
 
 // newLM makes a learner that starts untuned.

@@ -21,6 +21,7 @@ type Flavour struct {
 type Data struct {
 	Train []split.Question
 	Valid []split.Question
+	Lines []split.Question // the whole training part, of which Train is drawn
 }
 
 // Learner is a language model in training, as the experiment sees it. It is for one goroutine at a time.

@@ -13,6 +13,9 @@ func (res *Result) notes(r *runner, runs kept) {
 		note("The log has no timestamps: the order of each user's history stands in for time (last item test, last but one validation). " +
 			"This leaks along the global clock and is not comparable with a split by time.")
 	}
+	if n := res.Data.SpreadBaskets; n > 0 {
+		note("Baskets whose lines have different times: %d; all lines of one count at the last.", n)
+	}
 	if r.parts.FilterSeen {
 		note("What a user had is left out of every ranking, and never asked for.")
 	} else {
@@ -49,8 +52,12 @@ func (res *Result) notes(r *runner, runs kept) {
 			note("%s made the very passes of %s, and is its run.", name, v.CopyOf)
 		}
 	}
-	if res.GainOverSFT != nil {
-		note("Intervals are of level 0.95, from a bootstrap over users of the mean over seeds; they do not cover the spread between seeds, which stands in the sd.")
+	if g := res.GainOverSFT; g != nil {
+		seeds := "which stands in the sd"
+		if g.Seeds < 2 {
+			seeds = "of which one seed tells nothing"
+		}
+		note("Intervals are of level 0.95, from a bootstrap over users of the mean over seeds; they do not cover the spread between seeds, %s.", seeds)
 	}
 }
 

@@ -12,8 +12,12 @@ func report(res *Result, runs kept) string {
 	var b strings.Builder
 	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
 	line("# SOFT against its controls\n")
-	line("%s (%s), %d epochs at most, batch %d, learning rate %g, histories of %d titles of %d pieces. Backend: %s.\n", res.Model.Name, res.Model.Kind,
-		res.Model.Epochs, res.Model.Batch, res.LearningRate, res.Data.History, res.Data.Pieces, strings.Join(res.Model.Backends, "; "))
+	rate := ""
+	if res.LearningRate > 0 {
+		rate = fmt.Sprintf(", learning rate %g", res.LearningRate)
+	}
+	line("%s (%s), %d epochs at most, batch %d%s, histories of %d titles of %d pieces. Backend: %s.\n", res.Model.Name, res.Model.Kind,
+		res.Model.Epochs, res.Model.Batch, rate, res.Data.History, res.Data.Pieces, strings.Join(res.Model.Backends, "; "))
 	if res.Model.Answer != "" {
 		line("Answers: %s. Ranking: %s.\n", res.Model.Answer, res.Model.Ranking)
 	}
@@ -30,6 +34,7 @@ func report(res *Result, runs kept) string {
 	}
 	line("| variant | HR@5 | HR@10 | HR@20 | NDCG@5 | NDCG@10 | NDCG@20 | over sft | over transitions | seeds |")
 	line("| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |")
+	spread := ""
 	for _, name := range VariantNames() {
 		v, ok := res.Variants[name]
 		if !ok {
@@ -37,12 +42,14 @@ func report(res *Result, runs kept) string {
 		}
 		cells := []string{name}
 		for _, m := range metrics() {
-			f := v.figure(m.name)
-			cells = append(cells, fmt.Sprintf("%.4f ± %.4f", f.Mean, f.SD))
+			cells = append(cells, v.figure(m.name).of(v.Seeds))
+		}
+		if v.Seeds > 1 {
+			spread = "± is the standard deviation between seeds. "
 		}
 		line("| %s | %s | %s | %d |", strings.Join(cells, " | "), percent(v.OverSFT), percent(v.OverTransitions), v.Seeds)
 	}
-	line("\n± is the standard deviation between seeds. Gains are means of the relative gains of all six metrics with their 95 %% intervals; * marks those that leave out 0.\n")
+	line("\n%sGains are means of the relative gains of all six metrics with their 95 %% intervals; * marks those that leave out 0.\n", spread)
 	training(line, res)
 	curves(line, runs)
 	line("## What was run\n")
@@ -56,6 +63,14 @@ func report(res *Result, runs kept) string {
 		line("- %s", n)
 	}
 	return b.String()
+}
+
+// of is a figure of so many seeds in words: one alone has no spread between seeds.
+func (f Figure) of(seeds int) string {
+	if seeds < 2 {
+		return fmt.Sprintf("%.4f", f.Mean)
+	}
+	return fmt.Sprintf("%.4f ± %.4f", f.Mean, f.SD)
 }
 
 // training is the table of costs and of D'.
@@ -143,7 +158,7 @@ func (res *Result) Summary() string {
 	var b strings.Builder
 	for _, name := range VariantNames() {
 		if v, ok := res.Variants[name]; ok {
-			fmt.Fprintf(&b, "%-24s HR@10 %.4f ± %.4f  NDCG@10 %.4f ± %.4f  over sft %s\n", name, v.HR10.Mean, v.HR10.SD, v.NDCG10.Mean, v.NDCG10.SD, percent(v.OverSFT))
+			fmt.Fprintf(&b, "%-24s HR@10 %-15s  NDCG@10 %-15s  over sft %s\n", name, v.HR10.of(v.Seeds), v.NDCG10.of(v.Seeds), percent(v.OverSFT))
 		}
 	}
 	return b.String()

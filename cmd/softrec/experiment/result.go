@@ -33,7 +33,8 @@ type DataResult struct {
 	Items         int        `json:"items"`
 	Untitled      int        `json:"untitled"` // items that stand under their id
 	Users         int        `json:"users"`
-	TrainPool     int        `json:"train_pool"` // lines to draw training prompts from
+	SpreadBaskets int        `json:"spread_baskets,omitempty"` // whose lines have different times; all count at the last
+	TrainPool     int        `json:"train_pool"`               // lines to draw training prompts from
 	TrainPrompts  int        `json:"train_prompts"`
 	ValidPrompts  int        `json:"valid_prompts"`
 	TestPrompts   int        `json:"test_prompts"`
@@ -177,7 +178,9 @@ func (r *runner) result(runs kept) (*Result, error) {
 		}
 	}
 	res.GainOverSFT = res.Variants[Soft].OverSFT
-	res.choices(runs)
+	if err := r.choices(res, runs); err != nil {
+		return nil, err
+	}
 	res.notes(r, runs)
 	return res, nil
 }
@@ -185,7 +188,7 @@ func (r *runner) result(runs kept) (*Result, error) {
 func (r *runner) data() DataResult {
 	d := DataResult{
 		Split: r.parts.Kind, Regime: r.o.Regime, Items: len(r.catalogue.Items), Untitled: r.catalogue.Untitled, Users: len(r.catalogue.Users),
-		TrainPool: len(r.lines), TrainPrompts: len(split.Sample(r.lines, r.o.TrainPrompts, seedTrain)), ValidPrompts: len(r.valid),
+		SpreadBaskets: r.catalogue.Spread, TrainPool: len(r.lines), TrainPrompts: len(split.Sample(r.lines, r.o.TrainPrompts, seedTrain)), ValidPrompts: len(r.valid),
 		TestPrompts: len(r.test), TestPool: len(r.parts.Test), TestLines: len(split.Lines(r.test)),
 		FilterSeen: r.parts.FilterSeen, FilterAnswers: r.follow(r.o.FilterAnswers), MaskHistory: r.masks(), History: r.o.History, Pieces: r.o.Pieces,
 	}
@@ -229,18 +232,47 @@ func variantResult(runs []*Run) (VariantResult, error) {
 	return v, nil
 }
 
-// choices copies what was chosen on validation.
-func (res *Result) choices(runs kept) {
-	for _, run := range runs[SFT] {
-		res.LearningRate = run.LearningRate
-		if len(run.Choice) > 0 {
-			res.RatesTried = run.Choice
+// choices copies what was chosen on validation. Every variant of the language model has the rate; which others were tried is kept with sft, or
+// where that was not asked for with its trainings.
+func (r *runner) choices(res *Result, runs kept) error {
+	for _, name := range VariantNames() {
+		for _, run := range runs[name] {
+			if name != Sequence && res.LearningRate == 0 {
+				res.LearningRate = run.LearningRate
+			}
+			switch {
+			case len(run.Choice) == 0:
+			case name == SFT:
+				res.RatesTried = run.Choice
+			case name == Soft:
+				res.AlphasTried = run.Choice
+			}
 		}
 	}
 	for _, run := range runs[Soft] {
 		res.Alpha = run.Alpha
-		if len(run.Choice) > 0 {
-			res.AlphasTried = run.Choice
-		}
 	}
+	if len(runs[SFT]) > 0 || res.LearningRate == 0 {
+		return nil
+	}
+	var err error
+	res.RatesTried, err = r.ratesTried()
+	return err
+}
+
+// ratesTried is what lab.rate has compared, nil where there was no choice.
+func (r *runner) ratesTried() ([]Candidate, error) {
+	rates := r.o.rates()
+	if len(rates) < 2 {
+		return nil, nil
+	}
+	var out []Candidate
+	for _, rate := range rates {
+		t, err := r.store.described(teacherName(Flavour{LearningRate: rate}), 0)
+		if err != nil || t == nil {
+			return nil, err
+		}
+		out = append(out, Candidate{Value: rate, Validation: t.Record.Student.Validation})
+	}
+	return out, nil
 }

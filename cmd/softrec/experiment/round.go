@@ -22,7 +22,7 @@ func (l *lab) round(v variant) (outcome, error) {
 // soft is the paper's round. Alpha is chosen by validation on the first seed on which it matters, and kept for the later ones.
 func (l *lab) soft(v variant) (outcome, error) {
 	alphas := Alphas()
-	if chosen, err := l.chosenAlpha(); err != nil {
+	if chosen, err := l.chosenAlpha(v.name); err != nil {
 		return outcome{}, err
 	} else if chosen != 0 {
 		alphas = []float64{chosen}
@@ -44,7 +44,7 @@ func (l *lab) soft(v variant) (outcome, error) {
 		}
 		if stuck(t.Record) {
 			l.log.Info("d_e never fell below d_0: lambda stood at 1 in every epoch, whatever alpha; SOFT's exact schedule is D' alone here",
-				"seed", l.seed, "d_0", t.Record.StartDistance, "d_teacher", t.Record.TeacherDistance)
+				"variant", v.name, "seed", l.seed, "d_0", t.Record.StartDistance, "d_teacher", t.Record.TeacherDistance)
 		}
 		break
 	}
@@ -55,10 +55,10 @@ func (l *lab) soft(v variant) (outcome, error) {
 	return out, err
 }
 
-// chosenAlpha is the alpha an earlier seed has chosen, 0 where none has.
-func (l *lab) chosenAlpha() (float64, error) {
+// chosenAlpha is the alpha an earlier seed of a variant has chosen, 0 where none has.
+func (l *lab) chosenAlpha(name string) (float64, error) {
 	for seed := range l.seed {
-		run, err := l.store.run(Soft, seed)
+		run, err := l.store.run(name, seed)
 		if err != nil {
 			return 0, err
 		}

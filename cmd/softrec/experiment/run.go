@@ -89,6 +89,9 @@ func (r *runner) prepare(ctx context.Context, open Open) error {
 	}
 	digest, err := r.digest()
 	if err == nil {
+		err = r.claim(digest)
+	}
+	if err == nil {
 		r.store, err = newStore(r.o.Out, digest)
 	}
 	if err != nil {

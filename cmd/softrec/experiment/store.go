@@ -1,6 +1,8 @@
 package experiment
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -42,6 +44,7 @@ type tuned struct {
 	LearningRate float64     `json:"learning_rate"`
 	Seconds      float64     `json:"seconds"`
 	Record       soft.Record `json:"record"`
+	Weights      string      `json:"weights_sha256,omitempty"` // of the file beside it; empty in files of before there was one
 	weights      []byte
 }
 
@@ -82,24 +85,41 @@ func (s store) tunedPath(name string, seed int) string {
 	return filepath.Join(s.dir, "weights", fmt.Sprintf("%s-%d", name, seed))
 }
 
-// tuned returns a kept training, nil where there is none of these settings.
-func (s store) tuned(name string, seed int) (*tuned, error) {
+// described returns a kept training without its weights, nil where there is none of these settings.
+func (s store) described(name string, seed int) (*tuned, error) {
 	var t tuned
-	path := s.tunedPath(name, seed)
-	ok, err := readJSON(path+".json", &t)
+	ok, err := readJSON(s.tunedPath(name, seed)+".json", &t)
 	if err != nil || !ok || t.Settings != s.settings {
 		return nil, err
 	}
-	t.weights, err = os.ReadFile(path + ".bin")
+	return &t, nil
+}
+
+// tuned returns a kept training, nil where there is none of these settings, or the weights beside it are of another one: the two files are
+// replaced one after the other.
+func (s store) tuned(name string, seed int) (*tuned, error) {
+	t, err := s.described(name, seed)
+	if err != nil || t == nil {
+		return nil, err
+	}
+	t.weights, err = os.ReadFile(s.tunedPath(name, seed) + ".bin")
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
-	return &t, err
+	if err != nil || t.Weights != "" && t.Weights != digestOfWeights(t.weights) {
+		return nil, err
+	}
+	return t, nil
+}
+
+func digestOfWeights(weights []byte) string {
+	sum := sha256.Sum256(weights)
+	return hex.EncodeToString(sum[:])
 }
 
 // keepTuned writes the weights first: a description without weights would be a promise without a model.
 func (s store) keepTuned(name string, seed int, t *tuned) error {
-	t.Settings = s.settings
+	t.Settings, t.Weights = s.settings, digestOfWeights(t.weights)
 	path := s.tunedPath(name, seed)
 	if err := writeFile(path+".bin", t.weights); err != nil {
 		return err
@@ -150,10 +170,17 @@ func compactNumbers(text []byte) []byte {
 	return []byte(b.String())
 }
 
-// writeFile replaces path as a whole, so that a reader or a next start never sees half of it.
+// writeFile replaces path as a whole, so that a reader or a next start never sees half of it, nor one after a power cut.
 func writeFile(path string, data []byte) error {
 	next := path + ".part"
-	if err := os.WriteFile(next, data, 0o644); err != nil {
+	f, err := os.Create(next)
+	if err != nil {
+		return err
+	}
+	if _, err = f.Write(data); err == nil {
+		err = f.Sync()
+	}
+	if err := errors.Join(err, f.Close()); err != nil {
 		return err
 	}
 	return os.Rename(next, path)

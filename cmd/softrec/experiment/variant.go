@@ -20,6 +20,7 @@ const (
 	Competence     = "competence"
 	Soft           = "soft"
 	SelfCalibrated = "soft-self-calibrated"
+	Cooccurrence   = "soft-co-occurrence"
 	LossRatio      = "soft-loss-ratio"
 	Confidence     = "soft-confidence"
 	Live           = "soft-live" // from the teacher; the product's trainer.soft.start=live is another start, see variants
@@ -67,6 +68,8 @@ func variants() []variant {
 		{name: LossRatio, about: "adaptive on the real-target loss", control: true, make: (*lab).round, shape: schedule(soft.ScheduleLossRatio)},
 
 		{name: SelfCalibrated, about: "adaptive, alpha from the teacher's distance", control: true, make: (*lab).round, shape: schedule(soft.ScheduleSelfCalibrated)},
+		{name: Cooccurrence, about: "soft with distances on a map of what is taken after what in all training lines, alpha chosen on validation", control: true, make: (*lab).soft,
+			shape: func(c *soft.Config) { c.Schedule, c.Space = soft.ScheduleAdaptive, soft.FromCooccurrence }},
 		{name: Half, about: "both targets, half and half", control: true, make: (*lab).round, shape: constant(0.5)},
 		{name: Linear, about: "lambda 1 - t/T", control: true, make: (*lab).round, shape: schedule(soft.ScheduleLinear), twin: SelfCalibrated, same: fellToLinear},
 		{name: Reversed, about: "lambda t/T, linear the other way round: from real to easy", control: true, make: (*lab).round, shape: schedule(soft.ScheduleReversed)},

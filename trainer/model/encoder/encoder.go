@@ -74,6 +74,12 @@ func longest(wanted, trained, positions int) (int, error) {
 // Dim is the length of a vector.
 func (e *Encoder) Dim() int { return e.base.Config().Hidden }
 
+// Vocab is the size of the model's vocabulary, above every token id that Encode takes.
+func (e *Encoder) Vocab() int { return e.base.Config().Vocab }
+
+// Room is how many tokens of a text are read, special tokens not counted; the rest is cut.
+func (e *Encoder) Room() int { return e.buckets[len(e.buckets)-1] - e.specials }
+
 // Pooling is what the Encoder pools with.
 func (e *Encoder) Pooling() hf.Pooling { return e.pooling }
 
@@ -101,7 +107,7 @@ func (e *Encoder) Encode(ctx context.Context, a *lora.Adapter, texts [][]int32) 
 
 // check reports ids that are not of the vocabulary; a graph would take them for others without a word.
 func (e *Encoder) check(texts [][]int32) error {
-	vocab := e.base.Config().Vocab
+	vocab := e.Vocab()
 	for i, t := range texts {
 		for _, id := range t {
 			if id < 0 || int(id) >= vocab {

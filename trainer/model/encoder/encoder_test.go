@@ -124,6 +124,26 @@ func TestEncode_faults(t *testing.T) {
 	}
 }
 
+// Room is where a text is cut: what follows does not count, what is before does.
+func TestRoom_isWhatCounts(t *testing.T) {
+	w := load(t, lmtest.Open(t, lmtest.Go), fixture("bert"), lm.Options{}, Config{MaxTokens: 8})
+	room := w.enc.Room()
+	if room != 8-2 { // [CLS] and [SEP]
+		t.Fatalf("room for %d tokens", room)
+	}
+	long := make([]int32, room+3)
+	for i := range long {
+		long[i] = int32(w.enc.Vocab() - 1 - i%5)
+	}
+	got, err := w.enc.Encode(background, nil, [][]int32{long, long[:room], long[:room-1]})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(got[0], got[1]) || slices.Equal(got[1], got[2]) {
+		t.Error("a text counts with more or fewer tokens")
+	}
+}
+
 func TestPlan_coversAll(t *testing.T) {
 	w := load(t, lmtest.Open(t, lmtest.Go), fixture("bert"), lm.Options{}, Config{})
 	for n := range 300 {

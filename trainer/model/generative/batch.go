@@ -84,8 +84,9 @@ const (
 	inAllowed        // N x L x V bool: MSL's mask, absent without MSL
 )
 
-// inputs lays a run out as the graph wants it. The caller frees the tensors.
+// inputs lays a run out as the graph wants it, prompts padded to no more than the model's positions. The caller frees the tensors.
 func (e *Engine) inputs(samples []sample, goals []goal, s shape, seed int32) []*tensors.Tensor {
+	s.prompt = min(s.prompt, e.base.Config().MaxPositions)
 	n := s.rows * s.width
 	prompts, mask := make([]int32, s.rows*s.prompt), make([]float32, s.rows*s.prompt)
 	for i := range s.rows {

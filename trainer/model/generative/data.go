@@ -2,6 +2,7 @@ package generative
 
 import (
 	"errors"
+	"iter"
 
 	"github.com/softrec/softrec/trainer/model/titles"
 )
@@ -17,6 +18,9 @@ type Data struct {
 	Table      *Table
 	Train      []Prompt // those without a titled target or any titled item in the history are left out
 	Validation []Prompt
+	// Taken tells of items that were taken after others, for distances by co-occurrence; nil: those of Train alone. It may be asked again
+	// for every round.
+	Taken iter.Seq2[[]int32, int32]
 }
 
 // usable returns the training prompts that can be learnt from.

@@ -76,6 +76,13 @@ func (l *Learner) Distances(ctx context.Context, probe []int) ([]float64, error)
 	if err != nil {
 		return nil, fmt.Errorf("measure distances: %w", err)
 	}
+	out := make([]float64, len(probe))
+	if l.company != nil {
+		for k, n := range probe {
+			out[k] = l.company.Distance(answers[k].item, l.train[n].Target)
+		}
+		return out, nil
+	}
 	texts := make([][]int32, len(probe))
 	for k, a := range answers {
 		if texts[k] = a.tokens; !a.given() {
@@ -86,7 +93,6 @@ func (l *Learner) Distances(ctx context.Context, probe []int) ([]float64, error)
 	if err != nil {
 		return nil, fmt.Errorf("measure distances: %w", err)
 	}
-	out := make([]float64, len(probe))
 	for k, n := range probe {
 		out[k] = distance(vectors[k], l.table.vectors[l.train[n].Target])
 	}

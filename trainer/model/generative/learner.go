@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"slices"
 
+	"github.com/softrec/softrec/trainer/model/cooccurrence"
 	"github.com/softrec/softrec/trainer/model/lm"
 	"github.com/softrec/softrec/trainer/model/lora"
 	"github.com/softrec/softrec/trainer/model/titles"
@@ -30,7 +32,9 @@ type Learner struct {
 	mask       bool  // Config.MaskHistory for these prompts
 	filter     bool  // Config.FilterHistory for these prompts
 
-	easy []answer // D' by prompt; nil before Distil
+	easy    []answer // D' by prompt; nil before Distil
+	taken   iter.Seq2[[]int32, int32]
+	company *cooccurrence.Space // E; nil: the frozen base's
 }
 
 var _ soft.Learner = (*Learner)(nil)
@@ -78,6 +82,9 @@ func (e *Engine) learner(start *lora.Adapter, data Data, seed uint64) (*Learner,
 			return nil, fmt.Errorf("validation prompt %d: %w", i, err)
 		}
 	}
+	if l.taken = data.Taken; l.taken == nil {
+		l.taken = titles.Taken(train)
+	}
 	l.mask, l.filter = e.cfg.MaskHistory.In(train), e.cfg.FilterHistory.In(train)
 	l.validation = titles.Questions(data.Validation, l.filter)
 	return l, nil
@@ -113,5 +120,16 @@ func (l *Learner) Load(_ context.Context, s soft.State) error {
 	return nil
 }
 
-// FixSpace does nothing: E is the frozen base's and never changes.
-func (l *Learner) FixSpace(context.Context) error { return nil }
+// FixSpace makes E a map of what is taken after what, or the frozen base's embeddings of texts, which it is from the start. On the map a
+// raw text lies where the nearest title's item does.
+func (l *Learner) FixSpace(_ context.Context, kind soft.Space) (err error) {
+	l.company = nil
+	switch kind {
+	case soft.SpaceModel:
+		return nil
+	case soft.SpaceCooccurrence:
+		l.company, err = cooccurrence.New(cooccurrence.DefaultDim, l.taken)
+		return err
+	}
+	return fmt.Errorf("item space %q: want %s or %s", kind, soft.SpaceModel, soft.SpaceCooccurrence)
+}

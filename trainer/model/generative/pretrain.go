@@ -25,7 +25,8 @@ type Corpus struct {
 // Pretrain makes a small Llama from scratch and writes it to dir as a Hugging Face folder that Open and transformers load:
 // a tokenizer of whole words, random weights, and Steps updates of language modelling (every token from those before
 // it) on the corpus. The same corpus and configuration give the same bytes on one backend. progress, where it is not nil,
-// is told of every update and its loss in nats per token. An existing model in dir is replaced.
+// is told of every update and its loss in nats per token. dir must be empty or not there, see Vacant; the model appears in it whole, and not
+// at all after an error.
 func Pretrain(ctx context.Context, be compute.Backend, cfg PretrainConfig, corpus Corpus, dir string, progress func(step int, loss float64)) error {
 	if err := cfg.Validate(); err != nil {
 		return err
@@ -33,7 +34,8 @@ func Pretrain(ctx context.Context, be compute.Backend, cfg PretrainConfig, corpu
 	if len(corpus.Titles) == 0 {
 		return errors.New("pretrain: no titles")
 	}
-	if err := pretrain(ctx, be, cfg, corpus, dir, progress); err != nil {
+	err := whole(dir, func(dir string) error { return pretrain(ctx, be, cfg, corpus, dir, progress) })
+	if err != nil {
 		return fmt.Errorf("pretrain: %w", err)
 	}
 	return nil
@@ -49,6 +51,10 @@ func pretrain(ctx context.Context, be compute.Backend, cfg PretrainConfig, corpu
 	tok, err := tokens.Open(dir)
 	if err != nil {
 		return err
+	}
+	texts := encodeTexts(tok, all, cfg.MaxTokens)
+	if len(texts) == 0 {
+		return fmt.Errorf("none of %d texts holds a word", len(all))
 	}
 	arch := cfg.architecture(tok.Len(), tok.Special())
 	weights := randomWeights(arch, cfg.Seed)
@@ -67,7 +73,7 @@ func pretrain(ctx context.Context, be compute.Backend, cfg PretrainConfig, corpu
 		return err
 	}
 	defer base.Close()
-	delta, err := readTexts(ctx, base, cfg, encodeTexts(tok, all, cfg.MaxTokens), progress)
+	delta, err := readTexts(ctx, base, cfg, texts, progress)
 	if err != nil {
 		return err
 	}
@@ -118,7 +124,7 @@ func readTexts(ctx context.Context, base *lm.Base, cfg PretrainConfig, texts [][
 			}
 			batch, order = append(batch, texts[order[0]]), order[1:]
 		}
-		loss, err := readBatch(ctx, p, delta, batch, grads)
+		loss, err := readBatch(ctx, p, delta, batch, cfg.MaxPositions, grads)
 		if err != nil {
 			return nil, fmt.Errorf("step %d: %w", step, err)
 		}

@@ -25,13 +25,13 @@ func readStep(m *lm.Model, in []*Node) []*Node {
 	return append([]*Node{loss}, Gradient(loss, m.Trainable()...)...)
 }
 
-// readBatch runs the step on texts and copies the gradients to grads.
-func readBatch(ctx context.Context, p *lm.Program, a *lora.Adapter, texts [][]int32, grads [][]float32) (loss float64, err error) {
+// readBatch runs the step on texts, padded to at most most tokens, and copies the gradients to grads.
+func readBatch(ctx context.Context, p *lm.Program, a *lora.Adapter, texts [][]int32, most int, grads [][]float32) (loss float64, err error) {
 	width := 0
 	for _, t := range texts {
 		width = max(width, len(t))
 	}
-	width = up(width, 8)
+	width = min(up(width, 8), most)
 	ids, mask := make([]int32, len(texts)*width), make([]float32, len(texts)*width)
 	for i, t := range texts {
 		copy(ids[i*width:], t)

@@ -10,6 +10,7 @@ import (
 	"github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 
+	"github.com/softrec/softrec/trainer/model/cooccurrence"
 	"github.com/softrec/softrec/trainer/model/hf"
 	"github.com/softrec/softrec/trainer/model/lm"
 	"github.com/softrec/softrec/trainer/model/lm/lmtest"
@@ -86,7 +87,7 @@ func TestDistil_leavesTheHistoryOut(t *testing.T) {
 func TestDistances(t *testing.T) {
 	w := newWorld(t, lmtest.Open(t, lmtest.Go), 20, func(c *Config) { c.Answer, c.FilterHistory = AnswerFree, titles.LeaveOutNever })
 	l := w.learner(t, 20)
-	must(t, l.FixSpace(background))
+	must(t, l.FixSpace(background, soft.SpaceModel))
 	got, err := l.Distances(background, []int{3, 0, 3})
 	must(t, err)
 	if got[0] != got[2] || got[0] < 0 {
@@ -101,6 +102,17 @@ func TestDistances(t *testing.T) {
 	}
 	if _, err := l.Distances(background, []int{20}); err == nil {
 		t.Error("measured a prompt that is not there")
+	}
+	must(t, l.FixSpace(background, soft.SpaceCooccurrence))
+	space, err := cooccurrence.New(cooccurrence.DefaultDim, titles.Taken(l.train))
+	must(t, err)
+	got, err = l.Distances(background, []int{0})
+	must(t, err)
+	if want := space.Distance(answers[0].item, l.train[0].Target); got[0] != want {
+		t.Errorf("distance %v on the map: want %v", got[0], want)
+	}
+	if err := l.FixSpace(background, "moon"); err == nil {
+		t.Error("an unknown space was fixed")
 	}
 }
 

@@ -26,7 +26,7 @@ type Program struct {
 
 	mu   sync.Mutex
 	mean time.Duration   // of a run, moving
-	warm map[string]bool // shapes of data that ran
+	warm map[string]bool // shapes of data that ran, and whether quickly
 }
 
 // Program makes a program. lc and mods are those of the adapters it will run with; a nil lc means the frozen base, with

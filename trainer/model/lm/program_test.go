@@ -283,6 +283,28 @@ func TestRun_stuck(t *testing.T) {
 	})
 }
 
+// Many short requests do not make a warm full batch stuck that takes more than a minute, as it did before; they keep their own short limit.
+func TestLimit_isNotSetByShorterShapes(t *testing.T) {
+	p := &Program{base: &Base{}, warm: map[string]bool{}}
+	ran := func(shape string, d time.Duration) {
+		warm, limit, _ := p.limit(shape)
+		if d > limit {
+			t.Fatalf("a run of %s took %v: the limit is %v", shape, d, limit)
+		}
+		p.took(shape, warm, d)
+	}
+	ran("full", 95*time.Second) // compiling included
+	for range 3 {
+		for range 200 {
+			ran("row", 50*time.Millisecond)
+		}
+		if warm, limit, _ := p.limit("row"); !warm || limit != time.Minute {
+			t.Errorf("limit %v of one row, warm %v: want a minute", limit, warm)
+		}
+		ran("full", 70*time.Second)
+	}
+}
+
 // A process that was stopped wakes to one tick, whatever the clock says, and then to its answer.
 func TestAwait_aStoppedProcessIsNotStuck(t *testing.T) {
 	ticks, done := make(chan time.Time), make(chan error)

@@ -100,25 +100,31 @@ func await(done <-chan error, ticks <-chan time.Time) (answered bool, err error)
 	}
 }
 
+// leastLimit is the shortest limit that the mean of runs sets.
+const leastLimit = time.Minute
+
 // limit says how long a run may take: one that is neither the first of its shape nor near the mean is stuck.
 func (p *Program) limit(key string) (warm bool, limit, mean time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	warm, limit = p.warm[key], p.base.opts.limit()
 	if warm {
-		limit = min(limit, max(100*p.mean, time.Minute))
+		limit = min(limit, max(100*p.mean, leastLimit))
 	}
 	return warm, limit, p.mean
 }
 
+// took notes a run. The mean is over all shapes, and many short requests take it far below a full batch: a shape is held to it
+// only while its last run was so short that it has ten times as long at least.
 func (p *Program) took(key string, warm bool, d time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if warm {
 		p.mean = (7*p.mean + d) / 8
-		return
+	} else {
+		p.mean = max(p.mean, d)
 	}
-	p.warm[key], p.mean = true, max(p.mean, d)
+	p.warm[key] = d <= leastLimit/10
 }
 
 func shapeKey(data []*tensors.Tensor) string {

@@ -2,6 +2,7 @@ package retrieval
 
 import (
 	"fmt"
+	"iter"
 
 	"github.com/softrec/softrec/trainer/model/titles"
 )
@@ -17,6 +18,9 @@ type Data struct {
 	Table      *Table
 	Train      []Prompt
 	Validation []Prompt
+	// Taken tells of items that were taken after others, for distances by co-occurrence; nil: those of Train alone. It may be asked again
+	// for every round.
+	Taken iter.Seq2[[]int32, int32]
 }
 
 // checkHistory reports rows that the table does not have.

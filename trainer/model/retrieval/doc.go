@@ -9,7 +9,7 @@
 // flatters SOFT. Of the teacher's answers and of the validation they are left out where users do not come back to items.
 //
 // Real and easy targets of a prompt share one forward pass: they are two columns of one loss. The item space E of SOFT's
-// distances is the frozen table, so FixSpace has nothing to do. Optionally a residual is learnt on the item side (see
+// distances is the frozen table, or a map of what is taken after what. Optionally a residual is learnt on the item side (see
 // Config.ItemAdapter), several answers of the teacher are soft targets, and they weigh by its confidence.
 //
 // It owns prompts, tables, batches and the optimiser's steps; the graphs of the model are package lm's and the encoding is

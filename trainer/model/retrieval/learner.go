@@ -4,9 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"math/bits"
 
+	"github.com/softrec/softrec/trainer/model/cooccurrence"
 	"github.com/softrec/softrec/trainer/model/lora"
+	"github.com/softrec/softrec/trainer/model/titles"
 	"github.com/softrec/softrec/trainer/soft"
 )
 
@@ -28,7 +31,9 @@ type Learner struct {
 	mask       bool // Config.MaskHistory for these prompts
 	filter     bool // Config.FilterHistory for these prompts
 
-	easy *answers // D'; nil before Distil
+	easy    *answers // D'; nil before Distil
+	taken   iter.Seq2[[]int32, int32]
+	company *cooccurrence.Space // E; nil: the frozen table
 }
 
 var _ soft.Learner = (*Learner)(nil)
@@ -84,6 +89,9 @@ func (l *Learner) take(data Data) error {
 			return fmt.Errorf("validation prompt %d: %w", i, err)
 		}
 	}
+	if l.taken = data.Taken; l.taken == nil {
+		l.taken = titles.Taken(l.prompts)
+	}
 	if len(l.prompts) == 0 {
 		return fmt.Errorf("none of %d training prompts has a title to read and a target with one", len(data.Train))
 	}
@@ -130,5 +138,15 @@ func (l *Learner) Load(_ context.Context, s soft.State) error {
 	return nil
 }
 
-// FixSpace does nothing: E is the frozen base's item table from the start.
-func (l *Learner) FixSpace(context.Context) error { return nil }
+// FixSpace makes E a map of what is taken after what, or the frozen base's item table, which it is from the start.
+func (l *Learner) FixSpace(_ context.Context, kind soft.Space) (err error) {
+	l.company = nil
+	switch kind {
+	case soft.SpaceModel:
+		return nil
+	case soft.SpaceCooccurrence:
+		l.company, err = cooccurrence.New(cooccurrence.DefaultDim, l.taken)
+		return err
+	}
+	return fmt.Errorf("item space %q: want %s or %s", kind, soft.SpaceModel, soft.SpaceCooccurrence)
+}

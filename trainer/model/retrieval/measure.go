@@ -16,7 +16,7 @@ const farthest = 2
 // cutoff is the length of the list that Validate looks at.
 const cutoff = 10
 
-// Distances is the distance between the frozen title vectors of the present best answer and of the real target, 0 to 2.
+// Distances is the distance in E between the present best answer and the real target, 0 to 2.
 func (l *Learner) Distances(ctx context.Context, probe []int) ([]float64, error) {
 	texts := make([][]int32, len(probe))
 	for k, n := range probe {
@@ -40,8 +40,11 @@ func (l *Learner) Distances(ctx context.Context, probe []int) ([]float64, error)
 	return out, nil
 }
 
-// distance is the Euclidean one between two items of the table.
+// distance is the Euclidean one between two items.
 func (l *Learner) distance(a, b int32) float64 {
+	if l.company != nil {
+		return l.company.Distance(a, b)
+	}
 	x, y := l.table.Vector(int(a)), l.table.Vector(int(b))
 	var sum float64
 	for i, v := range x {

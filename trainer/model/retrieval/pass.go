@@ -48,15 +48,23 @@ func (l *Learner) passState(p soft.Pass) (*passState, error) {
 	if !p.Confidence {
 		return pass, nil
 	}
-	var sum float64
-	for _, c := range l.easy.confidence {
-		sum += float64(c)
-	}
-	pass.weight = make([]float32, len(l.easy.confidence))
-	for i, c := range l.easy.confidence {
-		pass.weight[i] = float32(float64(c) * float64(len(l.prompts)) / max(sum, math.SmallestNonzeroFloat32))
-	}
+	pass.weight = l.easy.scaled()
 	return pass, nil
+}
+
+// scaled are the confidences brought to a mean of 1 over the prompts that have an answer.
+func (a *answers) scaled() []float32 {
+	var sum, n float64
+	for i, items := range a.items {
+		if len(items) > 0 {
+			sum, n = sum+float64(a.confidence[i]), n+1
+		}
+	}
+	out := make([]float32, len(a.confidence))
+	for i, c := range a.confidence {
+		out[i] = float32(float64(c) * n / max(sum, math.SmallestNonzeroFloat32))
+	}
+	return out
 }
 
 // Train makes one epoch. The losses are means over prompts, in nats, as they stood before each update, with dropout on

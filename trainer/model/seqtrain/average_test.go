@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/softrec/softrec/trainer/model/sequence"
+	"github.com/softrec/softrec/trainer/soft"
 )
 
 func TestAverage_isTheWeightedMeanOfTheSteps(t *testing.T) {
@@ -67,7 +68,7 @@ func TestLearner_averageAnswers(t *testing.T) {
 			t.Fatal(err)
 		}
 		out.easy = l.easy
-		if err = l.FixSpace(background); err != nil {
+		if err = l.FixSpace(background, soft.SpaceModel); err != nil {
 			t.Fatal(err)
 		}
 		if out.distances, err = l.Distances(background, []int{0, 3, 8}); err != nil {

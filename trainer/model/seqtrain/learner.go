@@ -7,6 +7,7 @@ import (
 
 	"github.com/gomlx/compute"
 
+	"github.com/softrec/softrec/trainer/model/cooccurrence"
 	"github.com/softrec/softrec/trainer/model/sequence"
 	"github.com/softrec/softrec/trainer/soft"
 )
@@ -33,9 +34,10 @@ type Learner struct {
 	gradItems  []float32 // Vocab x Dim
 	gradPos    []float32 // MaxLen x Dim
 
-	easy       []int32   // D' by prompt; nil before Distil
-	confidence []float32 // by prompt
-	space      []float32 // E, Vocab x Dim; nil before FixSpace
+	easy       []int32             // D' by prompt; nil before Distil
+	confidence []float32           // by prompt
+	space      []float32           // E, Vocab x Dim; nil before FixSpace, and where it is the map
+	company    *cooccurrence.Space // E where it is a map of what is taken after what, else nil
 }
 
 // prompt is where a prompt stands.

@@ -239,11 +239,20 @@ func TestDistil_describes(t *testing.T) {
 }
 
 func TestDistances(t *testing.T) {
+	for _, kind := range []soft.Space{soft.SpaceModel, soft.SpaceCooccurrence} {
+		t.Run(string(kind), func(t *testing.T) { testDistances(t, kind) })
+	}
+}
+
+func testDistances(t *testing.T, kind soft.Space) {
 	l := newLearner(t, goBackend(t), smallTraining(), weights(t, small, 50, 1), chain{50}.data(80, 0, 1))
 	if _, err := l.Distances(background, []int{0}); err == nil {
 		t.Error("distances before FixSpace")
 	}
-	if err := l.FixSpace(background); err != nil {
+	if err := l.FixSpace(background, "moon"); err == nil {
+		t.Error("an unknown space was fixed")
+	}
+	if err := l.FixSpace(background, kind); err != nil {
 		t.Fatal(err)
 	}
 	probe := []int{0, 5, l.Prompts() - 1, 5}
@@ -430,7 +439,7 @@ func TestTrain_stopsWithItsContext(t *testing.T) {
 	for name, call := range map[string]func() error{
 		"distil":    func() error { _, err := l.Distil(ctx); return err },
 		"validate":  func() error { _, err := l.Validate(ctx); return err },
-		"distances": func() error { _ = l.FixSpace(ctx); _, err := l.Distances(ctx, []int{0}); return err },
+		"distances": func() error { _ = l.FixSpace(ctx, soft.SpaceModel); _, err := l.Distances(ctx, []int{0}); return err },
 	} {
 		if err := call(); !errors.Is(err, context.Canceled) {
 			t.Errorf("%s: error %v: want a cancelled context", name, err)

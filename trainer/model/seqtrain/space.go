@@ -6,16 +6,44 @@ import (
 	"fmt"
 	"math"
 
+	"github.com/softrec/softrec/trainer/model/cooccurrence"
 	"github.com/softrec/softrec/trainer/model/sequence"
+	"github.com/softrec/softrec/trainer/soft"
 )
 
 // farthest is the largest distance of two unit vectors: what a prompt without an answer counts as.
 const farthest = 2
 
-// FixSpace makes E a frozen copy of the item table, each row less the mean of all rows and brought to length 1.
-// Without that, distances would mostly tell how popular two items are: training makes the vectors of frequent items
-// longer and moves all vectors the same way. Distances lie in 0 to 2; unrelated items are about sqrt(2) apart.
-func (l *Learner) FixSpace(context.Context) error {
+// companyItems is how many items of a history go into what a target was taken after.
+const companyItems = 10
+
+// FixSpace makes E a frozen copy of the item table, each row less the mean of all rows and brought to length 1, or a map of what the training
+// sequences have after what. Without the first, distances would mostly tell how popular two items are: training makes the vectors of
+// frequent items longer and moves all vectors the same way. Distances lie in 0 to 2; unrelated items are about sqrt(2) apart.
+func (l *Learner) FixSpace(_ context.Context, kind soft.Space) (err error) {
+	l.space, l.company = nil, nil
+	switch kind {
+	case soft.SpaceModel:
+		l.space = l.centred()
+		return nil
+	case soft.SpaceCooccurrence:
+		l.company, err = cooccurrence.New(cooccurrence.DefaultDim, l.taken)
+		return err
+	}
+	return fmt.Errorf("item space %q: want %s or %s", kind, soft.SpaceModel, soft.SpaceCooccurrence)
+}
+
+// taken tells of every target what it was taken after.
+func (l *Learner) taken(yield func([]int32, int32) bool) {
+	for _, p := range l.prompts {
+		if !yield(l.items[p.seq][max(0, p.pos+1-companyItems):p.pos+1], l.seqs[p.seq].targets[p.pos]) {
+			return
+		}
+	}
+}
+
+// centred is the present item table.
+func (l *Learner) centred() []float32 {
 	w := l.answering()
 	d, n, table := w.Config().Dim, w.Vocab(), w.Items()
 	mean := make([]float64, d)
@@ -39,13 +67,12 @@ func (l *Learner) FixSpace(context.Context) error {
 			space[r*d+j] = float32(v / math.Sqrt(sum))
 		}
 	}
-	l.space = space
-	return nil
+	return space
 }
 
 // Distances is the distance in E between the present top answer and the real target of each prompt of probe.
 func (l *Learner) Distances(ctx context.Context, probe []int) ([]float64, error) {
-	if l.space == nil {
+	if l.space == nil && l.company == nil {
 		return nil, fmt.Errorf("measure distances: the space was not fixed")
 	}
 	if err := errors.Join(ctx.Err(), l.plain()); err != nil {
@@ -83,8 +110,11 @@ func (l *Learner) Distances(ctx context.Context, probe []int) ([]float64, error)
 
 // distance is the Euclidean one between two items in E.
 func (l *Learner) distance(a, b int32) float64 {
-	if a == 0 {
+	switch {
+	case a == 0:
 		return farthest
+	case l.company != nil:
+		return l.company.Distance(a, b)
 	}
 	d := l.weights.Config().Dim
 	x, y := l.space[int(a)*d:][:d], l.space[int(b)*d:][:d]

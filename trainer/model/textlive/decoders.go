@@ -80,7 +80,7 @@ func (m *decoderModel) Course(ctx context.Context, l Lessons) (Course, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &decoderCourse{engine: m.engine, data: generative.Data{Table: table}}
+	c := &decoderCourse{engine: m.engine, data: generative.Data{Table: table, Taken: l.Taken}}
 	for _, p := range l.Train {
 		c.data.Train = append(c.data.Train, generative.Prompt{History: p.History, Target: p.Target})
 	}

@@ -31,20 +31,26 @@ func (f encoders) load(be compute.Backend) (model, error) {
 func (f encoders) settings() string { return "retrieval" }
 
 func (f encoders) reader(m *Machine, cfg Config) (Reader, error) {
-	return NewVectorReader(liveEncoder{m, f.Config.Hidden}, f.tok, f.cfg.Retrieval.Render, f.cfg.Retrieval.Temperature, cfg.Pieces)
+	room, err := onModel(m, func(own *encoderModel) (int, error) { return own.enc.Room(), nil })
+	if err != nil {
+		return nil, err
+	}
+	return NewVectorReader(liveEncoder{m, f.Config.Hidden, f.Config.Vocab, room}, f.tok, f.cfg.Retrieval.Render, f.cfg.Retrieval.Temperature, cfg.Pieces)
 }
 
 // liveEncoder is the Encoder of a machine's model of the moment.
 type liveEncoder struct {
-	machine *Machine
-	dim     int
+	machine          *Machine
+	dim, vocab, room int
 }
 
 func (e liveEncoder) Encode(ctx context.Context, a *lora.Adapter, texts [][]int32) ([][]float32, error) {
 	return onModel(e.machine, func(m *encoderModel) ([][]float32, error) { return m.enc.Encode(ctx, a, texts) })
 }
 
-func (e liveEncoder) Dim() int { return e.dim }
+func (e liveEncoder) Dim() int   { return e.dim }
+func (e liveEncoder) Vocab() int { return e.vocab }
+func (e liveEncoder) Room() int  { return e.room }
 
 // encoderModel is an encoder on one backend.
 type encoderModel struct {
@@ -64,7 +70,7 @@ func (m *encoderModel) Course(_ context.Context, l Lessons) (Course, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &encoderCourse{engine: m.engine, data: retrieval.Data{Table: table}}
+	c := &encoderCourse{engine: m.engine, data: retrieval.Data{Table: table, Taken: l.Taken}}
 	for _, p := range l.Train {
 		c.data.Train = append(c.data.Train, retrieval.Prompt{History: p.History, Target: p.Target})
 	}

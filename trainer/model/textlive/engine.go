@@ -2,6 +2,7 @@ package textlive
 
 import (
 	"context"
+	"iter"
 
 	"github.com/softrec/softrec/trainer/model/lora"
 	"github.com/softrec/softrec/trainer/soft"
@@ -21,6 +22,7 @@ type Lessons struct {
 	Vectors    [][]float32 // by item row, likewise; nil where the model needs none
 	Train      []Prompt    // those without a title to read or to learn are left out
 	Validation []Prompt
+	Taken      iter.Seq2[[]int32, int32] // item rows taken after others, for distances by co-occurrence; nil: those of Train
 }
 
 // Prompt is one example. Items are rows of Lessons.Titles.

@@ -1,10 +1,13 @@
 package textlive
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"hash/fnv"
 	"iter"
+	"log/slog"
 	"math"
 	"slices"
 	"strings"
@@ -35,6 +38,7 @@ func (words) Encode(text string) (out []int32) {
 // bag encodes a text as the mean of one fixed direction per word: texts that share words are near each other.
 type bag struct {
 	mu    sync.Mutex
+	room  int // tokens of a text that are read; 0: 100
 	texts int // encoded so far
 	err   error
 	began func() // called at the beginning of a call
@@ -42,7 +46,9 @@ type bag struct {
 
 const bagDim = 64
 
-func (*bag) Dim() int { return bagDim }
+func (*bag) Dim() int    { return bagDim }
+func (*bag) Vocab() int  { return math.MaxInt32 }
+func (b *bag) Room() int { return cmp.Or(b.room, 100) }
 
 func (b *bag) Encode(_ context.Context, _ *lora.Adapter, texts [][]int32) ([][]float32, error) {
 	b.mu.Lock()
@@ -56,6 +62,10 @@ func (b *bag) Encode(_ context.Context, _ *lora.Adapter, texts [][]int32) ([][]f
 	}
 	out := make([][]float32, len(texts))
 	for i, t := range texts {
+		if slices.Contains(t, math.MaxInt32) {
+			return nil, fmt.Errorf("token %d of a vocabulary of as many", math.MaxInt32)
+		}
+		t = t[:min(len(t), b.Room())]
 		v := make([]float32, bagDim)
 		sum := 0.0
 		for _, id := range t {
@@ -130,24 +140,40 @@ func (s *shelf) put(id, title string) {
 	}
 }
 
-func newRuntime(t testing.TB, enc *bag, shop *shelf, dir string) *Runtime {
+// newRuntime is a runtime that ends with the test.
+func newRuntime(t testing.TB, enc *bag, shop Catalogue, dir string) *Runtime {
+	t.Helper()
+	r := startRuntime(t, enc, shop, dir, nil)
+	t.Cleanup(func() { end(t, r) })
+	return r
+}
+
+// startRuntime is newRuntime for a life that the caller ends. A nil log is silent.
+func startRuntime(t testing.TB, enc *bag, shop Catalogue, dir string, log *slog.Logger) *Runtime {
 	t.Helper()
 	cfg := DefaultConfig()
 	cfg.Interval = time.Millisecond
+	return startWith(t, cfg, enc, shop, dir, log)
+}
+
+func startWith(t testing.TB, cfg Config, enc Encoder, shop Catalogue, dir string, log *slog.Logger) *Runtime {
+	t.Helper()
 	reader, err := NewVectorReader(enc, words{}, titles.DefaultRender(), 0.05, cfg.Pieces)
 	if err != nil {
 		t.Fatal(err)
 	}
-	r, err := New(cfg, Deps{Reader: reader, Tokenizer: words{}, Catalogue: shop, Model: "bag", Dir: dir})
+	r, err := New(cfg, Deps{Reader: reader, Tokenizer: words{}, Catalogue: shop, Model: "bag", Dir: dir, Logger: log})
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
-		if err := r.Close(); err != nil {
-			t.Error(err)
-		}
-	})
 	return r
+}
+
+func end(t testing.TB, r *Runtime) {
+	t.Helper()
+	if err := r.Close(); err != nil {
+		t.Error(err)
+	}
 }
 
 func sync1(t testing.TB, r *Runtime) {

@@ -28,7 +28,9 @@ func (r *Runtime) Run(ctx context.Context) error {
 		case faulty:
 			r.log.Info("new titles are read again")
 		}
-		faulty = err != nil
+		if faulty = err != nil; !faulty && r.Waiting() > 0 {
+			continue // Sync looks again after as much work
+		}
 		timer := time.NewTimer(wait)
 		select {
 		case <-ctx.Done():
@@ -39,40 +41,54 @@ func (r *Runtime) Run(ctx context.Context) error {
 	}
 }
 
-// Sync readies every title that is in the catalogue and is not yet: those that need a vector newest item first, in
-// batches, so that an item that arrives meanwhile is next.
+// Sync readies the titles that are in the catalogue and are not yet: those that need a vector in batches, newest item first. It
+// readies all of them, unless the catalogue changes meanwhile: then it ends after an interval, with at least one batch done, so
+// that what arrived is next. Waiting tells what is left.
 func (r *Runtime) Sync(ctx context.Context) error {
 	r.busy.Lock()
 	defer r.busy.Unlock()
-	started, encoded := time.Now(), 0
-	for {
-		version := r.deps.Catalogue.Version()
-		if version == r.seen {
-			return r.tidy()
-		}
-		todo, err := r.compare()
-		if err != nil {
+	if version := r.deps.Catalogue.Version(); version != r.seen {
+		if err := r.pass(ctx, version); err != nil {
 			return err
 		}
-		for len(todo) > 0 && r.deps.Catalogue.Version() == version {
-			r.waiting.Store(int64(len(todo)))
-			n := min(r.cfg.Batch, len(todo))
-			if err := r.encode(ctx, todo[:n]); err != nil {
-				return err
-			}
-			if err := r.install(todo[:n]); err != nil {
-				return err
-			}
-			todo, encoded = todo[n:], encoded+n
+	}
+	if r.kept != nil {
+		r.kept.tidy(r.entries)
+	}
+	return nil
+}
+
+// pass compares once and encodes what that finds.
+func (r *Runtime) pass(ctx context.Context, version int64) error {
+	started := time.Now()
+	todo, err := r.compare()
+	if err != nil {
+		return err
+	}
+	compared, total := time.Now(), len(todo)
+	least := max(r.cfg.Interval, compared.Sub(started)) // comparing takes half the time at most
+	r.waiting.Store(int64(len(todo)))
+	for len(todo) > 0 {
+		n := min(r.cfg.Batch, len(todo))
+		if err := r.encode(ctx, todo[:n]); err != nil {
+			return err
 		}
+		if err := r.install(todo[:n]); err != nil {
+			return err
+		}
+		todo = todo[n:]
 		r.waiting.Store(int64(len(todo)))
-		if len(todo) == 0 {
-			r.seen = version
-			if encoded >= 1000 {
-				r.log.Info("titles encoded", "titles", encoded, "seconds", time.Since(started).Seconds())
-			}
+		if time.Since(compared) >= least && r.deps.Catalogue.Version() != version {
+			break
 		}
 	}
+	if len(todo) == 0 {
+		r.seen = version
+	}
+	if encoded := total - len(todo); encoded >= 1000 {
+		r.log.Info("titles encoded", "titles", encoded, "seconds", time.Since(started).Seconds())
+	}
+	return nil
 }
 
 // compare brings the entries up to the catalogue, with the vectors that are on file, and returns the items to encode,
@@ -126,23 +142,16 @@ func (r *Runtime) encode(ctx context.Context, ids []string) error {
 	if err != nil {
 		return fmt.Errorf("encode %d titles: %w", len(ids), err)
 	}
+	made := make([]*entry, len(ids))
 	r.mu.Lock()
 	for i, id := range ids {
 		e := *r.entries[id]
 		e.vec, e.ready = vecs[i], true
-		r.entries[id] = &e
+		r.entries[id], made[i] = &e, &e
 	}
 	r.mu.Unlock()
-	if r.kept == nil {
-		return nil
+	if r.kept != nil {
+		r.kept.keep(made)
 	}
-	return r.kept.add(texts, vecs)
-}
-
-// tidy is called when every title has its vector.
-func (r *Runtime) tidy() error {
-	if r.kept == nil {
-		return nil
-	}
-	return r.kept.settle(r.entries)
+	return nil
 }

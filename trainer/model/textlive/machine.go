@@ -22,6 +22,7 @@ type Machine struct {
 	family family
 	open   func() (compute.Backend, error)
 	log    *slog.Logger
+	dir    string // of the files, which must be the same when they are read again; empty: not compared
 
 	mu   sync.Mutex
 	part *part // nil while there is no backend
@@ -55,7 +56,12 @@ func OpenMachine(dir string, open func() (compute.Backend, error), cfg MachineCo
 	if err != nil {
 		return nil, fmt.Errorf("open language model %s: %w", dir, err)
 	}
-	return newMachine(name, tok, family, open, log)
+	m, err := newMachine(name, tok, family, open, log)
+	if err != nil {
+		return nil, err
+	}
+	m.dir = dir
+	return m, nil
 }
 
 func newMachine(name string, tok *tokens.Tokenizer, family family, open func() (compute.Backend, error), log *slog.Logger) (*Machine, error) {
@@ -131,6 +137,9 @@ func (m *Machine) current() (*part, error) {
 	if m.part != nil {
 		return m.part, nil
 	}
+	if err := m.unchanged(); err != nil {
+		return nil, err
+	}
 	be, err := m.open()
 	if err != nil {
 		return nil, fmt.Errorf("open backend for the language model: %w", err)
@@ -142,6 +151,21 @@ func (m *Machine) current() (*part, error) {
 	}
 	m.part = &part{be, model}
 	return m.part, nil
+}
+
+// unchanged refuses files that were replaced since they were named: adapters and vectors are the old model's.
+func (m *Machine) unchanged() error {
+	if m.dir == "" {
+		return nil
+	}
+	name, err := ModelName(m.dir)
+	if err != nil {
+		return fmt.Errorf("load the language model again: %w", err)
+	}
+	if name != m.name {
+		return fmt.Errorf("load the language model again: folder %s holds another model by now: restart softrec to use it", m.dir)
+	}
+	return nil
 }
 
 // Close frees the model and its backend. Nobody may use either any more.

@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -275,5 +277,51 @@ func TestMachine_replacesAStuckBackend(t *testing.T) {
 				t.Errorf("closed with %v; backends finalised: %v %v", err, b.opened[1].IsFinalized(), b.opened[2].IsFinalized())
 			}
 		})
+	}
+}
+
+// A model that got stuck is read again, unless its files are another's by now.
+func TestMachine_refusesFilesThatWereReplaced(t *testing.T) {
+	b, dir := newBackends(t), t.TempDir()
+	if err := os.CopyFS(dir, os.DirFS(testdata("bert"))); err != nil {
+		t.Fatal(err)
+	}
+	m, err := OpenMachine(dir, b.open, tinyMachine(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := m.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	stuck := func() {
+		t.Helper()
+		engine, err := m.Engine()
+		if err != nil {
+			t.Fatal(err)
+		}
+		m.Stuck(engine, lm.ErrStuck)
+	}
+	path := filepath.Join(dir, "model.safetensors")
+	weights, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	other := slices.Clone(weights)
+	other[len(other)-3] ^= 1
+	stuck()
+	if err := os.WriteFile(path, other, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := m.Engine(); err == nil || !strings.Contains(err.Error(), "another model") {
+		t.Errorf("error %v, want one that names the other model", err)
+	}
+	if err := os.WriteFile(path, weights, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	stuck()
+	if _, err := m.Engine(); err != nil {
+		t.Error(err)
 	}
 }

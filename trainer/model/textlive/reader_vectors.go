@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 
 	"gonum.org/v1/gonum/blas/blas32"
 
@@ -19,6 +20,8 @@ import (
 type Encoder interface {
 	Encode(ctx context.Context, a *lora.Adapter, texts [][]int32) ([][]float32, error)
 	Dim() int
+	Vocab() int // every token id is below
+	Room() int  // tokens of a text that count, the rest is cut
 }
 
 // vectorReader is the Reader of encoders.
@@ -48,7 +51,11 @@ func NewVectorReader(enc Encoder, tok titles.Tokenizer, render titles.Render, te
 	if pieces < 1 {
 		return nil, fmt.Errorf("new vector reader: pieces %d: want at least 1", pieces)
 	}
-	return &vectorReader{enc, render, tok.Encode(render.Separator), pieces, float32(1 / temperature)}, nil
+	separator := tok.Encode(render.Separator)
+	if slices.ContainsFunc(separator, func(id int32) bool { return !inVocabulary(enc, id) }) {
+		return nil, fmt.Errorf("new vector reader: separator %q: the model does not know its tokens %d", render.Separator, separator)
+	}
+	return &vectorReader{enc, render, separator, pieces, float32(1 / temperature)}, nil
 }
 
 func (v *vectorReader) width() int { return v.enc.Dim() }
@@ -57,7 +64,16 @@ func (v *vectorReader) encode(ctx context.Context, texts [][]int32) ([][]float32
 	return v.enc.Encode(ctx, nil, texts)
 }
 
-func (v *vectorReader) title(tokens []int32) []int32 { return tokens[:min(len(tokens), v.pieces)] }
+// title leaves out tokens that are not the model's, and cuts what the model would cut: a vector on file is of what was read.
+func (v *vectorReader) title(tokens []int32) []int32 {
+	if slices.ContainsFunc(tokens, func(id int32) bool { return !inVocabulary(v.enc, id) }) {
+		tokens = slices.DeleteFunc(slices.Clone(tokens), func(id int32) bool { return !inVocabulary(v.enc, id) })
+	}
+	return tokens[:min(len(tokens), v.pieces, v.enc.Room())]
+}
+
+// inVocabulary tells whether a token is of an encoder's vocabulary: a tokenizer may have more.
+func inVocabulary(enc Encoder, id int32) bool { return id >= 0 && int(id) < enc.Vocab() }
 
 func (v *vectorReader) shown() int { return v.render.Items }
 

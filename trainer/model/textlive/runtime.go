@@ -69,7 +69,7 @@ func New(cfg Config, deps Deps) (*Runtime, error) {
 	r.table.Store(&table{})
 	if width := deps.Reader.width(); deps.Dir != "" && width > 0 {
 		var err error
-		if r.kept, err = openVectors(deps.Dir, deps.Model, width, r.log); err != nil {
+		if r.kept, err = openVectors(deps.Dir, deps.Model, width, cfg.Titles, r.log); err != nil {
 			return nil, err
 		}
 	}

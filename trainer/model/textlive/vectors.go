@@ -1,189 +1,199 @@
 package textlive
 
 import (
-	"bufio"
-	"bytes"
 	"crypto/sha256"
-	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"hash/crc32"
 	"io"
+	"io/fs"
 	"log/slog"
-	"math"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/gofrs/flock"
 )
 
-// vectorMagic starts a file of vectors; the digit is the version of the format. The width follows, then the records: key,
-// vector, checksum of both.
-const vectorMagic = "softrec-vectors-1\n"
+// retryAfter is how long a file of vectors that cannot be written is left alone.
+const retryAfter = time.Minute
 
-type vectorKey [16]byte
-
-// vectorFile keeps vectors by the tokens they were made of. Records are only appended; one that was cut off by a crash, and
-// what follows it, is dropped at the next start. It is for one goroutine.
+// vectorFile keeps vectors by the tokens they were made of, whether or not the catalogue has such a title at the moment. Records
+// are appended; a damaged one, such as a crash leaves, counts for nothing. Only places in the file are held in memory, about
+// 50 bytes a record. One process writes; others read what they found. It is for one goroutine.
 type vectorFile struct {
-	file    *os.File
-	dim     int
-	known   map[vectorKey][]float32 // of earlier lives, until the first sync is done
-	records int
+	path string
+	file storage
+	lock *flock.Flock // nil: another process writes
+	log  *slog.Logger
+	dim  int
+	most int // titles that there may be; twice as many records make the file be written anew
+
+	index map[vectorKey]place
+	size  int64 // up to the end of the last whole record; 0: it has no header yet
+	uses  int64 // so far
+	grown bool  // since it was opened
+
+	failing bool // and said so: vectors are missing
+	retry   time.Time
 }
 
-// openVectors opens the file of a model in dir, or makes it.
-func openVectors(dir, model string, dim int, log *slog.Logger) (*vectorFile, error) {
+// storage is the part of *os.File that is used.
+type storage interface {
+	io.ReaderAt
+	io.WriterAt
+	io.Closer
+	Truncate(size int64) error
+}
+
+// place is where a vector lies, and when it was used last.
+type place struct{ at, used int64 }
+
+// openVectors opens the file of a model in dir, or makes it. It is nil where another process has just begun to.
+func openVectors(dir, model string, dim, most int, log *slog.Logger) (*vectorFile, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, fmt.Errorf("make the folder of title vectors: %w", err)
 	}
 	sum := sha256.Sum256([]byte(model))
-	path := filepath.Join(dir, hex.EncodeToString(sum[:8])+".vectors")
-	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o644)
+	path := filepath.Join(dir, hex.EncodeToString(sum[:8]))
+	f := &vectorFile{path: path + ".vectors", dim: dim, most: most, log: log, index: map[vectorKey]place{}}
+	f.claim(path + ".lock")
+	flag := os.O_RDONLY
+	if f.lock != nil {
+		flag = os.O_RDWR | os.O_CREATE
+	}
+	file, err := os.OpenFile(f.path, flag, 0o644)
+	if f.lock == nil && errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
 	if err != nil {
-		return nil, fmt.Errorf("open title vectors: %w", err)
+		return nil, errors.Join(fmt.Errorf("open title vectors: %w", err), f.free())
 	}
-	f := &vectorFile{file: file, dim: dim}
-	good, err := f.load()
-	if err == nil {
-		err = f.cut(good)
+	f.file = file
+	if err := f.begin(file); err != nil {
+		return nil, errors.Join(fmt.Errorf("read title vectors %s: %w", filepath.Base(f.path), err), f.close())
 	}
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("read title vectors %s: %w", filepath.Base(path), err), file.Close())
-	}
-	log.Info("title vectors on file", "vectors", f.records)
+	log.Info("title vectors on file", "vectors", len(f.index))
 	return f, nil
 }
 
-func (f *vectorFile) header() []byte {
-	return binary.LittleEndian.AppendUint32([]byte(vectorMagic), uint32(f.dim))
-}
-
-func (f *vectorFile) recordSize() int { return len(vectorKey{}) + 4*f.dim + 4 }
-
-// load reads the records and returns the length of the file up to the last whole one; 0 for a file of another kind.
-func (f *vectorFile) load() (int64, error) {
-	f.known, f.records = map[vectorKey][]float32{}, 0
-	in := bufio.NewReaderSize(f.file, 1<<20)
-	head := make([]byte, len(f.header()))
-	if _, err := io.ReadFull(in, head); err != nil || !bytes.Equal(head, f.header()) {
-		return 0, whole(err)
-	}
-	record := make([]byte, f.recordSize())
-	good := int64(len(head))
-	for {
-		if _, err := io.ReadFull(in, record); err != nil {
-			return good, whole(err)
-		}
-		key, vec, ok := f.decode(record)
-		if !ok {
-			return good, nil
-		}
-		f.known[key] = vec
-		f.records++
-		good += int64(len(record))
+// claim makes this process the one that writes, if none is. The end of the process lets go of the lock too.
+func (f *vectorFile) claim(path string) {
+	lock := flock.New(path, flock.SetPermissions(0o644))
+	switch ok, err := lock.TryLock(); {
+	case err != nil:
+		f.log.Warn("title vectors are read and not kept: their file cannot be locked", "file", f.path, "error", err)
+	case !ok:
+		f.log.Info("title vectors are read and not kept: another process keeps them", "file", f.path)
+	default:
+		f.lock = lock
 	}
 }
 
-// whole drops the errors that say that a file ends.
-func whole(err error) error {
-	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-		return nil
-	}
-	return err
-}
-
-func (f *vectorFile) encode(key vectorKey, vec []float32) []byte {
-	out := append(make([]byte, 0, f.recordSize()), key[:]...)
-	for _, v := range vec {
-		out = binary.LittleEndian.AppendUint32(out, math.Float32bits(v))
-	}
-	return binary.LittleEndian.AppendUint32(out, crc32.ChecksumIEEE(out))
-}
-
-func (f *vectorFile) decode(record []byte) (key vectorKey, vec []float32, ok bool) {
-	body := record[:len(record)-4]
-	if crc32.ChecksumIEEE(body) != binary.LittleEndian.Uint32(record[len(body):]) {
-		return key, nil, false
-	}
-	copy(key[:], body)
-	vec = make([]float32, f.dim)
-	for i := range vec {
-		vec[i] = math.Float32frombits(binary.LittleEndian.Uint32(body[len(key)+4*i:]))
-		if vec[i]-vec[i] != 0 { // NaN and the infinities
-			return key, nil, false
-		}
-	}
-	return key, vec, true
-}
-
-// cut makes the file end after its good part, and begin with a header.
-func (f *vectorFile) cut(good int64) error {
-	if err := f.file.Truncate(good); err != nil {
+// begin loads the file; the one who writes drops what is damaged and what a crash left beside it.
+func (f *vectorFile) begin(file io.Reader) error {
+	if err := f.load(file); err != nil || f.lock == nil {
 		return err
 	}
-	if _, err := f.file.Seek(good, io.SeekStart); err != nil {
-		return err
-	}
-	if good > 0 {
-		return nil
-	}
-	_, err := f.file.Write(f.header())
-	return err
+	_ = os.Remove(f.path + newSuffix) // what stays is written over
+	return f.file.Truncate(f.size)
 }
 
-// keyOf names a text.
-func keyOf(tokens []int32) (key vectorKey) {
-	h := sha256.New()
-	for _, t := range tokens {
-		var b [4]byte
-		binary.LittleEndian.PutUint32(b[:], uint32(t))
-		h.Write(b[:])
-	}
-	copy(key[:], h.Sum(nil))
-	return key
-}
-
-// vector is the one on file for a text, nil for none.
+// vector is the one on file for a text, nil for none. One that can be read no longer is forgotten.
 func (f *vectorFile) vector(tokens []int32) []float32 {
-	if len(f.known) == 0 {
+	key := keyOf(tokens)
+	p, ok := f.index[key]
+	if !ok {
 		return nil
 	}
-	return f.known[keyOf(tokens)]
-}
-
-// add appends vectors.
-func (f *vectorFile) add(texts [][]int32, vecs [][]float32) error {
-	var out []byte
-	for i, t := range texts {
-		out = append(out, f.encode(keyOf(t), vecs[i])...)
-	}
-	if _, err := f.file.Write(out); err != nil {
-		return fmt.Errorf("keep title vectors: %w", err)
-	}
-	f.records += len(texts)
-	return nil
-}
-
-// settle is called when every title has its vector: the ones of earlier lives leave memory, and a file that mostly holds
-// titles that are gone is written anew.
-func (f *vectorFile) settle(entries map[string]*entry) error {
-	f.known = nil
-	if f.records <= 1000+4*len(entries) {
+	record, err := f.record(key, p)
+	if err != nil {
+		delete(f.index, key)
 		return nil
 	}
-	f.records = 0
-	if err := f.cut(0); err != nil {
-		return fmt.Errorf("rewrite the file of title vectors: %w", err)
+	f.uses++
+	f.index[key] = place{p.at, f.uses}
+	return f.vec(record)
+}
+
+// keep puts new vectors on file. A fault is said once and holds nothing up: tidy makes up for it.
+func (f *vectorFile) keep(entries []*entry) {
+	if f.lock != nil && !f.failing {
+		f.did(f.add(entries))
 	}
-	for _, e := range entries {
-		if e.vec == nil {
+}
+
+// tidy puts on file what a fault kept from it, and shortens a file that has grown too long. What the catalogue holds never makes
+// it forget: an empty one may be about to fill.
+func (f *vectorFile) tidy(entries map[string]*entry) {
+	if f.lock == nil || f.failing && time.Now().Before(f.retry) {
+		return
+	}
+	var err error
+	if f.failing {
+		err = f.add(slices.Collect(maps.Values(entries)))
+	}
+	if err == nil && f.grown && f.records() > 2*f.most {
+		err = f.rewrite(entries)
+	}
+	f.did(err)
+}
+
+// did says how writing went where that changes.
+func (f *vectorFile) did(err error) {
+	switch {
+	case err != nil:
+		if !f.failing {
+			f.log.Warn("title vectors are not kept: a restart encodes these titles again", "file", f.path, "error", err)
+		}
+		f.failing, f.retry = true, time.Now().Add(retryAfter)
+	case f.failing:
+		f.failing = false
+		f.log.Info("title vectors are kept again", "file", f.path)
+	}
+}
+
+// add appends the vectors that are not on file.
+func (f *vectorFile) add(entries []*entry) error {
+	for part := range slices.Chunk(entries, 1000) { // bounds what is in memory
+		var out []byte
+		fresh := map[vectorKey]place{}
+		if f.size == 0 {
+			out = f.header()
+		}
+		for _, e := range part {
+			if e.vec == nil {
+				continue
+			}
+			key := keyOf(e.tokens)
+			_, known := f.index[key]
+			if _, twice := fresh[key]; known || twice {
+				continue
+			}
+			f.uses++
+			fresh[key] = place{f.size + int64(len(out)), f.uses}
+			out = append(out, f.encode(key, e.vec)...)
+		}
+		if len(fresh) == 0 {
 			continue
 		}
-		if err := f.add([][]int32{e.tokens}, [][]float32{e.vec}); err != nil {
-			return err
+		if _, err := f.file.WriteAt(out, f.size); err != nil {
+			return errors.Join(err, f.file.Truncate(f.size)) // a part of a record would hide what follows it
 		}
+		f.size += int64(len(out))
+		f.grown = true
+		maps.Copy(f.index, fresh)
 	}
 	return nil
 }
 
-func (f *vectorFile) close() error { return f.file.Close() }
+func (f *vectorFile) free() error {
+	if f.lock == nil {
+		return nil
+	}
+	return f.lock.Close()
+}
+
+func (f *vectorFile) close() error { return errors.Join(f.file.Close(), f.free()) }

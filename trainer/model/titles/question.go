@@ -1,6 +1,9 @@
 package titles
 
-import "slices"
+import (
+	"iter"
+	"slices"
+)
 
 // Prompt is one example of a model that reads titles: what came after a history. Items are rows of the model's table.
 type Prompt struct {
@@ -15,6 +18,17 @@ func (p Prompt) Past() []int32 {
 		return p.History
 	}
 	return slices.Concat(p.Before, p.History)
+}
+
+// Taken tells of every prompt what was taken after what was shown.
+func Taken(prompts []Prompt) iter.Seq2[[]int32, int32] {
+	return func(yield func([]int32, int32) bool) {
+		for _, p := range prompts {
+			if !yield(p.History, p.Target) {
+				return
+			}
+		}
+	}
 }
 
 // Question asks for the ranks of several items that followed one history, such as those of a basket.

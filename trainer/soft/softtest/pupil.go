@@ -38,7 +38,7 @@ func (p *Pupil) Distil(context.Context) (soft.Distilled, error) {
 }
 
 // FixSpace implements soft.Learner.
-func (p *Pupil) FixSpace(context.Context) error { return nil }
+func (p *Pupil) FixSpace(context.Context, soft.Space) error { return nil }
 
 // Distances are 1, of a Pupil that is not Still less with every pass.
 func (p *Pupil) Distances(_ context.Context, probe []int) ([]float64, error) {

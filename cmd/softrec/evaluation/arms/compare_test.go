@@ -178,7 +178,7 @@ func TestJoin(t *testing.T) {
 
 // Users are the units: answers of one user that all go the same way say as much as one.
 func TestCompare_intervalsTakeUsersAsUnits(t *testing.T) {
-	world := func(users, each int) Interval {
+	world := func(users, each int) Shown {
 		var ims []schema.Impression
 		var out []Outcome
 		for u := range users {
@@ -195,14 +195,19 @@ func TestCompare_intervalsTakeUsersAsUnits(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		return rep.Shown[0].Rewarded
+		return rep.Shown[0]
 	}
-	once, often := world(20, 1), world(20, 30)
+	once, often := world(20, 1).Rewarded, world(20, 30).Rewarded
 	if math.Abs(once.Low-often.Low) > 1e-9 || math.Abs(once.High-often.High) > 1e-9 || once.Value != 0.5 || often.Value != 0.5 {
 		t.Errorf("20 users with one answer each: %+v, with 30 each: %+v", once, often)
 	}
-	if alone := world(1, 50); alone.Low != 0 || alone.High != 1 {
-		t.Errorf("one user: %+v", alone)
+	for name, of := range map[string]func(Shown) Interval{"answers": func(s Shown) Interval { return s.Rewarded }, "places": func(s Shown) Interval { return s.PerPlace }} {
+		if alone := of(world(1, 50)); alone != (Interval{Value: 1, Low: 0, High: 1}) {
+			t.Errorf("%s of one user: %+v", name, alone)
+		}
+		if few := of(world(3, 50)); few.Low < 0 || few.Low >= few.Value || few.High <= few.Value || few.High > 1 {
+			t.Errorf("%s of three users: %+v", name, few)
+		}
 	}
 }
 

@@ -26,7 +26,8 @@ type version struct{ arm, model string }
 type shownSums struct {
 	answers         int64
 	places          int
-	rewarded        float64
+	rewarded        float64                    // answers
+	brought         float64                    // by all places
 	byAnswer, byAll eval.OffPolicySums[uint32] // answers, and their places
 }
 
@@ -84,6 +85,7 @@ func (s *shownSums) add(user uint32, a *answer) {
 	for i, it := range a.impression.Items {
 		list[i] = eval.Place{Weight: 1, Reward: a.reward(it.ID)}
 		got.Reward = max(got.Reward, list[i].Reward)
+		s.brought += list[i].Reward
 	}
 	s.answers++
 	s.places += len(list)
@@ -94,7 +96,9 @@ func (s *shownSums) add(user uint32, a *answer) {
 
 func (s *shownSums) result(of version) Shown {
 	out := Shown{Arm: of.arm, ModelVersion: of.model, Answers: s.answers, Places: s.places}
-	out.Rewarded = Interval{Value: s.rewarded / float64(s.answers), High: 1} // of one user nothing follows for others
+	// Of one user nothing follows for others.
+	out.Rewarded = Interval{Value: s.rewarded / float64(s.answers), High: 1}
+	out.PerPlace = Interval{Value: s.brought / float64(max(s.places, 1)), High: 1}
 	if e, err := s.byAnswer.Estimate(); err == nil {
 		out.Rewarded = interval(e.Logged)
 	}

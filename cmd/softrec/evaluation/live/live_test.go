@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"go.uber.org/goleak"
@@ -19,7 +20,9 @@ import (
 	"github.com/softrec/softrec/cmd/softrec/evaluation"
 	"github.com/softrec/softrec/cmd/softrec/evaluation/rival"
 	"github.com/softrec/softrec/cmd/softrec/evaluation/stream"
+	"github.com/softrec/softrec/ingest/link/linktest"
 	"github.com/softrec/softrec/schema"
+	"github.com/softrec/softrec/serve/access"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -205,6 +208,38 @@ func TestExecute_interrupted(t *testing.T) {
 	}
 }
 
+// Keys and certificates of production do not shut an evaluation out of its own application. Its second run has the seed after the one that is set.
+func TestOpen_needsNoKeys(t *testing.T) {
+	dir := t.TempDir()
+	keys, cert := filepath.Join(dir, "keys"), linktest.New(t).Issue("shop.example")
+	key, _, err := access.NewKey(access.Key{Name: "shop", Scopes: []access.Scope{access.Read}}, time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := access.Edit(keys, func(f *access.File) error { f.Keys = append(f.Keys, key); return nil }); err != nil {
+		t.Fatal(err)
+	}
+	for name, set := range map[string]map[string]string{
+		"keys":         {"trainer.seed": "5", "serve.access.keys_file": keys},
+		"certificates": {"trainer.seed": "5", "serve.tls.cert_file": cert.CertFile, "serve.tls.key_file": cert.KeyFile, "serve.access.keys_file": keys, "serve.listen": "0.0.0.0:0", "serve.admin_listen": "0.0.0.0:0"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var logs strings.Builder
+			s, err := Open(settings(t, set), slog.New(slog.NewTextHandler(&logs, &slog.HandlerOptions{Level: slog.LevelWarn})), "test")(t.Context(), stream.SystemConfig{Model: evaluation.Ranker, Seed: 2})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := rival.SeedOf(s, 2); got != 6 {
+				t.Errorf("seed %d, want 6", got)
+			}
+			a, err := s.(*System).client.recommend(t.Context(), "u", false)
+			if err := errors.Join(err, s.Close()); err != nil || !strings.Contains(logs.String(), "serve.access") {
+				t.Errorf("answer %+v, %v, logs %s", a, err, logs.String())
+			}
+		})
+	}
+}
+
 func TestOpen_namesWhatCannotBe(t *testing.T) {
 	open := Open(settings(t, nil), slog.New(slog.DiscardHandler), "test")
 	if _, err := open(t.Context(), stream.SystemConfig{Model: evaluation.SFT, Seed: 1}); err == nil || !strings.Contains(err.Error(), "model sft: trainer.learner counts tunes no network") {
@@ -226,6 +261,36 @@ func TestOpen_namesWhatCannotBe(t *testing.T) {
 			t.Error(err)
 		}
 	}
+}
+
+// The last question about dead letters may take as long as it likes: what was known before it holds. Other faults and an interrupt are errors.
+func TestSettled_keepsWhatItKnows(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		asked, began := 0, time.Now()
+		hangs := func(ctx context.Context) (int64, int64, error) {
+			if asked++; asked < 4 {
+				return 90, 2, nil
+			}
+			<-ctx.Done()
+			return 0, 0, fmt.Errorf("read the ingest status: %w", ctx.Err())
+		}
+		if dead, err := settled(t.Context(), 100, hangs); dead != 2 || err != nil || time.Since(began) != settle {
+			t.Errorf("a question without an answer: %d after %s, %v", dead, time.Since(began), err)
+		}
+		behind := func(context.Context) (int64, int64, error) { return 99, 3, nil }
+		if dead, err := settled(t.Context(), 100, behind); dead != 3 || err != nil {
+			t.Errorf("an ingest that stays behind: %d, %v", dead, err)
+		}
+		down := errors.New("down")
+		if _, err := settled(t.Context(), 100, func(context.Context) (int64, int64, error) { return 0, 0, down }); !errors.Is(err, down) {
+			t.Errorf("a fault: %v", err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if _, err := settled(ctx, 100, behind); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("an interrupt: %v", err)
+		}
+	})
 }
 
 func TestCountRounds(t *testing.T) {

@@ -12,13 +12,19 @@ import (
 	"github.com/softrec/softrec/cmd/softrec/config"
 	"github.com/softrec/softrec/cmd/softrec/evaluation"
 	"github.com/softrec/softrec/cmd/softrec/evaluation/stream"
+	"github.com/softrec/softrec/serve"
+	"github.com/softrec/softrec/serve/access"
+	"github.com/softrec/softrec/serve/certs"
 	"github.com/softrec/softrec/trainer"
 )
 
 // Preset is what the delayed mode changes about the defaults, below every layer that a person can set.
 func Preset() map[string]string {
-	return map[string]string{"log.level": "warn", "serve.listen": "127.0.0.1:0", "serve.admin_listen": "127.0.0.1:0"}
+	return map[string]string{"log.level": "warn", "serve.listen": loopback, "serve.admin_listen": loopback}
 }
+
+// loopback is any free port that this machine alone reaches.
+const loopback = "127.0.0.1:0"
 
 // Check refuses configurations that no replay of the given models can be made with, before any is made.
 func Check(cfg config.Config, models []string) error {
@@ -51,6 +57,7 @@ func Open(loaded *config.Loaded, log *slog.Logger, version string) stream.OpenSy
 	return func(ctx context.Context, c stream.SystemConfig) (stream.System, error) {
 		mine := *loaded
 		mine.Config.Trainer.Seed += c.Seed - 1 // the seeds of an evaluation follow the one that is set
+		mine.Config.Serve = private(mine.Config.Serve, log)
 		if c.Model == evaluation.SFT {
 			if err := checkPlain(mine.Config); err != nil {
 				return nil, err
@@ -60,9 +67,19 @@ func Open(loaded *config.Loaded, log *slog.Logger, version string) stream.OpenSy
 	}
 }
 
+// private is c without the keys and certificates of production: its own process asks the server, and nobody else is to reach it then.
+func private(c serve.Config, log *slog.Logger) serve.Config {
+	if c.Access.KeysFile == "" && !c.TLS.On() {
+		return c
+	}
+	log.Warn("the application of a replay is asked on loopback, without keys and TLS: serve.access, serve.tls, serve.listen and serve.admin_listen do not count")
+	c.Access, c.TLS, c.Listen, c.AdminListen = access.DefaultConfig(), certs.Config{}, loopback, loopback
+	return c
+}
+
 func open(ctx context.Context, loaded *config.Loaded, log *slog.Logger, version string, c stream.SystemConfig) (*System, error) {
 	s := &System{
-		name: c.Model, ctx: ctx, index: map[string]int32{}, sentTo: map[int32]int64{}, learnt: map[string]int64{}, done: make(chan error, 1),
+		name: c.Model, seed: loaded.Config.Trainer.Seed, ctx: ctx, index: map[string]int32{}, sentTo: map[int32]int64{}, learnt: map[string]int64{}, done: make(chan error, 1),
 	}
 	stage := app.Stage{Now: func() time.Time { return time.UnixMilli(s.now.Load()).UTC() }, Plain: c.Model == evaluation.SFT}
 	if c.Model == evaluation.Frozen {

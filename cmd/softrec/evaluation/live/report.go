@@ -62,20 +62,32 @@ func countRounds(out *evaluation.Live, rounds []schema.Round) {
 	out.RoundSeconds = evaluation.SpanOf(seconds)
 }
 
-// deadLetters is how many records ingest set aside, once it says that it has seen all, or after settle.
+// deadLetters is how many records ingest set aside.
 func (s *System) deadLetters(ctx context.Context) (int64, error) {
-	ctx, cancel := context.WithTimeout(ctx, settle)
+	return settled(ctx, s.sent, s.ingested)
+}
+
+// settled is how many records were set aside once ask says that all were seen, or what it said last when settle is over: a replay of hours is
+// not lost for a question that took too long.
+func settled(ctx context.Context, sent int64, ask func(context.Context) (seen, dead int64, err error)) (int64, error) {
+	asking, cancel := context.WithTimeout(ctx, settle)
 	defer cancel()
 	tick := time.NewTicker(look)
 	defer tick.Stop()
+	last := int64(0)
 	for {
-		seen, dead, err := s.ingested(ctx)
-		if err != nil || seen >= s.sent {
+		seen, dead, err := ask(asking)
+		switch {
+		case asking.Err() != nil:
+			return max(last, dead), ctx.Err()
+		case err != nil:
 			return dead, err
-		}
-		select {
-		case <-ctx.Done():
+		case seen >= sent:
 			return dead, nil
+		}
+		last = dead
+		select {
+		case <-asking.Done():
 		case <-tick.C:
 		}
 	}

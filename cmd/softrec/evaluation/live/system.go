@@ -17,6 +17,7 @@ import (
 // System is one running application with a log played to it.
 type System struct {
 	name   string
+	seed   int64
 	ctx    context.Context // of the evaluation: it ends requests
 	app    *app.App
 	client *client
@@ -43,6 +44,9 @@ type asked struct {
 
 // Name implements rival.Contender.
 func (s *System) Name() string { return s.name }
+
+// Seed implements rival.Seeded.
+func (s *System) Seed() int64 { return s.seed }
 
 // EndWarmup implements rival.Warmed.
 func (s *System) EndWarmup() { s.scoring.Store(true) }

@@ -3,6 +3,7 @@ package offline
 import (
 	"context"
 	"encoding/json"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -158,6 +159,8 @@ func TestOptions_refusals(t *testing.T) {
 		"an encoder with --model":   func(o *Options) { o.Models = []string{evaluation.Text} },
 		"--seeds 0":                 func(o *Options) { o.Seeds = 0 },
 		"--minutes 0":               func(o *Options) { o.Minutes = 0 },
+		"--minutes +Inf":            func(o *Options) { o.Minutes = math.Inf(1) },
+		"--minutes 1e+12":           func(o *Options) { o.Minutes = 1e12 },
 		"--epochs 0":                func(o *Options) { o.Epochs = 0 },
 		"--soft-epochs -1":          func(o *Options) { o.SoftEpochs = -1 },
 		"--watch -1":                func(o *Options) { o.Watch = -1 },

@@ -19,7 +19,7 @@ const (
 type RunConfig struct {
 	Refresh string // RefreshSOFT or RefreshSFT
 	Text    bool   // the language model is the network
-	Seed    int64
+	Seed    int64  // number of the run, from 1: the first has the seed that is set, see Seeded
 }
 
 // Open makes a rehearsal.
@@ -33,7 +33,7 @@ func LearnedNames() []string {
 // IsLearned reports whether Learned knows a name.
 func IsLearned(name string) bool { return slices.Contains(LearnedNames(), name) }
 
-// Learned returns the models of the given names that come out of rehearsals with a seed. soft is ranker under its second
+// Learned returns the models of the given names that come out of rehearsals with a seed, the number of their run. soft is ranker under its second
 // name, sequence is the network of the same rehearsal alone; frozen, sft, text and text-sft have one each. What was opened is closed
 // when a later one cannot be.
 func Learned(ctx context.Context, open Open, seed int64, names []string) ([]Contender, error) {
@@ -57,9 +57,10 @@ func Learned(ctx context.Context, open Open, seed int64, names []string) ([]Cont
 		if runs[key] == nil {
 			r, err := open(ctx, cfg)
 			if err != nil {
-				return nil, errors.Join(fmt.Errorf("open the rehearsal of %s, seed %d: %w", n, seed, err), Close(out))
+				return nil, errors.Join(fmt.Errorf("open the rehearsal of %s, run %d: %w", n, seed, err), Close(out))
 			}
 			runs[key] = newRun(r)
+			runs[key].seed = SeedOf(r, seed)
 		}
 		c := &rehearsed{name: n, run: runs[key], networkOnly: n == evaluation.Sequence || evaluation.TextAlone(n)}
 		if n == evaluation.Frozen {
@@ -97,6 +98,9 @@ func (r *rehearsed) Answer(q Question) (Answer, error) { return r.run.answer(q, 
 
 // Learn implements Contender. The first of those that share a rehearsal tells it.
 func (r *rehearsed) Learn(ctx context.Context, b *Basket) error { return r.run.learn(ctx, b) }
+
+// Seed implements Seeded.
+func (r *rehearsed) Seed() int64 { return r.run.seed }
 
 // Close implements Closer.
 func (r *rehearsed) Close() error { return r.run.close() }

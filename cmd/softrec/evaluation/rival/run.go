@@ -43,9 +43,24 @@ type Aged interface {
 	AgeEvents() int
 }
 
+// Seeded is a Rehearser or a Contender that knows the seed it runs with: those of an evaluation follow the one that is set, while runs are
+// counted from 1.
+type Seeded interface {
+	Seed() int64
+}
+
+// SeedOf is the seed of what runs as the n-th: its number where it knows no other.
+func SeedOf(of any, n int64) int64 {
+	if s, ok := of.(Seeded); ok {
+		return s.Seed()
+	}
+	return n
+}
+
 // run is one rehearsal with the contenders that speak for it: it learns once and computes an answer once, however many ask.
 type run struct {
 	r       Rehearser
+	seed    int64
 	index   map[string]int32 // items learnt
 	closed  bool
 	learnt  int              // basket learnt last

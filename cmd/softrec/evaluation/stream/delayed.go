@@ -25,7 +25,7 @@ type System interface {
 // SystemConfig says which application is wanted.
 type SystemConfig struct {
 	Model string // evaluation.Ranker, Frozen or SFT
-	Seed  int64
+	Seed  int64  // number of the run, from 1: the first has the seed that is set, see rival.Seeded
 }
 
 // OpenSystem starts an application that knows nothing. ctx ends its requests.
@@ -66,7 +66,7 @@ func (e *evaluator) systems(ctx context.Context, names []string) error {
 		}
 	}
 	if slices.Contains(names, evaluation.SOFT) {
-		e.runs[evaluation.SOFT], e.ranks[evaluation.SOFT] = e.runs[evaluation.Ranker], e.ranks[evaluation.Ranker]
+		e.runs[evaluation.SOFT], e.ranks[evaluation.SOFT], e.seeds[evaluation.SOFT] = e.runs[evaluation.Ranker], e.ranks[evaluation.Ranker], e.seeds[evaluation.Ranker]
 		if !slices.Contains(names, evaluation.Ranker) {
 			delete(e.runs, evaluation.Ranker)
 			delete(e.ranks, evaluation.Ranker)
@@ -75,12 +75,13 @@ func (e *evaluator) systems(ctx context.Context, names []string) error {
 	return nil
 }
 
-// replay plays the whole log to one application.
-func (e *evaluator) replay(ctx context.Context, name string, seed int64) error {
-	s, err := e.kit.System(ctx, SystemConfig{Model: name, Seed: seed})
+// replay plays the whole log to one application, the n-th of its model.
+func (e *evaluator) replay(ctx context.Context, name string, n int64) error {
+	s, err := e.kit.System(ctx, SystemConfig{Model: name, Seed: n})
 	if err != nil {
-		return fmt.Errorf("start the application of %s, seed %d: %w", name, seed, err)
+		return fmt.Errorf("start the application of %s, run %d: %w", name, n, err)
 	}
+	seed := rival.SeedOf(s, n)
 	label := fmt.Sprintf("%s live, seed %d", name, seed)
 	p := &pass{log: e.log, contenders: []rival.Contender{s}, filter: e.o.FilterSeen, warm: e.warm, progress: e.kit.Watch(label, e.log.Lines), pace: &pace{speed: e.o.Speed}}
 	err = p.run(ctx)
@@ -96,7 +97,7 @@ func (e *evaluator) replay(ctx context.Context, name string, seed int64) error {
 	live.Seed, live.Speed, live.Seconds, live.LagMS = seed, e.o.Speed, took.Seconds(), evaluation.SpanOf(p.pace.lag)
 	live.Reached = float64(e.log.Lines) / took.Seconds()
 	p.judges[0].live, p.judges[0].seconds = &live, took.Seconds()
-	e.keep(p, seed)
+	e.keep(p, n)
 	e.note("%s, seed %d: %s", name, seed, live.Sentence())
 	if s := unheard(e.kit.Learner, live); s != "" {
 		e.note("%s, seed %d: %s", name, seed, s)

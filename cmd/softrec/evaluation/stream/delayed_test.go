@@ -92,6 +92,34 @@ func TestExecute_delayed(t *testing.T) {
 	}
 }
 
+// seededSystem is an application that knows its seed.
+type seededSystem struct {
+	*fakeSystem
+	seed int64
+}
+
+func (s seededSystem) Seed() int64 { return s.seed }
+
+func TestExecute_delayedNamesTheSeeds(t *testing.T) {
+	o := delayedOptions(t, lines(1, 100), "soft", "ranker")
+	r, err := Execute(t.Context(), o, Kit{System: func(_ context.Context, c SystemConfig) (System, error) {
+		return seededSystem{&fakeSystem{Contender: rival.NewRepeats(), c: c}, 6 + c.Seed}, nil
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, m := range r.Models {
+		for i, want := range []int64{7, 8} {
+			if m.Seeds[i].Seed != want || m.Live[i].Seed != want {
+				t.Errorf("%s, run %d: seed %d, live %d, want %d", name, i+1, m.Seeds[i].Seed, m.Live[i].Seed, want)
+			}
+		}
+	}
+	if notes := strings.Join(r.Notes, "\n"); !strings.Contains(notes, "ranker, seed 8: ") || strings.Contains(notes, "ranker, seed 1: ") {
+		t.Errorf("notes:\n%s", notes)
+	}
+}
+
 func TestExecute_delayedChoosesItsModels(t *testing.T) {
 	var all []*fakeSystem
 	o := delayedOptions(t, lines(2, 50))

@@ -34,6 +34,7 @@ type evaluator struct {
 	sums  sums
 	runs  map[string][]*evaluation.Model // by model and seed
 	ranks map[string][][]float32         // by model and seed
+	seeds map[string][]int64             // by model, those of its runs
 	notes []string
 }
 
@@ -50,7 +51,7 @@ func Execute(ctx context.Context, o Options, kit Kit) (*evaluation.Result, error
 	if kit.Log == nil {
 		kit.Log = slog.New(slog.DiscardHandler)
 	}
-	e := &evaluator{o: o, kit: kit, runs: map[string][]*evaluation.Model{}, ranks: map[string][][]float32{}}
+	e := &evaluator{o: o, kit: kit, runs: map[string][]*evaluation.Model{}, ranks: map[string][][]float32{}, seeds: map[string][]int64{}}
 	settings, err := e.digest()
 	if err != nil {
 		return nil, err
@@ -125,7 +126,7 @@ func (e *evaluator) all(ctx context.Context) error {
 		build := func(ctx context.Context, _ *Log) ([]rival.Contender, error) {
 			return rival.Learned(ctx, e.kit.Open, seed, learned)
 		}
-		if err := e.pass(ctx, fmt.Sprintf("seed %d of %d", seed, e.o.Seeds), seed, build); err != nil {
+		if err := e.pass(ctx, fmt.Sprintf("run %d of %d", seed, e.o.Seeds), seed, build); err != nil {
 			return err
 		}
 	}
@@ -158,13 +159,14 @@ func (e *evaluator) pass(ctx context.Context, label string, seed int64, build Bu
 	return nil
 }
 
-// keep takes the figures of a pass that is over.
+// keep takes the figures of a pass that is over; seed is the number of its run.
 func (e *evaluator) keep(p *pass, seed int64) {
 	e.cases, e.sums = p.cases, p.sums
 	for i, c := range p.contenders {
 		m := p.judges[i].model(p.cases, share(p.sums.targets, len(p.cases)), e.log.Items)
 		e.runs[c.Name()] = append(e.runs[c.Name()], m)
 		e.ranks[c.Name()] = append(e.ranks[c.Name()], p.judges[i].ranks)
-		e.kit.Log.Info("model", "name", c.Name(), "seed", seed, "hr10", m.HR10, "ndcg10", m.NDCG10, "mrr10", m.MRR10, "seconds", m.Seconds)
+		e.seeds[c.Name()] = append(e.seeds[c.Name()], rival.SeedOf(c, seed))
+		e.kit.Log.Info("model", "name", c.Name(), "seed", rival.SeedOf(c, seed), "hr10", m.HR10, "ndcg10", m.NDCG10, "mrr10", m.MRR10, "seconds", m.Seconds)
 	}
 }

@@ -3,6 +3,7 @@ package stream
 import (
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -73,6 +74,25 @@ func TestExecute_sameSettingsSameFigures(t *testing.T) {
 	o.FilterSeen = true
 	if _, err := Execute(t.Context(), o, Kit{Open: newEcho}); err == nil || !strings.Contains(err.Error(), "holds the results of other settings") {
 		t.Errorf("results of other settings were written over: %v", err)
+	}
+}
+
+// Results and logs name the seeds that runs really had, not their numbers.
+func TestExecute_namesTheSeeds(t *testing.T) {
+	o := options(t, lines(1, 300))
+	o.Models = []string{"popularity", "frozen", "soft", "ranker"}
+	var logs strings.Builder
+	r, err := Execute(t.Context(), o, Kit{Open: newSeeded, Log: slog.New(slog.NewTextHandler(&logs, nil))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range o.Models[1:] {
+		if s := r.Models[name].Seeds; len(s) != 2 || s[0].Seed != 7 || s[1].Seed != 8 {
+			t.Errorf("%s: seeds %+v", name, s)
+		}
+		if want := "name=" + name + " seed=8"; !strings.Contains(logs.String(), want) || strings.Contains(logs.String(), "name="+name+" seed=1") {
+			t.Errorf("the log does not say %q:\n%s", want, logs.String())
+		}
 	}
 }
 

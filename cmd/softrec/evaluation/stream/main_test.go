@@ -67,6 +67,19 @@ func newEcho(context.Context, rival.RunConfig) (rival.Rehearser, error) {
 	return &echo{own: map[string][]string{}}, nil
 }
 
+// seeded is an echo that knows its seed.
+type seeded struct {
+	*echo
+	seed int64
+}
+
+func (s seeded) Seed() int64 { return s.seed }
+
+// newSeeded is newEcho where trainer.seed is 7.
+func newSeeded(_ context.Context, c rival.RunConfig) (rival.Rehearser, error) {
+	return seeded{&echo{own: map[string][]string{}}, 6 + c.Seed}, nil
+}
+
 func (e *echo) Ask(a rival.Ask) []ranker.Scored {
 	var out []ranker.Scored
 	sources := [][]string{e.own[a.User], e.recent}

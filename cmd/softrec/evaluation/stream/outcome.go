@@ -24,11 +24,7 @@ func (e *evaluator) result(settings string) (*evaluation.Result, error) {
 	for name, runs := range e.runs {
 		r.Models[name] = runs[0]
 		if !slices.Contains(rival.SimpleNames(), name) {
-			seeds := make([]int64, len(runs))
-			for i := range runs {
-				seeds[i] = int64(i + 1)
-			}
-			r.Models[name] = evaluation.Mean(runs, seeds)
+			r.Models[name] = evaluation.Mean(runs, e.seeds[name])
 		}
 	}
 	e.tell(r)
@@ -86,7 +82,7 @@ func (e *evaluator) pairs(names []string) [][2]string {
 	if !slices.Contains(names, lead) {
 		lead = names[0]
 		for _, n := range names {
-			if e.runs[n][0].HR10 > e.runs[lead][0].HR10 {
+			if e.meanHR(n) > e.meanHR(lead) {
 				lead = n
 			}
 		}
@@ -107,6 +103,15 @@ func (e *evaluator) pairs(names []string) [][2]string {
 		}
 	}
 	return out
+}
+
+// meanHR is the HR@10 of a model over its seeds.
+func (e *evaluator) meanHR(name string) float64 {
+	sum := 0.0
+	for _, m := range e.runs[name] {
+		sum += m.HR10
+	}
+	return sum / float64(len(e.runs[name]))
 }
 
 // questions are the pairs that are always compared where both ran, and this way round: SOFT with plain fine-tuning.

@@ -32,3 +32,17 @@ func TestPairs_onceEach(t *testing.T) {
 		}
 	}
 }
+
+// Without a ranker the model that is best over all its seeds leads, not the one whose first seed was lucky.
+func TestPairs_theBestOfAllSeedsLeads(t *testing.T) {
+	e := &evaluator{runs: map[string][]*evaluation.Model{}}
+	for name, hrs := range map[string][]float64{evaluation.SFT: {0.5, 0.1, 0.1}, evaluation.SOFT: {0.2, 0.4, 0.4}, evaluation.Popularity: {0.3}} {
+		for _, hr := range hrs {
+			e.runs[name] = append(e.runs[name], &evaluation.Model{Scores: evaluation.Scores{HR10: hr}})
+		}
+	}
+	got := e.pairs([]string{evaluation.Popularity, evaluation.SFT, evaluation.SOFT})
+	if !slices.Contains(got, [2]string{evaluation.SOFT, evaluation.Popularity}) || slices.Contains(got, [2]string{evaluation.SFT, evaluation.Popularity}) {
+		t.Errorf("compared %v", got)
+	}
+}

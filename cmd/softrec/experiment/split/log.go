@@ -18,12 +18,14 @@ type Log struct {
 	Baskets  []Basket // by time, then by user
 	Clock    bool     // times mean the same for all users
 	Lines    int      // interactions, repeats inside a basket included
+	Spread   int      // baskets whose lines had different times; all count at the last
 }
 
 // Basket is what one user did at one time.
 type Basket struct {
 	User  int32
-	At    time.Time // of its first line
+	Began time.Time // its first line
+	At    time.Time // its last line: it is complete only then
 	Items []int32   // distinct, in the order of the lines, which is not time
 	Lines int
 }
@@ -72,7 +74,7 @@ func Read(in *logfile.Interactions, items *logfile.Items) (*Log, error) {
 // line is one interaction.
 type line struct {
 	user, item int32
-	at         time.Time
+	began, at  time.Time
 	basket     string // invoice, empty where the log has none
 }
 
@@ -107,29 +109,48 @@ func (r *reader) add(row logfile.Row) {
 		r.users[e.UserID] = user
 		r.log.Users = append(r.log.Users, e.UserID)
 	}
-	l := line{user: user, item: r.item(e.ItemID, ""), at: e.Timestamp}
+	l := line{user: user, item: r.item(e.ItemID, ""), began: e.Timestamp, at: e.Timestamp}
 	if r.baskets {
 		l.basket = e.SessionID
 	}
 	r.lines = append(r.lines, l)
 }
 
-// group sorts the lines by time and makes baskets of them. An invoice that took several minutes happened at its first one.
+// group puts the lines of one invoice at the time of the last of them, sorts all lines by time and makes baskets of them. At its first
+// line an invoice would be past to questions that were asked before its other lines had happened.
 func (r *reader) group() []Basket {
 	type invoice struct {
 		user int32
 		name string
 	}
-	first := map[invoice]time.Time{}
+	type span struct{ first, last time.Time }
+	spans := map[invoice]span{}
 	for _, l := range r.lines {
-		key := invoice{l.user, l.basket}
-		if at, ok := first[key]; l.basket != "" && (!ok || l.at.Before(at)) {
-			first[key] = l.at
+		if l.basket == "" {
+			continue
 		}
+		key := invoice{l.user, l.basket}
+		s, ok := spans[key]
+		if !ok {
+			s = span{l.at, l.at}
+		}
+		if l.at.Before(s.first) {
+			s.first = l.at
+		}
+		if l.at.After(s.last) {
+			s.last = l.at
+		}
+		spans[key] = s
 	}
 	for i, l := range r.lines {
 		if l.basket != "" {
-			r.lines[i].at = first[invoice{l.user, l.basket}]
+			s := spans[invoice{l.user, l.basket}]
+			r.lines[i].began, r.lines[i].at = s.first, s.last
+		}
+	}
+	for _, s := range spans {
+		if !s.first.Equal(s.last) {
+			r.log.Spread++
 		}
 	}
 	slices.SortStableFunc(r.lines, func(a, b line) int {
@@ -141,10 +162,13 @@ func (r *reader) group() []Basket {
 	var out []Basket
 	for i, l := range r.lines {
 		if i == 0 || l.user != r.lines[i-1].user || !l.at.Equal(r.lines[i-1].at) {
-			out = append(out, Basket{User: l.user, At: l.at})
+			out = append(out, Basket{User: l.user, Began: l.began, At: l.at})
 		}
 		b := &out[len(out)-1]
 		b.Lines++
+		if l.began.Before(b.Began) { // another invoice of that time
+			b.Began = l.began
+		}
 		if !slices.Contains(b.Items, l.item) {
 			b.Items = append(b.Items, l.item)
 		}

@@ -1,6 +1,7 @@
 package split
 
 import (
+	"cmp"
 	"errors"
 	"slices"
 	"time"
@@ -15,9 +16,10 @@ const (
 // Question is one basket: what came before it, and what was in it. Its slices are shared and read only.
 type Question struct {
 	User    int32
-	At      time.Time
-	Past    []int32 // all the user had before, oldest first
-	Targets []int32 // at least one, distinct
+	Began   time.Time `json:"At"` // first line of the basket; digests of runs name it as they did when baskets stood there
+	At      time.Time `json:"-"`  // last line: where the basket stands
+	Past    []int32   // all the user had before, oldest first
+	Targets []int32   // at least one, distinct
 }
 
 // History returns the newest n items of the past, oldest first; 0 returns all.
@@ -31,7 +33,7 @@ func (q Question) History(n int) []int32 {
 // Split is a log cut into three parts. Questions have at least one item in their past.
 type Split struct {
 	Kind       string
-	Train      []Question // by time; by user where there is no clock
+	Train      []Question // by the beginning of the baskets; by user where there is no clock
 	Valid      []Question
 	Test       []Question
 	ValidFrom  time.Time // the first basket of that part; zero without a clock
@@ -80,7 +82,7 @@ func questions(log *Log) []Question {
 	out := make([]Question, len(log.Baskets))
 	for i, b := range log.Baskets {
 		before := past[b.User]
-		out[i] = Question{User: b.User, At: b.At, Past: before[:len(before):len(before)], Targets: b.Items}
+		out[i] = Question{User: b.User, Began: b.Began, At: b.At, Past: before[:len(before):len(before)], Targets: b.Items}
 		past[b.User] = append(before, b.Items...)
 	}
 	return out
@@ -100,7 +102,25 @@ func byTime(log *Log) *Split {
 			s.Test = append(s.Test, q)
 		}
 	}
+	for _, part := range [][]Question{s.Train, s.Valid, s.Test} {
+		byBeginning(part)
+	}
 	return s
+}
+
+// byBeginning lists questions by when their baskets began, where that keeps the order of every user's own. Samples are drawn by place in the list, so
+// that runs of before baskets stood at their last line, which mostly is a minute later, can be taken up.
+func byBeginning(qs []Question) {
+	listed := slices.Clone(qs)
+	slices.SortStableFunc(listed, func(a, b Question) int { return cmp.Or(a.Began.Compare(b.Began), cmp.Compare(a.User, b.User)) })
+	last := map[int32]time.Time{}
+	for _, q := range listed {
+		if q.At.Before(last[q.User]) {
+			return
+		}
+		last[q.User] = q.At
+	}
+	copy(qs, listed)
 }
 
 // timeOfLine is the time of the n-th line, counted from 0 along the clock.

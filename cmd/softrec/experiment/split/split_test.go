@@ -1,6 +1,7 @@
 package split
 
 import (
+	"encoding/json"
 	"fmt"
 	"math/rand/v2"
 	"reflect"
@@ -131,6 +132,84 @@ func TestCut_basketsDoNotLeak(t *testing.T) {
 	}
 	if invoices := count(rows); len(log.Baskets) > invoices {
 		t.Errorf("%d baskets of %d invoices", len(log.Baskets), invoices)
+	}
+}
+
+// An invoice whose lines come one after the other is complete at the last of them: no past holds a line from the future, no part one of a later
+// part, and nothing before the last line knows of the others.
+func TestCut_spreadBasketsStandAtTheirEnd(t *testing.T) {
+	rng := rand.New(rand.NewPCG(6, 6))
+	rows := shop(6, 400)
+	for i := range rows {
+		rows[i].item = fmt.Sprint("x", i) // an item tells its line
+		if rng.IntN(3) == 0 {
+			rows[i].at += rng.Int64N(5000)
+		}
+	}
+	line, end, begin := map[string]row{}, map[string]int64{}, map[string]int64{}
+	for _, r := range rows {
+		line[r.item], end[r.invoice] = r, max(end[r.invoice], r.at)
+		if at, ok := begin[r.invoice]; !ok || r.at < at {
+			begin[r.invoice] = r.at
+		}
+	}
+	spread := 0
+	for invoice := range end {
+		if begin[invoice] < end[invoice] {
+			spread++
+		}
+	}
+	slices.SortStableFunc(rows, func(a, b row) int { return int(a.at - b.at) })
+	log := readText(t, text(rows))
+	if log.Spread != spread || spread < 50 {
+		t.Errorf("%d baskets of several times, want %d", log.Spread, spread)
+	}
+	s := cut(t, log, FilterOff)
+	for name, part := range map[string][]Question{"train": s.Train, "valid": s.Valid, "test": s.Test} {
+		for _, q := range part {
+			for _, i := range q.Past {
+				if r := line[log.Items[i]]; r.at >= q.At.Unix() || end[r.invoice] >= q.At.Unix() {
+					t.Fatalf("%s: at %d a line of %d of a basket that ends at %d is known", name, q.At.Unix(), r.at, end[r.invoice])
+				}
+			}
+			for _, i := range q.Targets {
+				if r := line[log.Items[i]]; end[r.invoice] != q.At.Unix() || name == "train" && r.at >= s.ValidFrom.Unix() {
+					t.Fatalf("%s: a basket that ends at %d is asked for at %d", name, end[r.invoice], q.At.Unix())
+				}
+			}
+		}
+	}
+}
+
+// Where the till takes a minute longer now and then, and nobody is at it twice in that time, nothing changes but the time at which a basket is known:
+// runs of before are runs of now.
+func TestCut_aMinuteMoreAsksTheSame(t *testing.T) {
+	rows := shop(7, 400)
+	for i := range rows {
+		rows[i].at *= 2
+	}
+	short := cut(t, readText(t, text(rows)), FilterOff)
+	last := len(rows) - 1
+	for i := range rows {
+		if i < last && i%7 == 0 && rows[i].invoice != rows[i+1].invoice && i > 0 && rows[i].invoice == rows[i-1].invoice {
+			rows[i].at += 100
+		}
+	}
+	log := readText(t, text(rows))
+	long := cut(t, log, FilterOff)
+	if log.Spread == 0 {
+		t.Fatal("no basket is spread")
+	}
+	was, err := json.Marshal([][]Question{short.Train, short.Valid, short.Test})
+	if err != nil {
+		t.Fatal(err)
+	}
+	is, err := json.Marshal([][]Question{long.Train, long.Valid, long.Test})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if string(was) != string(is) {
+		t.Error("other questions, or another order")
 	}
 }
 
