@@ -109,12 +109,7 @@ func (c *Attribution) confirm(ctx context.Context, recs []broker.Record) error {
 		return nil
 	}
 	return retry.Do(ctx, c.opts.policy, c.waiting("receipt"), func(ctx context.Context) error {
-		for _, d := range gone {
-			if err := c.receipt(ctx, d, schema.PartAttribution); err != nil {
-				return err
-			}
-		}
-		return nil
+		return c.receipts(ctx, gone, schema.PartAttribution)
 	})
 }
 

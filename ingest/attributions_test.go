@@ -164,18 +164,20 @@ func (f joins) Apply(ctx context.Context, of attribution.Stream, recs []attribut
 // opened keeps the ids of the receipts that were opened, and of those that were confirmed.
 type opened struct{ ids, confirmed []string }
 
-func (o *opened) Open(_ context.Context, d schema.Deletion) error {
-	o.ids = append(o.ids, d.ID)
+func (o *opened) OpenAll(_ context.Context, all []schema.Deletion) error {
+	for _, d := range all {
+		o.ids = append(o.ids, d.ID)
+	}
 	return nil
 }
 
-func (o *opened) Confirm(_ context.Context, id, _ string, _ time.Time) error {
-	o.confirmed = append(o.confirmed, id)
-	return nil
+func (o *opened) ConfirmAll(_ context.Context, ids []string, _ time.Time, _ ...string) (int, error) {
+	o.confirmed = append(o.confirmed, ids...)
+	return len(ids), nil
 }
 
-func (o *opened) Emptied(context.Context, string, string) error   { return nil }
-func (o *opened) Withdrawn(context.Context, string, string) error { return nil }
+func (o *opened) EmptiedAll(context.Context, []schema.Deletion) error   { return nil }
+func (o *opened) WithdrawnAll(context.Context, []schema.Deletion) error { return nil }
 
 // Attribution that is switched on reads tombstones whose receipts have long expired: it opens none of those again, which nobody else would
 // confirm.

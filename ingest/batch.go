@@ -53,7 +53,7 @@ func decode(recs []broker.Record, ahead time.Duration) decoded {
 				d.bad = append(d.bad, poison{r, err})
 				continue
 			}
-			add(user, r, window.Record{Offset: r.Offset, Forget: true})
+			add(user, r, window.Record{Offset: r.Offset, Time: r.Time, Forget: true})
 			d.forgot = append(d.forgot, deletionOf(user, r))
 			continue
 		}
@@ -65,7 +65,7 @@ func decode(recs []broker.Record, ahead time.Duration) decoded {
 		if len(r.Key) > 0 && string(r.Key) != ev.UserID {
 			d.rekeyed++
 		}
-		add(ev.UserID, r, window.Record{Offset: r.Offset, Interaction: interaction(ev, r)})
+		add(ev.UserID, r, window.Record{Offset: r.Offset, Time: r.Time, Interaction: interaction(ev, r)})
 		d.events = append(d.events, decodedEvent{ev, r.Partition, r.Offset})
 	}
 	return d

@@ -22,9 +22,10 @@ const (
 // lookEvery is the time between two looks whether the store is the process that it was: a consumer with nothing to write would not notice.
 const lookEvery = time.Second
 
-// Values of the label result for a commit that failed: at the store's sync, its ledger or the broker.
+// Values of the label result for a commit that failed: at the store's sync, the look after it, its ledger or the broker.
 const (
 	resultSync   = "sync_error"
+	resultLook   = "look_error"
 	resultNote   = "note_error"
 	resultCommit = "error"
 )
@@ -145,6 +146,12 @@ func (c *committer) flush(ctx context.Context) bool {
 			return false
 		}
 		c.metrics.sync.Observe(time.Since(start).Seconds())
+		if c.ledger != nil { // a node that died meanwhile took its newest writes along, and the ledger may lie on another
+			if err := c.ledger.Look(ctx); err != nil {
+				c.failed(ctx, resultLook, "look at the store again, nothing is committed meanwhile", err)
+				return false
+			}
+		}
 	}
 	if c.ledger != nil {
 		if err := c.ledger.Note(ctx, recs[0].Topic, after(recs)); err != nil {

@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/softrec/softrec/ingest/broker"
+	"github.com/softrec/softrec/ingest/progress"
 )
 
 // ledger is a Source that only takes commits, and a Durable.
@@ -150,4 +152,68 @@ func TestCommitter_atOnceWithoutDurable(t *testing.T) {
 			t.Errorf("committed %d, want 3", committed)
 		}
 	})
+}
+
+// shards are a cluster whose places lie on another node than what is applied: they are noted whatever becomes of that one.
+type shards struct {
+	quietSource
+	look  error // what a look meets from the first sync on
+	syncs int
+	noted int
+}
+
+func (s *shards) Sync(context.Context) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.syncs++
+	return nil
+}
+
+func (s *shards) Look(context.Context) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.syncs == 0 {
+		return nil
+	}
+	return s.look
+}
+
+func (s *shards) Note(context.Context, string, map[int]int64) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.noted++
+	return nil
+}
+
+// A node that dies while the store is awaited takes what it had just acknowledged along. The place once went past it, as it lies on another node:
+// what was lost was not read again.
+func TestCommitter_aNodeDiesDuringTheSync(t *testing.T) {
+	restarted := &progress.RestartedError{RunID: "another"}
+	for name, c := range map[string]struct {
+		look error
+		told bool
+	}{"away": {syscall.ECONNREFUSED, false}, "back as another process": {restarted, true}} {
+		t.Run(name, func(t *testing.T) {
+			s := &shards{look: c.look}
+			m, err := newMetrics(nil, "t")
+			if err != nil {
+				t.Fatal(err)
+			}
+			o := newOptions([]Option{WithAwaited(s), WithLedger(s, nil)})
+			committer := newCommitter(s, DefaultConfig(), o, m)
+			var told error
+			committer.onHopeless(func(err error) { told = err })
+			committer.applied([]broker.Record{{Topic: "t", Offset: 7}})
+			if committer.flush(t.Context()) || s.noted != 0 || s.committed != 0 {
+				t.Errorf("noted %d times, committed %d times; want neither", s.noted, s.committed)
+			}
+			if (told != nil) != c.told {
+				t.Errorf("the consumer was told of %v", told)
+			}
+			s.look = nil // as for a node that was only slow to answer
+			if !committer.flush(t.Context()) || s.noted != 1 || s.committed != 1 {
+				t.Errorf("with all nodes there noted %d times, committed %d times; want once each", s.noted, s.committed)
+			}
+		})
+	}
 }

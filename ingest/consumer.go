@@ -44,28 +44,24 @@ func (c *Consumer) confirm(ctx context.Context, forgot []schema.Deletion) error 
 	if len(forgot) == 0 {
 		return nil
 	}
-	for _, d := range forgot {
-		c.reporter.forget(d.UserID)
+	users := make([]string, len(forgot))
+	for i, d := range forgot {
+		users[i] = d.UserID
 	}
+	c.reporter.forget(users)
 	return retry.Do(ctx, c.opts.policy, c.waiting("receipt"), func(ctx context.Context) error {
-		for _, d := range forgot {
-			if c.opts.page != nil {
-				if err := c.opts.page.Forget(ctx, d.UserID); err != nil {
-					return err
-				}
-			}
-			if c.opts.deleted == nil {
-				continue
-			}
-			err := c.receipt(ctx, d, schema.PartWindow)
-			if err == nil {
-				err = c.opts.deleted.Emptied(ctx, d.ID, d.UserID)
-			}
-			if err != nil {
+		if c.opts.page != nil {
+			if err := c.opts.page.Forget(ctx, users...); err != nil {
 				return err
 			}
 		}
-		return nil
+		if c.opts.deleted == nil {
+			return nil
+		}
+		if err := c.receipts(ctx, forgot, schema.PartWindow); err != nil {
+			return err
+		}
+		return c.opts.deleted.EmptiedAll(ctx, forgot)
 	})
 }
 

@@ -36,7 +36,11 @@ type poison struct {
 }
 
 // letter is the record that sets p aside.
-func (p poison) letter() broker.Record {
+func (p poison) letter() broker.Record { return p.letterOf(maxDeadValue) }
+
+// letterOf is a letter with most bytes of key and of value at most.
+func (p poison) letterOf(most int) broker.Record {
+	mostKey, mostValue := min(most, maxDeadKey), min(most, maxDeadValue)
 	r := broker.Record{
 		Key: p.rec.Key, Value: p.rec.Value,
 		Headers: map[string]string{
@@ -52,9 +56,9 @@ func (p poison) letter() broker.Record {
 			r.Headers[h] = v
 		}
 	}
-	if len(r.Key) > maxDeadKey || len(r.Value) > maxDeadValue {
+	if len(r.Key) > mostKey || len(r.Value) > mostValue {
 		r.Headers[HeaderCut] = fmt.Sprintf("%d, %d", len(r.Key), len(r.Value))
-		r.Key, r.Value = cut(r.Key, maxDeadKey), cut(r.Value, maxDeadValue)
+		r.Key, r.Value = cut(r.Key, mostKey), cut(r.Value, mostValue)
 	}
 	return r
 }
@@ -78,13 +82,38 @@ func (s *stream) setAside(ctx context.Context, bad []poison) error {
 	first := bad[0] // one line a batch: a topic full of poison must not become a log full of it
 	s.opts.log.Warn("records set aside", "records", len(bad), "topic", first.rec.Topic, "partition", first.rec.Partition,
 		"offset", first.rec.KafkaOffset(), "reason", cut(first.reason.Error(), maxDeadReason))
-	err := retry.Do(ctx, s.opts.policy, s.waiting("deadletter"), func(ctx context.Context) error {
-		return s.dead.Publish(ctx, s.cfg.DeadLetterTopic, letters...)
-	})
+	err := s.publishLetters(ctx, letters...)
+	if broker.TooLarge(err) { // together, or one of them
+		for _, p := range bad {
+			if err = s.setAsideCut(ctx, p); err != nil {
+				break
+			}
+		}
+	}
 	if err != nil {
 		return fmt.Errorf("set aside %d records, the first of partition %d at offset %d: %w", len(bad), first.rec.Partition, first.rec.KafkaOffset(), err)
 	}
 	s.metrics.records.WithLabelValues(outcomeDeadLetter).Add(float64(len(bad)))
 	s.counts.dead.Add(int64(len(bad)))
 	return nil
+}
+
+func (s *stream) publishLetters(ctx context.Context, letters ...broker.Record) error {
+	return retry.Do(ctx, s.opts.policy, s.waiting("deadletter"), func(ctx context.Context) error {
+		return s.dead.Publish(ctx, s.cfg.DeadLetterTopic, letters...)
+	})
+}
+
+// setAsideCut publishes as much of p as the topic takes, of halves of halves, down to the headers alone: max.message.bytes may be smaller there
+// than where the record stood, and a record that cannot be set aside would be met again after each start.
+func (s *stream) setAsideCut(ctx context.Context, p poison) error {
+	for most := maxDeadValue; ; {
+		l := p.letterOf(most)
+		err := s.publishLetters(ctx, l)
+		left := max(len(l.Key), len(l.Value))
+		if !broker.TooLarge(err) || left == 0 {
+			return err
+		}
+		most = left / 2
+	}
 }

@@ -113,20 +113,19 @@ func (c *Items) confirm(ctx context.Context, changes []catalog.Change, gone map[
 		if err != nil {
 			return err
 		}
+		var withdrawn []schema.Deletion
 		for _, ch := range standing {
-			d, ok := gone[place{ch.Partition, ch.Offset}]
-			if !ok {
-				continue // passed over
-			}
-			err := c.receipt(ctx, d, schema.PartCatalogue)
-			if err == nil {
-				err = c.opts.deleted.Withdrawn(ctx, d.ID, d.ItemID)
-			}
-			if err != nil {
-				return err
+			if d, ok := gone[place{ch.Partition, ch.Offset}]; ok { // not passed over
+				withdrawn = append(withdrawn, d)
 			}
 		}
-		return nil
+		if len(withdrawn) == 0 {
+			return nil
+		}
+		if err := c.receipts(ctx, withdrawn, schema.PartCatalogue); err != nil {
+			return err
+		}
+		return c.opts.deleted.WithdrawnAll(ctx, withdrawn)
 	})
 }
 

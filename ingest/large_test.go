@@ -13,19 +13,25 @@ import (
 	"github.com/softrec/softrec/schema"
 )
 
+// limit sets how large the batches are that a topic takes.
+func (b *bench) limit(topic string, bytes int) {
+	b.t.Helper()
+	admin := &kafka.Client{Addr: kafka.TCP(b.kafka.Brokers...)}
+	res, err := admin.IncrementalAlterConfigs(b.ctx, &kafka.IncrementalAlterConfigsRequest{Resources: []kafka.IncrementalAlterConfigsRequestResource{{
+		ResourceType: kafka.ResourceTypeTopic, ResourceName: topic,
+		Configs: []kafka.IncrementalAlterConfigsRequestConfig{{Name: "max.message.bytes", Value: fmt.Sprint(bytes), ConfigOperation: kafka.ConfigOperationSet}},
+	}}})
+	if err != nil || res.Resources[0].Error != nil {
+		b.t.Fatal(res, err)
+	}
+}
+
 // A record larger than a fetch may be stands at the head of a partition, on a topic that allows it. It is set aside, cut, and what
 // follows is applied.
 func TestConsumer_recordLargerThanAFetch(t *testing.T) {
 	b := newBench(t, "")
 	const size = 6 << 20 // a fetch asks for 4 MiB
-	admin := &kafka.Client{Addr: kafka.TCP(b.kafka.Brokers...)}
-	res, err := admin.IncrementalAlterConfigs(b.ctx, &kafka.IncrementalAlterConfigsRequest{Resources: []kafka.IncrementalAlterConfigsRequestResource{{
-		ResourceType: kafka.ResourceTypeTopic, ResourceName: b.cfg.Topic,
-		Configs: []kafka.IncrementalAlterConfigsRequestConfig{{Name: "max.message.bytes", Value: fmt.Sprint(2 * size), ConfigOperation: kafka.ConfigOperationSet}},
-	}}})
-	if err != nil || res.Resources[0].Error != nil {
-		t.Fatal(res, err)
-	}
+	b.limit(b.cfg.Topic, 2*size)
 	producer, err := kgo.NewClient(kgo.SeedBrokers(b.kafka.Brokers...), kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.ProducerBatchMaxBytes(2*size),
 		kgo.ProducerBatchCompression(kgo.NoCompression()))
 	if err != nil {

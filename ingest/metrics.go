@@ -46,7 +46,7 @@ func newMetrics(reg prometheus.Registerer, stream string) (*metrics, error) {
 	reg = prometheus.WrapRegistererWith(prometheus.Labels{"stream": stream}, reg)
 	m := &metrics{
 		records: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "softrec_ingest_records_total",
-			Help: "Records taken from Kafka by what became of them: applied, duplicate (event id seen), late (past the lateness bound), skipped (offset seen), forgotten (tombstone), deadletter."}, []string{"outcome"}),
+			Help: "Records taken from Kafka by what became of them: applied, duplicate (event id seen), late (past the lateness bound), skipped (offset seen), forgotten (tombstone, or from before one in another partition), deadletter."}, []string{"outcome"}),
 		rekeyed: prometheus.NewCounter(prometheus.CounterOpts{Name: "softrec_ingest_rekeyed_records_total",
 			Help: "Records whose key differs from the id in their value; the value counts."}),
 		apply: prometheus.NewHistogram(prometheus.HistogramOpts{Name: "softrec_ingest_apply_seconds",
@@ -69,7 +69,7 @@ func newMetrics(reg prometheus.Registerer, stream string) (*metrics, error) {
 		retries: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "softrec_ingest_retries_total",
 			Help: "Waits for something that was away, by what: store (as a batch is applied, or as it is asked where to begin), deadletter, receipt or impressions."}, []string{"what"}),
 		commits: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "softrec_ingest_commits_total",
-			Help: "Offset commits by result: ok, sync_error (the store was not durable), note_error (the store did not take the position) or error."}, []string{"result"}),
+			Help: "Offset commits by result: ok, sync_error (the store was not durable), look_error (a part of the store was away after the sync, or another process), note_error (the store did not take the position) or error."}, []string{"result"}),
 		rewinds: prometheus.NewCounter(prometheus.CounterOpts{Name: "softrec_ingest_rewinds_total",
 			Help: "Times the store was another process than before, and records were read again from where it says that they are applied."}),
 		sync: prometheus.NewHistogram(prometheus.HistogramOpts{Name: "softrec_ingest_sync_seconds",

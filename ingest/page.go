@@ -47,9 +47,9 @@ func (p *RedisPage) Recent(ctx context.Context, events [][]byte) error {
 	return nil
 }
 
-// Forget removes the user's events from the list of the newest.
-func (p *RedisPage) Forget(ctx context.Context, user string) error {
-	key := p.keys.RecentEvents()
+// Forget removes the events of users from the list of the newest, in two calls.
+func (p *RedisPage) Forget(ctx context.Context, users ...string) error {
+	key, gone := p.keys.RecentEvents(), setOf(users)
 	all, err := p.rdb.LRange(ctx, key, 0, -1).Result()
 	if err != nil {
 		return fmt.Errorf("forget recent events: %w", err)
@@ -57,7 +57,7 @@ func (p *RedisPage) Forget(ctx context.Context, user string) error {
 	_, err = p.rdb.Pipelined(ctx, func(pipe redis.Pipeliner) error {
 		for _, doc := range all {
 			var e schema.Event
-			if json.Unmarshal([]byte(doc), &e) == nil && e.UserID == user {
+			if json.Unmarshal([]byte(doc), &e) == nil && gone[e.UserID] {
 				pipe.LRem(ctx, key, 0, doc)
 			}
 		}
@@ -67,6 +67,14 @@ func (p *RedisPage) Forget(ctx context.Context, user string) error {
 		return fmt.Errorf("forget recent events: %w", err)
 	}
 	return nil
+}
+
+func setOf(names []string) map[string]bool {
+	set := make(map[string]bool, len(names))
+	for _, n := range names {
+		set[n] = true
+	}
+	return set
 }
 
 // Status stores st under its instance.

@@ -65,13 +65,14 @@ func (r *reporter) offer(events []decodedEvent) {
 	r.s.metrics.pageLost.Add(float64(total - len(events) + drop))
 }
 
-// forget drops what waits for the page of a user, and returns when nothing of it is on its way there.
-func (r *reporter) forget(user string) {
+// forget drops what waits for the page of users, and returns when nothing of it is on its way there.
+func (r *reporter) forget(users []string) {
+	gone := setOf(users)
 	r.feeding.Lock()
 	defer r.feeding.Unlock()
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.recent = slices.DeleteFunc(r.recent, func(e decodedEvent) bool { return e.event.UserID == user })
+	r.recent = slices.DeleteFunc(r.recent, func(e decodedEvent) bool { return gone[e.event.UserID] })
 }
 
 // run reports until ctx ends.

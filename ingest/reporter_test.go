@@ -26,9 +26,9 @@ func (l *lagging) Lag(context.Context) (map[int]int64, error) { return maps.Clon
 // lastStatus is a Page that keeps the newest status.
 type lastStatus struct{ schema.IngestStatus }
 
-func (*lastStatus) Recent(context.Context, [][]byte) error { return nil }
-func (*lastStatus) Forget(context.Context, string) error   { return nil }
-func (*lastStatus) Leave(context.Context, string) error    { return nil }
+func (*lastStatus) Recent(context.Context, [][]byte) error  { return nil }
+func (*lastStatus) Forget(context.Context, ...string) error { return nil }
+func (*lastStatus) Leave(context.Context, string) error     { return nil }
 func (p *lastStatus) Status(_ context.Context, st schema.IngestStatus) error {
 	p.IngestStatus = st
 	return nil

@@ -49,7 +49,8 @@ type Durable interface {
 type Ledger interface {
 	// Note writes down the positions of the next records to apply, by partition.
 	Note(ctx context.Context, topic string, next map[int]int64) error
-	// Look writes nothing. Its error is a *progress.RestartedError where the store is another process than before.
+	// Look writes nothing. Its error is a *progress.RestartedError where the store, or a node of it, is another process than before; it is
+	// nil only where all of them are there.
 	Look(ctx context.Context) error
 }
 
@@ -62,22 +63,22 @@ type Page interface {
 	Recent(ctx context.Context, events [][]byte) error
 	// Status replaces what the page knows about st.Instance.
 	Status(ctx context.Context, st schema.IngestStatus) error
-	// Forget takes a user's events off the list of the newest.
-	Forget(ctx context.Context, user string) error
+	// Forget takes the events of users off the list of the newest.
+	Forget(ctx context.Context, users ...string) error
 	// Leave takes an instance off the page.
 	Leave(ctx context.Context, instance string) error
 }
 
 // Deletions keeps the receipts of deletions; *deletion.Store is one. All of them may be called again.
 type Deletions interface {
-	// Open writes down that somebody wants a user or an item gone, unless it was before.
-	Open(ctx context.Context, d schema.Deletion) error
-	// Confirm writes down when a part had nothing of it any more; the first time counts.
-	Confirm(ctx context.Context, id, part string, at time.Time) error
-	// Emptied tells the processes that serve of a user.
-	Emptied(ctx context.Context, id, user string) error
-	// Withdrawn tells the processes that serve, and the trainer, of an item.
-	Withdrawn(ctx context.Context, id, item string) error
+	// OpenAll writes down that somebody wants users or items gone, unless it was before.
+	OpenAll(ctx context.Context, all []schema.Deletion) error
+	// ConfirmAll writes down when parts had nothing of them any more; the first time counts.
+	ConfirmAll(ctx context.Context, ids []string, at time.Time, parts ...string) (done int, err error)
+	// EmptiedAll tells the processes that serve of users, oldest first.
+	EmptiedAll(ctx context.Context, all []schema.Deletion) error
+	// WithdrawnAll tells the processes that serve, and the trainer, of items, oldest first.
+	WithdrawnAll(ctx context.Context, all []schema.Deletion) error
 }
 
 var (

@@ -205,12 +205,17 @@ func (s *stream) observeVisible(recs []broker.Record, now time.Time) {
 	}
 }
 
-// receipt writes that part has nothing any more of what d names.
-func (s *stream) receipt(ctx context.Context, d schema.Deletion, part string) error {
-	if err := s.opts.deleted.Open(ctx, d); err != nil {
+// receipts writes that part has nothing any more of what gone names.
+func (s *stream) receipts(ctx context.Context, gone []schema.Deletion, part string) error {
+	if err := s.opts.deleted.OpenAll(ctx, gone); err != nil {
 		return err
 	}
-	return s.opts.deleted.Confirm(ctx, d.ID, part, time.Now())
+	ids := make([]string, len(gone))
+	for i, d := range gone {
+		ids[i] = d.ID
+	}
+	_, err := s.opts.deleted.ConfirmAll(ctx, ids, time.Now(), part)
+	return err
 }
 
 func (s *stream) waiting(what string) func(error, time.Duration) {

@@ -7,6 +7,8 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/softrec/softrec/ingest/broker"
+	"github.com/softrec/softrec/ingest/window"
 	"github.com/softrec/softrec/schema"
 )
 
@@ -54,5 +56,23 @@ func TestConsumer_sameEventInTwoPartitions(t *testing.T) {
 	}
 	if err := c.halt(); err != nil {
 		t.Error(err)
+	}
+}
+
+// A tombstone is read before older events of its user in another partition: these stay forgotten, what the user does later counts.
+func TestDecode_forgottenInAnotherPartition(t *testing.T) {
+	event := func(item string, offset int64, at time.Time) broker.Record {
+		r := eventRecord(schema.Event{UserID: "u", ItemID: item, Timestamp: at})
+		r.Partition, r.Offset, r.Time = 1, offset, at
+		return r
+	}
+	forgotten := start.Add(time.Hour)
+	recs := []broker.Record{{Key: []byte("u"), Offset: 3, Time: forgotten}, event("before", 1, forgotten.Add(-time.Second)), event("after", 2, forgotten.Add(time.Second))}
+	state := new(window.State)
+	for _, u := range decode(recs, time.Minute).users {
+		state.Apply(window.DefaultRules(), u.Partition, u.Records)
+	}
+	if got := state.Entries(); len(got) != 1 || got[0].ItemID != "after" {
+		t.Errorf("the window is %+v", got)
 	}
 }

@@ -8,7 +8,7 @@ type Attribution struct {
 
 // ArmTotals are the totals of one arm with one model version.
 type ArmTotals struct {
-	Arm          string `json:"arm"`
+	Arm          string `json:"arm" doc:"older: arms that are not told apart any more"`
 	ModelVersion string `json:"model_version" doc:"empty before the first model; older: versions that are not told apart any more"`
 	Shadow       bool   `json:"shadow" doc:"its lists are computed but not shown: they are scored and never clicked"`
 
@@ -32,5 +32,8 @@ type SourceTotals struct {
 	Converted int64 `json:"converted" doc:"items that led to a conversion, each once per answer"`
 }
 
-// OlderVersions stands in ArmTotals and SourceTotals for the model versions that are not told apart any more.
-const OlderVersions = "older"
+// What stands in ArmTotals and SourceTotals for what is not told apart any more.
+const (
+	OlderVersions = "older" // model versions
+	OlderArms     = "older" // arms
+)

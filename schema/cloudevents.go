@@ -138,9 +138,9 @@ func (c CloudEvent) Event() (Event, error) {
 	return w.event()
 }
 
-// eventID is source and id as one id, hashed where they are longer than ids may be.
+// eventID is source and id as one id, hashed where they are longer than ids may be, or where it could be that of another source and id.
 func (c CloudEvent) eventID() string {
-	if id := c.Source + "#" + c.ID; len(id) <= MaxIDLen {
+	if id := c.Source + "#" + c.ID; len(id) <= MaxIDLen && strings.Count(id, "#") == 1 {
 		return id
 	}
 	sum := sha256.Sum256([]byte(c.Source + "\x00" + c.ID))

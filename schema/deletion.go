@@ -89,10 +89,12 @@ func (d *Deletion) MarkComplete() {
 // MarkKept sets Kept: what a deletion leaves where it is, whoever has confirmed.
 func (d *Deletion) MarkKept() {
 	const models = "models and the network's weights keep what they learnt until they are replaced and pruned (trainer.keep)"
+	const letters = "records that could not be used stay as they were set aside, whomever they name, until ingest.dead_letter_retention ends"
 	if d.ItemID == "" {
 		d.Kept = map[string]string{
 			TopicInteractions: "the user's events stay until ingest.retention ends",
 			TopicImpressions:  "what the user was shown stays until attribution.retention ends, where attribution is on",
+			TopicDeadLetter:   letters,
 			"models":          models,
 		}
 		return
@@ -100,6 +102,7 @@ func (d *Deletion) MarkKept() {
 	d.Kept = map[string]string{
 		PartWindow:        "the item is left out wherever a window is read; it leaves Redis as newer interactions push it out, or with window.idle_ttl",
 		TopicInteractions: "events of the item stay until ingest.retention ends; they are learnt by nobody any more",
+		TopicDeadLetter:   letters,
 		"page":            "the page's feed of newest events shows events of the item until newer ones push them out",
 		PartAttribution:   "open answers that showed the item stay until attribution.window ends, as hashes, and the topic until attribution.retention, where attribution is on",
 		"models":          models + "; no answer holds the item meanwhile",

@@ -23,3 +23,15 @@ func TestDeletion_namesOfReceipts(t *testing.T) {
 		}
 	}
 }
+
+// A receipt names the topics whose records no deletion reaches. That of the dead letters was missing once, and kept them for ever.
+func TestDeletion_MarkKept(t *testing.T) {
+	for name, d := range map[string]Deletion{"user": {UserID: "ann"}, "item": {ItemID: "mug"}} {
+		d.MarkKept()
+		for topic, setting := range map[string]string{TopicInteractions: "ingest.retention", TopicDeadLetter: "ingest.dead_letter_retention"} {
+			if !strings.Contains(d.Kept[topic], setting) {
+				t.Errorf("receipt of a %s: of %s it says %q", name, topic, d.Kept[topic])
+			}
+		}
+	}
+}

@@ -10,7 +10,8 @@
 // Memory is bounded: an answer is kept for the attribution window in a slice of time that Redis drops as a whole at its own end,
 // whatever comes meanwhile, at most Config.MaxOpen answers at once over all slices; clicks that wait for an impression have a tenth
 // of that beside it. What is older than the window when it is read is passed over. A user's newest lists stay until the next
-// interaction or for Config.NextWithin. Where more answers come than fit they are sampled by a hash of their ids, by one share for a
+// interaction or for Config.NextWithin. Of users that were forgotten lately a bucket tells the newest 256 apart, of arms the 64 that were used
+// last. Where more answers come than fit they are sampled by a hash of their ids, by one share for a
 // whole slice: what is counted depends on neither arm nor outcome, and no part of an hour is left out. Whatever is not counted has an
 // outcome of its own in softrec_attribution_records_total.
 //

@@ -40,8 +40,8 @@ type metrics struct {
 	gain    *prometheus.CounterVec
 	damaged prometheus.Counter
 
-	mu     sync.Mutex
-	models []string // with labels, the one that was used last at the end
+	mu           sync.Mutex
+	models, arms []string // with labels, the one that was used last at the end
 }
 
 func newMetrics(reg prometheus.Registerer) (*metrics, error) {
@@ -85,23 +85,25 @@ func (m *metrics) observe(c change) {
 	for _, k := range c.sortedArms() {
 		d := c.arms[k]
 		if d.Answers > 0 || d.Scored > 0 {
-			m.know(k.model)
+			m.know(k)
 		}
-		model, shadow := m.label(k.model), fmt.Sprint(k.shadow)
-		add(m.answers, d.Answers, k.arm, model, "shown")
-		add(m.answers, d.Clicked, k.arm, model, "clicked")
-		add(m.answers, d.Converted, k.arm, model, "converted")
-		add(m.scored, d.Scored, k.arm, model, shadow)
-		add(m.hits, d.Hits, k.arm, model, shadow)
+	}
+	for k, d := range c.arms {
+		arm, model, shadow := m.arm(k.arm), m.label(k.model), fmt.Sprint(k.shadow)
+		add(m.answers, d.Answers, arm, model, "shown")
+		add(m.answers, d.Clicked, arm, model, "clicked")
+		add(m.answers, d.Converted, arm, model, "converted")
+		add(m.scored, d.Scored, arm, model, shadow)
+		add(m.hits, d.Hits, arm, model, shadow)
 		if d.Gain > 0 {
-			m.gain.WithLabelValues(k.arm, model, shadow).Add(d.Gain)
+			m.gain.WithLabelValues(arm, model, shadow).Add(d.Gain)
 		}
 	}
 	for k, d := range c.sources {
-		model := m.label(k.model)
-		add(m.items, d.Shown, k.arm, model, string(k.source), "shown")
-		add(m.items, d.Clicked, k.arm, model, string(k.source), "clicked")
-		add(m.items, d.Converted, k.arm, model, string(k.source), "converted")
+		arm, model := m.arm(k.arm), m.label(k.model)
+		add(m.items, d.Shown, arm, model, string(k.source), "shown")
+		add(m.items, d.Clicked, arm, model, string(k.source), "clicked")
+		add(m.items, d.Converted, arm, model, string(k.source), "converted")
 	}
 }
 
@@ -118,14 +120,24 @@ func (m *metrics) label(model string) string {
 	return schema.OlderVersions
 }
 
-// know gives a version labels and takes them from the one that was not used for longest.
-func (m *metrics) know(model string) {
-	m.models = touched(m.models, model)
-	for len(m.models) > told {
-		gone := prometheus.Labels{"model": m.models[0]}
-		for _, v := range []*prometheus.CounterVec{m.answers, m.items, m.scored, m.hits, m.gain} {
-			v.DeletePartialMatch(gone)
-		}
-		m.models = m.models[1:]
+func (m *metrics) arm(arm string) string {
+	if slices.Contains(m.arms, arm) {
+		return arm
 	}
+	return schema.OlderArms
+}
+
+// know gives a version and an arm labels and takes them from those that were not used for longest.
+func (m *metrics) know(k armKey) {
+	m.models, m.arms = m.fewer("model", touched(m.models, k.model), told), m.fewer("arm", touched(m.arms, k.arm), maxArms)
+}
+
+// fewer leaves the last most of all values of a label their labels.
+func (m *metrics) fewer(label string, all []string, most int) []string {
+	for ; len(all) > most; all = all[1:] {
+		for _, v := range []*prometheus.CounterVec{m.answers, m.items, m.scored, m.hits, m.gain} {
+			v.DeletePartialMatch(prometheus.Labels{label: all[0]})
+		}
+	}
+	return all
 }

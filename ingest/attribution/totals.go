@@ -16,12 +16,18 @@ type totals struct {
 	Rev     int64            `json:"rev"`
 	Applied map[string]int64 `json:"applied"`           // newest record by stream and partition
 	Offered map[int64]int64  `json:"offered,omitempty"` // answers that came, by slice of time, those that were left out included
-	// Forgotten is when users were forgotten, Unix ms by hash of their ids, as long as an impression from before may come.
-	Forgotten map[uint64]int64      `json:"forgotten,omitempty"`
-	Models    []string              `json:"models"` // versions told apart, the one that was used last at the end
-	Arms      []schema.ArmTotals    `json:"arms"`
-	Sources   []schema.SourceTotals `json:"sources"`
+	// Forgotten is when users were forgotten, Unix ms by hash of their ids, as long as an impression from before may come, and ForgottenBefore
+	// the same for everybody.
+	Forgotten       map[uint64]int64      `json:"forgotten,omitempty"`
+	ForgottenBefore int64                 `json:"forgotten_before,omitempty"`
+	Models          []string              `json:"models"`              // versions told apart, the one that was used last at the end
+	Names           []string              `json:"arm_names,omitempty"` // arms told apart, likewise; earlier builds drop them
+	Arms            []schema.ArmTotals    `json:"arms"`
+	Sources         []schema.SourceTotals `json:"sources"`
 }
+
+// maxArms is how many arms are told apart. Anybody may write impressions, and each arm has rows of its own in every bucket.
+const maxArms = 64
 
 // armKey and sourceKey name rows.
 type armKey struct {
@@ -71,26 +77,39 @@ func decodeTotals(s string) (totals, error) {
 	if t.Applied == nil {
 		t.Applied = map[string]int64{}
 	}
+	t.nameAll()
 	return t, nil
+}
+
+// nameAll names the arms of rows that an earlier build wrote, those with fewest lists first.
+func (t *totals) nameAll() {
+	lists := map[string]int64{}
+	for _, r := range t.Arms {
+		if r.Arm != schema.OlderArms && !slices.Contains(t.Names, r.Arm) {
+			lists[r.Arm] += r.Answers + r.Scored
+		}
+	}
+	named := slices.SortedFunc(maps.Keys(lists), func(a, b string) int { return cmp.Or(cmp.Compare(lists[a], lists[b]), cmp.Compare(a, b)) })
+	t.Names = append(named, t.Names...)
 }
 
 // front is how the stored form of t begins, and no other revision's.
 func (t totals) front() string { return fmt.Sprintf(`{"rev":%d,`, t.Rev) }
 
-// add adds c, and folds what more than most versions have.
+// add adds c, and folds what more than most versions, or too many arms, have.
 func (t *totals) add(c change, most int) {
 	for _, k := range c.sortedArms() {
-		if c.arms[k].Answers > 0 || c.arms[k].Scored > 0 { // a click alone never brings back a version that was folded
-			t.know(k.model, most)
+		if c.arms[k].Answers > 0 || c.arms[k].Scored > 0 { // a click alone never brings back a version or an arm that was folded
+			t.know(k, most)
 		}
 	}
 	for _, k := range c.sortedArms() {
 		d := c.arms[k]
-		row := t.armRow(k.arm, t.told(k.model), k.shadow)
+		row := t.armRow(t.name(k.arm), t.told(k.model), k.shadow)
 		addArm(row, d)
 	}
 	for _, k := range sortedKeys(c.sources, func(k sourceKey) string { return fmt.Sprint(k) }) {
-		row := t.sourceRow(k.arm, t.told(k.model), k.source)
+		row := t.sourceRow(t.name(k.arm), t.told(k.model), k.source)
 		addSource(row, c.sources[k])
 	}
 }
@@ -127,34 +146,36 @@ func (t *totals) told(model string) string {
 	return schema.OlderVersions
 }
 
-// touched moves model, which may be new, to the end of all: an arm that stays with a version for weeks keeps its row.
-func touched(all []string, model string) []string {
-	if i := slices.Index(all, model); i >= 0 {
-		all = slices.Delete(all, i, i+1)
+// name is the arm a row has for arm.
+func (t *totals) name(arm string) string {
+	if slices.Contains(t.Names, arm) {
+		return arm
 	}
-	return append(all, model)
+	return schema.OlderArms
 }
 
-// know makes room for a version; the one that was not used for longest is added up with those before it.
-func (t *totals) know(model string, most int) {
-	t.Models = touched(t.Models, model)
-	for len(t.Models) > most {
-		old := t.Models[0]
-		t.Models = t.Models[1:]
-		arms, sources := t.Arms, t.Sources
-		t.Arms, t.Sources = nil, nil
-		for _, r := range arms {
-			if r.ModelVersion == old {
-				r.ModelVersion = schema.OlderVersions
-			}
-			addArm(t.armRow(r.Arm, r.ModelVersion, r.Shadow), r)
-		}
-		for _, r := range sources {
-			if r.ModelVersion == old {
-				r.ModelVersion = schema.OlderVersions
-			}
-			addSource(t.sourceRow(r.Arm, r.ModelVersion, r.Source), r)
-		}
+// touched moves a version or an arm, which may be new, to the end of all: an arm that stays with a version for weeks keeps its row.
+func touched(all []string, name string) []string {
+	if i := slices.Index(all, name); i >= 0 {
+		all = slices.Delete(all, i, i+1)
+	}
+	return append(all, name)
+}
+
+// know makes room for a version and an arm; those that were not used for longest are added up with those before them.
+func (t *totals) know(k armKey, most int) {
+	t.Models, t.Names = touched(t.Models, k.model), touched(t.Names, k.arm)
+	if len(t.Models) <= most && len(t.Names) <= maxArms {
+		return
+	}
+	t.Models, t.Names = t.Models[max(0, len(t.Models)-most):], t.Names[max(0, len(t.Names)-maxArms):]
+	arms, sources := t.Arms, t.Sources
+	t.Arms, t.Sources = nil, nil
+	for _, r := range arms {
+		addArm(t.armRow(t.name(r.Arm), t.told(r.ModelVersion), r.Shadow), r)
+	}
+	for _, r := range sources {
+		addSource(t.sourceRow(t.name(r.Arm), t.told(r.ModelVersion), r.Source), r)
 	}
 }
 

@@ -19,13 +19,12 @@ type work struct {
 	s       *Store
 	change  change
 	answers map[string]*answer
-	waited  map[string]bool  // answers that had clicks that waited for them when they were read
-	offered map[int64]int64  // answers that came, by slice
-	came    bool             // offered has grown
-	gone    map[uint64]int64 // when users were forgotten, Unix ms by hash
-	erased  bool             // gone has grown
-	open    room             // of answers
-	early   room             // of answers whose clicks wait
+	waited  map[string]bool // answers that had clicks that waited for them when they were read
+	offered map[int64]int64 // answers that came, by slice
+	came    bool            // offered has grown
+	gone    gone
+	open    room // of answers
+	early   room // of answers whose clicks wait
 	lists   map[string][]list
 	dirty   map[string]bool // answers to write
 	moved   map[string]bool // users whose lists are to be written
@@ -70,8 +69,8 @@ func (s *Store) prepare(of Stream, r reading) (*write, error) {
 	if w.offered = t.Offered; w.offered == nil {
 		w.offered = map[int64]int64{}
 	}
-	if w.gone = t.Forgotten; w.gone == nil {
-		w.gone = map[uint64]int64{}
+	if w.gone = (gone{users: t.Forgotten, before: t.ForgottenBefore}); w.gone.users == nil {
+		w.gone.users = map[uint64]int64{}
 	}
 	again := false
 	for _, p := range r.parts {
@@ -85,7 +84,7 @@ func (s *Store) prepare(of Stream, r reading) (*write, error) {
 	out := &write{task: r.task, change: w.change}
 	// What was there before may be with no replica yet: it is written again, so that they can be waited for.
 	again = again && s.writer.Waits()
-	if len(w.dirty) == 0 && len(w.moved) == 0 && len(w.change.arms) == 0 && !w.came && !w.erased && !again {
+	if len(w.dirty) == 0 && len(w.moved) == 0 && len(w.change.arms) == 0 && !w.came && !w.gone.grown && !again {
 		return out, nil
 	}
 	for _, p := range r.parts {
@@ -95,9 +94,8 @@ func (s *Store) prepare(of Stream, r reading) (*write, error) {
 	oldest := s.sliceAt(s.now().Add(-s.cfg.Window-early)) - 1
 	maps.DeleteFunc(w.offered, func(slice int64, _ int64) bool { return slice < oldest })
 	t.Offered = w.offered
-	past := s.now().Add(-s.cfg.Window - 2*early).UnixMilli() // impressions from before are passed over as late
-	maps.DeleteFunc(w.gone, func(_ uint64, at int64) bool { return at < past })
-	t.Forgotten = w.gone
+	w.gone.prune(s.now().Add(-s.cfg.Window-2*early), s.now().Add(2*early)) // impressions from before are passed over as late
+	t.Forgotten, t.ForgottenBefore = w.gone.users, w.gone.before
 	t.Rev++
 	t.add(w.change, s.cfg.Models)
 	value, err := json.Marshal(t)
@@ -192,14 +190,17 @@ func (w *work) apply(p part) {
 	case p.answer != "":
 		w.applyAnswer(p)
 	case p.rec.Forget != "":
-		key := userHash(p.user)
-		w.gone[key], w.erased = max(w.gone[key], p.rec.Time.UnixMilli()), true
+		at := p.rec.Time
+		if ahead := w.s.now().Add(early); at.After(ahead) {
+			at = ahead
+		}
+		w.gone.note(p.user, at)
 		have := w.lists[p.user]
-		left := slices.DeleteFunc(slices.Clone(have), func(l list) bool { return !l.at.After(p.rec.Time) }) // the user may have come back
+		left := slices.DeleteFunc(slices.Clone(have), func(l list) bool { return !l.at.After(at) }) // the user may have come back
 		if len(left) != len(have) {
 			w.lists[p.user], w.moved[p.user] = left, true
 		}
-	case p.rec.Impression != nil && p.rec.Impression.At.UnixMilli() <= w.gone[userHash(p.user)]:
+	case p.rec.Impression != nil && w.gone.covers(p.user, p.rec.Impression.At):
 		w.change.count(OutcomeForgotten) // shown before the user was forgotten, read after it
 	case p.rec.Impression != nil:
 		w.lists[p.user], w.moved[p.user] = put(w.lists[p.user], listOf(*p.rec.Impression)), true
@@ -210,12 +211,6 @@ func (w *work) apply(p part) {
 			w.lists[p.user], w.moved[p.user] = left, true
 		}
 	}
-}
-
-// userHash stands for a user in totals, which name nobody.
-func userHash(user string) uint64 {
-	sum := sha256.Sum256([]byte("softrec forgotten\x00" + user))
-	return binary.BigEndian.Uint64(sum[:8])
 }
 
 // sampled reports whether an answer is among those that are kept of its slice: the share that would have fitted of the slice before it,

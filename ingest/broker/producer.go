@@ -25,6 +25,12 @@ const MaxRecordBytes = batchBytes - 1024
 // ErrRecordTooLarge says that a record is larger than MaxRecordBytes. Retrying does not help.
 var ErrRecordTooLarge = errors.New("record too large")
 
+// TooLarge reports whether err says that a record, or records that travelled together, are larger than what the producer, the topic or the
+// broker takes. Fewer or smaller ones may go through.
+func TooLarge(err error) bool {
+	return errors.Is(err, ErrRecordTooLarge) || errors.Is(err, kafka.MessageSizeTooLarge) || errors.Is(err, kafka.RecordListTooLarge)
+}
+
 // Producer publishes records. It is safe for concurrent use, and made to be shared: records of concurrent calls travel
 // together.
 type Producer struct {
@@ -85,6 +91,9 @@ func (p *Producer) Publish(ctx context.Context, topic string, recs ...Record) er
 	}
 	err := retry.Do(ctx, p.policy, p.notify(topic), func(ctx context.Context) error {
 		left, err := p.write(ctx, msgs)
+		if err != nil {
+			p.metrics.errors.WithLabelValues(topic).Inc()
+		}
 		msgs = left
 		return err
 	})
@@ -142,7 +151,6 @@ func leaderless(err error) error {
 
 func (p *Producer) notify(topic string) func(error, time.Duration) {
 	return func(err error, wait time.Duration) {
-		p.metrics.errors.WithLabelValues(topic).Inc()
 		p.outage.warn("publish again", err, "topic", topic, "wait", wait)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 )
@@ -14,27 +15,51 @@ type journal struct {
 	rdb       redis.UniversalClient
 	list, all string // keys
 	limit     int64
+	ttl       time.Duration // of the list after its last line; 0 for ever
 }
 
 func (s *Store) users() journal {
-	return journal{s.rdb, s.keys.DeletionLog(), s.keys.DeletionCount(), Log}
+	return journal{s.rdb, s.keys.DeletionLog(), s.keys.DeletionCount(), Log, TTL}
 }
 
 func (s *Store) items() journal {
-	return journal{s.rdb, s.keys.ItemDeletionLog(), s.keys.ItemDeletionCount(), ItemLog}
+	return journal{s.rdb, s.keys.ItemDeletionLog(), s.keys.ItemDeletionCount(), ItemLog, 0}
 }
 
-func (j journal) add(ctx context.Context, id, name string) error {
-	_, err := j.rdb.TxPipelined(ctx, func(p redis.Pipeliner) error {
-		p.LPush(ctx, j.list, id+"\n"+name)
+func line(id, name string) string { return id + "\n" + name }
+
+func cutLine(l string) (id, name string) {
+	id, name, _ = strings.Cut(l, "\n")
+	return id, name
+}
+
+// lookBehind is how many of the oldest lines are looked at besides as many as were added.
+const lookBehind = 8
+
+// add puts lines at the head, the last one first, and returns the oldest ones of the list.
+func (j journal) add(ctx context.Context, lines []string) (oldest []string, err error) {
+	if len(lines) == 0 {
+		return nil, nil
+	}
+	values := make([]any, len(lines))
+	for i, l := range lines {
+		values[i] = l
+	}
+	var behind *redis.StringSliceCmd
+	_, err = j.rdb.TxPipelined(ctx, func(p redis.Pipeliner) error {
+		p.LPush(ctx, j.list, values...)
 		p.LTrim(ctx, j.list, 0, j.limit-1)
-		p.Incr(ctx, j.all)
+		p.IncrBy(ctx, j.all, int64(len(lines)))
+		if j.ttl > 0 {
+			p.Expire(ctx, j.list, j.ttl)
+			behind = p.LRange(ctx, j.list, -int64(len(lines))-lookBehind, -1)
+		}
 		return nil
 	})
-	if err != nil {
-		return fmt.Errorf("list deletion %q: %w", id, err)
+	if err != nil || behind == nil {
+		return nil, err
 	}
-	return nil
+	return behind.Val(), nil
 }
 
 // slack is how many lines more than are wanted are asked for, as others may come before they are read.
@@ -65,9 +90,9 @@ func (j journal) since(ctx context.Context, seen int64) (lines [][2]string, coun
 		if fresh = count - seen; fresh < 0 {
 			continue
 		}
-		missed = missed || fresh > j.limit
+		missed = missed || int64(len(texts)) < fresh
 		for i := min(int64(len(texts)), fresh) - 1; i >= 0; i-- {
-			id, name, _ := strings.Cut(texts[i], "\n")
+			id, name := cutLine(texts[i])
 			lines = append(lines, [2]string{id, name})
 		}
 		return lines, count, missed, nil

@@ -10,13 +10,17 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/softrec/softrec/ingest/roundtrip"
 	"github.com/softrec/softrec/schema"
 )
 
 // Bounds of what is kept.
 const (
-	TTL = 90 * 24 * time.Hour // of a receipt
-	Log = 1000                // users whose windows were emptied last, for caches to follow
+	TTL = 90 * 24 * time.Hour // of a receipt, and of the list of users whose windows were emptied after its last line
+
+	// Log is how many of the users whose windows were emptied last are listed, for caches to follow: about 100 bytes each. A range of users may
+	// go at once, and a line that nobody has seen before it is pushed out leaves a receipt open for ever.
+	Log = 100_000
 
 	// ItemLog is how many of the items withdrawn last are listed, for caches and the trainer to follow: a feed may take out a whole range.
 	ItemLog = 100_000
@@ -26,6 +30,7 @@ const (
 type Store struct {
 	rdb    redis.UniversalClient
 	keys   schema.Keys
+	newest *redis.Script
 	awaits []string
 }
 
@@ -40,7 +45,7 @@ func New(rdb redis.UniversalClient, keys schema.Keys, opts ...Option) (*Store, e
 	if rdb == nil {
 		return nil, errors.New("deletion: no redis client")
 	}
-	s := &Store{rdb: rdb, keys: keys}
+	s := &Store{rdb: rdb, keys: keys, newest: redis.NewScript(newestSource)}
 	for _, opt := range opts {
 		opt(s)
 	}
@@ -57,35 +62,6 @@ const (
 	partField      = "part:"
 )
 
-// Open writes down that somebody wants a user or an item gone. Opening it again changes nothing.
-func (s *Store) Open(ctx context.Context, d schema.Deletion) error {
-	field, name, newest := userField, d.UserID, s.keys.UserDeletion(d.UserID)
-	fault := schema.CheckUserID(d.UserID)
-	if d.ItemID != "" {
-		field, name, newest = itemField, d.ItemID, s.keys.ItemDeletion(d.ItemID)
-		fault = schema.CheckItemID(d.ItemID)
-	}
-	if d.ID == "" || schema.CheckUserID(d.ID) != nil || fault != nil || d.UserID != "" && d.ItemID != "" {
-		return fmt.Errorf("open deletion %q of user %q, item %q: want an id, and a user or an item", d.ID, d.UserID, d.ItemID)
-	}
-	key := s.keys.Deletion(d.ID)
-	_, err := s.rdb.TxPipelined(ctx, func(p redis.Pipeliner) error {
-		p.HSetNX(ctx, key, field, name)
-		p.HSetNX(ctx, key, byField, d.By)
-		p.HSetNX(ctx, key, requestedField, stamp(d.Requested))
-		if len(s.awaits) > 0 && field == userField {
-			p.HSetNX(ctx, key, awaitsField, strings.Join(s.awaits, " "))
-		}
-		p.Expire(ctx, key, TTL)
-		p.Set(ctx, newest, d.ID, TTL)
-		return nil
-	})
-	if err != nil {
-		return fmt.Errorf("open deletion %q: %w", d.ID, err)
-	}
-	return nil
-}
-
 // Confirm writes down when a part had nothing of the user or the item any more. The first time counts. A receipt that has expired
 // stays gone.
 func (s *Store) Confirm(ctx context.Context, id, part string, at time.Time) error {
@@ -95,8 +71,8 @@ func (s *Store) Confirm(ctx context.Context, id, part string, at time.Time) erro
 	return nil
 }
 
-// confirmsPerCall bounds how many receipts one call writes.
-const confirmsPerCall = 500
+// receiptsPerCall bounds how many receipts one call writes.
+const receiptsPerCall = 500
 
 // ConfirmAll is Confirm for many receipts and several parts, in two calls for each few hundred receipts; what was confirmed before is not
 // written again. done receipts, from the first on, are confirmed even after an error.
@@ -105,7 +81,7 @@ func (s *Store) ConfirmAll(ctx context.Context, ids []string, at time.Time, part
 	for _, part := range parts {
 		fields = append(fields, partField+part)
 	}
-	for some := range slices.Chunk(ids, confirmsPerCall) {
+	for some := range slices.Chunk(ids, receiptsPerCall) {
 		if err := s.confirmSome(ctx, some, stamp(at), fields); err != nil {
 			return done, fmt.Errorf("confirm %v of %d deletions: %w", parts, len(ids), err)
 		}
@@ -142,12 +118,61 @@ func (s *Store) confirmSome(ctx context.Context, ids []string, at string, fields
 
 // Emptied tells the processes that serve that a user's window was emptied, and whose receipt they are to confirm.
 func (s *Store) Emptied(ctx context.Context, id, user string) error {
-	return s.users().add(ctx, id, user)
+	return s.EmptiedAll(ctx, []schema.Deletion{{ID: id, UserID: user}})
+}
+
+// EmptiedAll is Emptied for many users, oldest first, in one call. Afterwards the oldest lines are looked at, and go with their receipts: the
+// list names no user for longer than these do.
+func (s *Store) EmptiedAll(ctx context.Context, all []schema.Deletion) error {
+	lines := make([]string, len(all))
+	for i, d := range all {
+		lines[i] = line(d.ID, d.UserID)
+	}
+	oldest, err := s.users().add(ctx, lines)
+	if err == nil {
+		err = s.prune(ctx, oldest)
+	}
+	if err != nil {
+		return fmt.Errorf("list %d deletions: %w", len(all), err)
+	}
+	return nil
+}
+
+// prune takes lines off the list of emptied windows whose receipts have expired.
+func (s *Store) prune(ctx context.Context, lines []string) error {
+	there := make([]*redis.IntCmd, len(lines))
+	pipe := s.rdb.Pipeline()
+	for i, l := range lines {
+		id, _ := cutLine(l)
+		there[i] = pipe.Exists(ctx, s.keys.Deletion(id))
+	}
+	if err := roundtrip.Exec(ctx, pipe); err != nil {
+		return err
+	}
+	pipe = s.rdb.Pipeline()
+	for i, l := range lines {
+		if there[i].Val() == 0 {
+			pipe.LRem(ctx, s.users().list, -1, l) // from the oldest on
+		}
+	}
+	return roundtrip.Exec(ctx, pipe)
 }
 
 // Withdrawn tells the processes that serve, and the trainer, that an item was withdrawn, and whose receipt they are to confirm.
 func (s *Store) Withdrawn(ctx context.Context, id, item string) error {
-	return s.items().add(ctx, id, item)
+	return s.WithdrawnAll(ctx, []schema.Deletion{{ID: id, ItemID: item}})
+}
+
+// WithdrawnAll is Withdrawn for many items, oldest first, in one call.
+func (s *Store) WithdrawnAll(ctx context.Context, all []schema.Deletion) error {
+	lines := make([]string, len(all))
+	for i, d := range all {
+		lines[i] = line(d.ID, d.ItemID)
+	}
+	if _, err := s.items().add(ctx, lines); err != nil {
+		return fmt.Errorf("list %d withdrawals: %w", len(all), err)
+	}
+	return nil
 }
 
 // Counts returns how many windows were emptied and how many items withdrawn ever, as Since and ItemsSince count them.
@@ -162,7 +187,7 @@ func (s *Store) Counts(ctx context.Context) (emptied, withdrawn int64, err error
 }
 
 // Since returns the windows that were emptied after the first seen ones, oldest first, and how many there were ever. missed
-// says that there were more than the list holds, or that the list was lost.
+// says that there were more than the list holds, or that the list was lost or has expired.
 func (s *Store) Since(ctx context.Context, seen int64) (emptied []schema.Deletion, count int64, missed bool, err error) {
 	lines, count, missed, err := s.users().since(ctx, seen)
 	for _, l := range lines {

@@ -151,30 +151,40 @@ func TestSince(t *testing.T) {
 	if got, n, missed, err := s.Since(ctx, 0); len(got) != 0 || n != 0 || missed || err != nil {
 		t.Errorf("nothing: %v, %d, %v, %v", got, n, missed, err)
 	}
-	for i := range 3 {
-		if err := s.Emptied(ctx, fmt.Sprint("d", i), fmt.Sprint("u", i)); err != nil {
+	empty := func(id string, users ...string) {
+		t.Helper()
+		gone := make([]schema.Deletion, len(users))
+		for i, user := range users {
+			gone[i] = schema.Deletion{ID: fmt.Sprint(id, i), UserID: user}
+		}
+		if err := errors.Join(s.OpenAll(ctx, gone), s.EmptiedAll(ctx, gone)); err != nil {
 			t.Fatal(err)
 		}
 	}
+	empty("d", "u0", "u1", "u2")
 	got, n, missed, err := s.Since(ctx, 1)
 	if len(got) != 2 || got[0].UserID != "u1" || got[1].ID != "d2" || n != 3 || missed || err != nil {
 		t.Errorf("%v, %d, %v, %v", got, n, missed, err)
 	}
-	for i := range Log {
-		if err := s.Emptied(ctx, fmt.Sprint("e", i), "x"); err != nil {
-			t.Fatal(err)
-		}
+	empty("e", slices.Repeat([]string{"x"}, 5000)...) // a range of users between two looks
+	if got, n, missed, err := s.Since(ctx, 3); len(got) != 5000 || got[0].ID != "e0" || got[4999].ID != "e4999" || n != 5003 || missed || err != nil {
+		t.Errorf("%d, %d, %v, %v", len(got), n, missed, err)
 	}
-	if got, n, missed, err := s.Since(ctx, 2); len(got) != Log || n != Log+3 || !missed || err != nil {
+	if _, err := m.Push(s.keys.DeletionLog(), slices.Repeat([]string{line("e0", "x")}, Log)...); err != nil { // at the end, which costs less
+		t.Fatal(err)
+	}
+	if _, err := m.Incr(s.keys.DeletionCount(), Log-5000); err != nil {
+		t.Fatal(err)
+	}
+	empty("g", "z")
+	if got, n, missed, err := s.Since(ctx, 2); len(got) != Log || n != Log+4 || !missed || err != nil {
 		t.Errorf("%d, %d, %v, %v", len(got), n, missed, err)
 	}
 	m.FlushAll()
 	if _, n, missed, err := s.Since(ctx, 5); n != 0 || !missed || err != nil {
 		t.Errorf("after a loss: %d, %v, %v", n, missed, err)
 	}
-	if err := s.Emptied(ctx, "f", "y"); err != nil {
-		t.Fatal(err)
-	}
+	empty("f", "y")
 	if got, n, missed, err := s.Since(ctx, 5); len(got) != 1 || got[0].UserID != "y" || n != 1 || !missed || err != nil {
 		t.Errorf("what came after a loss: %v, %d, %v, %v", got, n, missed, err)
 	}
@@ -269,7 +279,7 @@ func (c *trips) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.Proces
 func TestConfirmAll(t *testing.T) {
 	s, m := open(t)
 	at := time.Date(2026, 11, 29, 12, 0, 0, 0, time.UTC)
-	const many = 2*confirmsPerCall + 1
+	const many = 2*receiptsPerCall + 1
 	ids := []string{"expired"}
 	for i := range many - 1 {
 		d := schema.Deletion{ID: fmt.Sprint("d", i), ItemID: "mug", Requested: at}
@@ -290,8 +300,8 @@ func TestConfirmAll(t *testing.T) {
 		t.Fatal(err)
 	}
 	later := at.Add(time.Hour)
-	if done, err := watched.ConfirmAll(t.Context(), ids, later, schema.PartServe, "serve:me"); done != confirmsPerCall || err == nil {
-		t.Errorf("%d receipts before a fault: %v; want %d", done, err, confirmsPerCall)
+	if done, err := watched.ConfirmAll(t.Context(), ids, later, schema.PartServe, "serve:me"); done != receiptsPerCall || err == nil {
+		t.Errorf("%d receipts before a fault: %v; want %d", done, err, receiptsPerCall)
 	}
 	if done, err := watched.ConfirmAll(t.Context(), ids, later.Add(time.Hour), schema.PartServe, "serve:me"); done != many || err != nil {
 		t.Errorf("%d receipts: %v; want %d", done, err, many)
@@ -304,7 +314,7 @@ func TestConfirmAll(t *testing.T) {
 		switch {
 		case id == "d7":
 			want[schema.PartServe] = at
-		case i >= confirmsPerCall:
+		case i >= receiptsPerCall:
 			want = map[string]time.Time{schema.PartServe: later.Add(time.Hour), "serve:me": later.Add(time.Hour)}
 		}
 		d, ok, err := s.Get(t.Context(), id)

@@ -13,8 +13,8 @@
 // machine can lose the newest records on Kafka's side unless SyncWrites is set.
 //
 // A snapshot is consistent within one hash tag, the unit that a script or a transaction may touch in a Redis cluster: it
-// shows all keys of a tag at one moment, after one script and before the next. Keys of different tags may be from
-// different moments of the walk, all after Sync was called; the dictionary that windows name items by is read after them. Strings, lists, sets, hashes, sorted sets and times to live are
+// shows all keys of a tag at one moment, after one script and before the next, however many come to it meanwhile. Keys of different tags may be
+// from different moments of the walk, all after Sync was called; the dictionary that windows name items by is read after them. Strings, lists, sets, hashes, sorted sets and times to live are
 // kept; streams, HyperLogLogs and expiry of single hash fields are not, and softrec uses none.
 //
 // A damaged snapshot is refused, not replaced by an older one: offsets committed since the older one would never be
@@ -29,9 +29,9 @@
 // # Differences from real servers
 //
 // Only database 0 exists. Keys expire when Run moves the clock, once a second. The scripts of ingest/window and
-// ingest/catalog are executed by their Go twins, twenty times faster than miniredis's Lua and under one mutex; inside
-// MULTI they run as Lua, under that mutex too. Other scripts run as Lua, and must not write the keys of these two: their
-// change could fall between two steps of a twin and be lost.
+// ingest/catalog are executed by their Go twins, twenty times faster than miniredis's Lua; inside MULTI they run as Lua. One mutex lets
+// whatever changes something go one after the other: twins, transactions, other scripts, single commands. Only commands that block
+// (BLPOP and the like; softrec uses none) go past it, and a snapshot may miss a key that they make.
 //
 // Goroutines: those of kfake and miniredis (listeners, connections), from Start to Close; Run is the caller's.
 package embedded

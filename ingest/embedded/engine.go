@@ -18,9 +18,9 @@ type native func(db *miniredis.RedisDB, keys, argv []string) (any, error)
 
 // engine stands before every command of miniredis and executes known scripts itself.
 //
-// mu serialises the natives: each is several steps of miniredis's direct API, and the steps of two must not mix. The
-// snapshot holds it too while it reads, so that it never sees a native half done. Lock order: engine.mu, then miniredis's
-// own mutex (inside each call).
+// mu is held by whatever changes something. So the natives follow one another, each being several steps of miniredis's direct API; and the
+// snapshot, which holds it while it reads, never sees one half done, and misses no key. Lock order: engine.mu, then miniredis's own
+// mutex (inside each call). Commands that wait for others go without it.
 type engine struct {
 	redis   *miniredis.Miniredis
 	server  *server.Server // kept: Miniredis forgets it on Close
@@ -28,18 +28,19 @@ type engine struct {
 	natives map[string]native
 	runID   string // another one each time the server is started, as Redis has it
 
-	mu sync.Mutex
+	mu     sync.Mutex
+	growth *growth // nil while nobody walks
 
 	local *local // for the snapshot; one user at a time
 
-	transactions sync.Map // *server.Peer -> *transaction, of connections that ever said MULTI
+	connections sync.Map // *server.Peer -> *connection
 }
 
-// transaction is the state of one connection. Only that connection touches it.
-type transaction struct {
-	open      bool // between MULTI and EXEC
-	scripted  bool // a script with a twin is queued
-	executing bool // exec is at work
+// connection is the state of one connection. Only that connection touches it.
+type connection struct {
+	open   bool     // between MULTI and EXEC
+	queued []string // words of what is queued there and changes something
+	alone  bool     // the command under way holds mu
 }
 
 func newEngine(m *miniredis.Miniredis) *engine {
@@ -51,17 +52,32 @@ func newEngine(m *miniredis.Miniredis) *engine {
 
 // hook is called before each command; true means that it was answered here.
 func (e *engine) hook(c *server.Peer, cmd string, args ...string) bool {
+	if c == e.local.peer {
+		return false
+	}
+	conn := e.connection(c)
+	switch {
+	case conn == nil: // a call of a script, which holds mu where it may change something
+		if e.changes(cmd) {
+			e.growth.note(args)
+		}
+		return false
+	case conn.alone: // comes by a second time
+		return false
+	}
 	switch cmd { // in upper case already
 	case "EVALSHA", "EVAL":
-		return e.script(c, cmd, args)
-	case "MULTI":
-		*e.transaction(c, true) = transaction{open: true}
-	case "EXEC":
-		return e.exec(c)
-	case "DISCARD", "RESET":
-		if tx := e.transaction(c, false); tx != nil {
-			*tx = transaction{}
+		if !conn.open && e.script(c, cmd, args) { // inside MULTI all steps must happen at one moment: there it is miniredis's Lua
+			return true
 		}
+	case "MULTI":
+		conn.open = true
+	case "EXEC":
+		queued := conn.queued
+		*conn = connection{}
+		return e.alone(c, conn, queued, cmd)
+	case "DISCARD", "RESET":
+		*conn = connection{}
 	case "INFO":
 		if len(args) == 1 && strings.EqualFold(args[0], "server") {
 			c.WriteBulk("# Server\r\nrun_id:" + e.runID + "\r\n")
@@ -73,40 +89,51 @@ func (e *engine) hook(c *server.Peer, cmd string, args ...string) bool {
 			return true
 		}
 	}
-	return false
+	switch {
+	case !e.changes(cmd):
+		return false
+	case conn.open:
+		conn.queued = append(conn.queued, args...)
+		return false
+	}
+	return e.alone(c, conn, args, cmd, args...)
 }
 
-// exec runs a transaction that holds a script with a twin. Its steps must happen at one moment, so there the script is
-// miniredis's Lua; and it must not fall between the steps of a native, so the natives wait.
-func (e *engine) exec(c *server.Peer) bool {
-	tx := e.transaction(c, false)
-	if tx == nil || tx.executing { // executing: the Dispatch below comes by here
-		return false
-	}
-	scripted := tx.scripted
-	*tx = transaction{executing: scripted}
-	if !scripted {
-		return false
-	}
+// unlocked are the commands that change no key and are not marked so, and those that wait until another one does.
+var unlocked = map[string]bool{
+	"AUTH": true, "CLIENT": true, "CLUSTER": true, "COMMAND": true, "DISCARD": true, "ECHO": true, "HELLO": true, "INFO": true, "MEMORY": true, "MULTI": true,
+	"OBJECT": true, "PING": true, "PSUBSCRIBE": true, "PUBLISH": true, "PUBSUB": true, "PUNSUBSCRIBE": true, "QUIT": true, "RESET": true, "SCRIPT": true, "SELECT": true,
+	"SUBSCRIBE": true, "TIME": true, "UNSUBSCRIBE": true, "UNWATCH": true, "WAIT": true, "WATCH": true, "XINFO": true,
+	"BLMOVE": true, "BLPOP": true, "BRPOP": true, "BRPOPLPUSH": true, "BZMPOP": true, "BZPOPMAX": true, "BZPOPMIN": true, "XREADGROUP": true,
+}
+
+// changes reports whether a command may change something.
+func (e *engine) changes(cmd string) bool { return !unlocked[cmd] && !e.server.IsReadOnlyCommand(cmd) }
+
+// alone runs a command while no native is at work and no snapshot is read. What it makes is among words.
+func (e *engine) alone(c *server.Peer, conn *connection, words []string, cmd string, args ...string) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.server.Dispatch(c, []string{"EXEC"})
-	tx.executing = false
+	e.growth.note(words)
+	conn.alone = true
+	defer func() { conn.alone = false }()
+	e.server.Dispatch(c, append([]string{cmd}, args...))
 	return true
 }
 
-// transaction returns the state of c, or nil where there is none and make is false.
-func (e *engine) transaction(c *server.Peer, make bool) *transaction {
-	if v, ok := e.transactions.Load(c); ok {
-		return v.(*transaction)
+// connection returns the state of c, nil for the calls of a Lua script: they come over a peer of their own, which miniredis gives a context
+// before its first command and not with it.
+func (e *engine) connection(c *server.Peer) *connection {
+	if v, ok := e.connections.Load(c); ok {
+		return v.(*connection)
 	}
-	if !make {
+	if c.Ctx != nil {
 		return nil
 	}
-	tx := &transaction{}
-	e.transactions.Store(c, tx)
-	c.OnDisconnect(func() { e.transactions.Delete(c) })
-	return tx
+	conn := &connection{}
+	e.connections.Store(c, conn)
+	c.OnDisconnect(func() { e.connections.Delete(c) })
+	return conn
 }
 
 // script runs the Go twin of the script that EVALSHA names or EVAL brings along, if it has one.
@@ -123,17 +150,15 @@ func (e *engine) script(c *server.Peer, cmd string, args []string) bool {
 	if !ok {
 		return false
 	}
-	if tx := e.transaction(c, false); tx != nil && tx.open {
-		tx.scripted = true
-		return false
-	}
 	n, err := strconv.Atoi(args[1])
 	if err != nil || n < 0 || n > len(args)-2 {
 		c.WriteError("ERR Number of keys can't be greater than number of args")
 		return true
 	}
+	keys := args[2 : 2+n]
 	e.mu.Lock()
-	reply, err := run(e.db, args[2:2+n], args[2+n:])
+	e.growth.note(keys)
+	reply, err := run(e.db, keys, args[2+n:])
 	e.mu.Unlock()
 	if err != nil {
 		c.WriteError("ERR " + err.Error())

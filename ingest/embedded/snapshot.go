@@ -64,17 +64,9 @@ func (s *snapshotter) sync(ctx context.Context) error {
 	return f.err // not mine: somebody with the slot before us took it, so it is done
 }
 
-// walkTries bounds how often a walk is begun anew. Only the first write of a key beside existing ones of its tag makes
-// another walk necessary, which for softrec's keys is a matter of a process's first seconds.
-const walkTries = 20
-
 // write makes one snapshot: a new file beside the old one, made durable, then renamed over it.
 func (s *snapshotter) write() error {
-	var header, body []byte
-	err := errTagGrew
-	for try := 0; try < walkTries && errors.Is(err, errTagGrew); try++ {
-		header, body, err = s.encode()
-	}
+	header, body, err := s.encode()
 	if err == nil {
 		err = replaceFile(s.path, header, body)
 	}

@@ -2,7 +2,6 @@ package embedded
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -15,17 +14,15 @@ import (
 // script waits about a millisecond.
 const chunkKeys = 128
 
-// errTagGrew says that a walk has to be done again: a tag got a new key after the walk had listed its keys, so the walk
-// shows the tag's other keys after that change and not the new one.
-var errTagGrew = errors.New("a hash tag got another key meanwhile")
-
-// walk reads every key and hands it to out, tag by tag. Each chunk is read inside one MULTI and under the natives' mutex,
-// and the keys of a hash tag are never cut apart.
+// walk reads every key and hands it to out, tag by tag. Each chunk is read inside one MULTI while nothing else changes anything, and the keys
+// of a hash tag are never cut apart. A key that comes to a tag which is listed and not read yet is read with it: without it the tag's
+// other keys would be shown as they are after a change, and what the change made would not.
 func (e *engine) walk(now func() time.Time, log *slog.Logger, out func(entry) error) error {
-	keys, err := e.keys()
+	keys, err := e.list()
 	if err != nil {
 		return err
 	}
+	defer e.listed()
 	slices.SortFunc(keys, func(a, b string) int {
 		return cmp.Or(cmp.Compare(last(a), last(b)), cmp.Compare(hashTag(a), hashTag(b)), cmp.Compare(a, b))
 	})
@@ -45,7 +42,7 @@ func (e *engine) walk(now func() time.Time, log *slog.Logger, out func(entry) er
 		}
 		left = left[n:]
 	}
-	return e.checkGrowth(keys)
+	return nil
 }
 
 // last is 1 for what others refer to: it is read after them, so that what they name is in the snapshot.
@@ -56,41 +53,35 @@ func last(key string) int {
 	return 0
 }
 
-// keys lists all keys, in a moment when no native is at work.
-func (e *engine) keys() ([]string, error) {
+// list lists all keys, in a moment when nothing changes; from then on it is noted which ones come.
+func (e *engine) list() ([]string, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	reply, err := e.local.do("KEYS", "*")
 	if err != nil {
 		return nil, err
 	}
-	return texts(reply)
-}
-
-// checkGrowth compares the keys there are now with walked. New tags (new users) are no concern: they were acknowledged
-// after the snapshot was asked for.
-func (e *engine) checkGrowth(walked []string) error {
-	keys, err := e.keys()
+	keys, err := texts(reply)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	tags, known := make(map[string]bool, len(walked)), make(map[string]bool, len(walked))
-	for _, k := range walked {
-		known[k], tags[hashTag(k)] = true, true
-	}
-	for _, k := range keys {
-		if !known[k] && tags[hashTag(k)] {
-			return fmt.Errorf("key %q: %w", k, errTagGrew)
-		}
-	}
-	return nil
+	e.growth = newGrowth(keys)
+	return keys, nil
 }
 
-// readChunk reads keys as they are at one moment. Types are asked first; should one change in between (a key deleted and
-// made anew as another type), the whole chunk is read again.
+// listed ends what list began.
+func (e *engine) listed() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.growth = nil
+}
+
+// readChunk reads keys, all listed ones of some tags, and what has come to these, as they are at one moment. Types are asked first; should
+// one change in between (by a command that waited), the whole chunk is read again.
 func (e *engine) readChunk(keys []string, now func() time.Time, log *slog.Logger) ([]entry, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	keys = e.growth.take(keys)
 	for range 100 {
 		types := make([]string, len(keys))
 		for i, k := range keys {

@@ -9,5 +9,6 @@
 // until its user has looked where to begin again.
 //
 // The package starts no goroutine. Its promise holds on one server, with sentinels too: there writes are lost from the end only. In a
-// cluster each node loses its own end, so a place must be written only once what it covers is safe (ingest.WithDurable).
+// cluster each node loses its own end, so a place must be written only once what it covers is safe (ingest.WithDurable), and after a Look
+// that has found all nodes to be the processes that took it.
 package progress

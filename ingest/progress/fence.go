@@ -41,6 +41,9 @@ func (f *Fence) Guard(o *redis.UniversalOptions) { o.OnConnect = f.connected }
 
 func (f *Fence) connected(ctx context.Context, cn *redis.Conn) error {
 	id, err := runID(cn.Info(ctx, "server"))
+	if err == nil && f.accepting() {
+		err = isMaster(cn.Info(ctx, "replication"))
+	}
 	if err != nil {
 		return err
 	}
@@ -55,8 +58,27 @@ func (f *Fence) connected(ctx context.Context, cn *redis.Conn) error {
 	return nil
 }
 
+func (f *Fence) accepting() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.seen != nil
+}
+
 // runID reads the name that a Redis process has given itself, "" where it does not tell.
-func runID(info *redis.StringCmd) (string, error) {
+func runID(info *redis.StringCmd) (string, error) { return field(info, "run_id") }
+
+// isMaster returns an error for a replica. A cluster's client asks any node which ones there are; a connection to a replica that was let
+// through while an Accept was at work would be one to the next master, which nobody has accepted.
+func isMaster(info *redis.StringCmd) error {
+	role, err := field(info, "role")
+	if role == "slave" {
+		err = errReplica
+	}
+	return err
+}
+
+// field reads a line of what a server tells about itself, "" where it does not.
+func field(info *redis.StringCmd, name string) (string, error) {
 	text, err := info.Result()
 	if silent(err) {
 		return "", nil
@@ -65,8 +87,8 @@ func runID(info *redis.StringCmd) (string, error) {
 		return "", err
 	}
 	for line := range strings.Lines(text) {
-		if id, ok := strings.CutPrefix(strings.TrimSpace(line), "run_id:"); ok {
-			return id, nil
+		if value, ok := strings.CutPrefix(strings.TrimSpace(line), name+":"); ok {
+			return value, nil
 		}
 	}
 	return "", nil
@@ -106,6 +128,14 @@ func (f *Fence) Accept(ctx context.Context, rdb redis.UniversalClient) error {
 	f.known = ids
 	return nil
 }
+
+// errReplica may pass: it is promoted, or the client finds its master.
+var errReplica = &replica{}
+
+type replica struct{}
+
+func (*replica) Error() string   { return "this Redis is a replica" }
+func (*replica) Temporary() bool { return true }
 
 // errRestarting says that Redis was restarted while it was asked.
 var errRestarting = &restarting{}

@@ -8,6 +8,7 @@ import (
 	"os"
 	"reflect"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -192,6 +193,45 @@ func TestFence(t *testing.T) {
 		if err := s.Look(ctx); (err != nil) != c.restarted || errors.As(err, &restarted) != c.restarted {
 			t.Errorf("a look: %v, want restarted %t", err, c.restarted)
 		}
+	}
+}
+
+// A replica is not accepted, and no connection to it is kept: once it is promoted it is a process that may lack what its master had. A
+// connection that was made while masters were accepted was one to it, and nothing met the fence.
+func TestFence_aReplicaIsPromoted(t *testing.T) {
+	ctx := t.Context()
+	m := miniredis.RunT(t)
+	var promoted atomic.Bool
+	m.Server().SetPreHook(func(c *miniserver.Peer, cmd string, args ...string) bool {
+		switch {
+		case !strings.EqualFold(cmd, "info"):
+			return false
+		case args[0] == "server":
+			c.WriteBulk("# Server\r\nrun_id:replica\r\n")
+		case promoted.Load():
+			c.WriteBulk("# Replication\r\nrole:master\r\n")
+		default:
+			c.WriteBulk("# Replication\r\nrole:slave\r\n")
+		}
+		return true
+	})
+	f := NewFence()
+	o := &redis.UniversalOptions{Addrs: []string{m.Addr()}, MaxRetries: -1}
+	f.Guard(o)
+	c := redis.NewUniversalClient(o)
+	t.Cleanup(func() { _ = c.Close() })
+	if err := f.Accept(ctx, c); !retry.Retryable(err) || !errors.Is(err, errReplica) {
+		t.Errorf("a replica is accepted: %v", err)
+	}
+	promoted.Store(true)
+	if err := c.Ping(ctx).Err(); !errors.As(err, new(*RestartedError)) {
+		t.Errorf("promoted, and let through before anybody accepted it: %v", err)
+	}
+	if err := f.Accept(ctx, c); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Ping(ctx).Err(); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -16,7 +16,8 @@ import (
 //
 //	format (1 byte) | length of the head | head | body
 //
-// The head is what every change of a window changes: the version and the last applied offset of each partition. Whoever writes
+// The head is what every change of a window changes: the version and the last applied offset of each partition, and as another
+// partition's when the user was forgotten last (forgotten). Whoever writes
 // a window names the head it started from, and the write counts only if that head is still there (swap.lua).
 //
 // The body holds the entries by property, each a column of whole numbers in as few bits as it takes: differences between

@@ -13,6 +13,9 @@
 // A window of a user who does nothing for Rules.IdleTTL goes, and the applied offsets with it: a replay of old records
 // then builds it anew from what is replayed, in which nothing can stand twice since nothing was left.
 //
+// A tombstone empties the window. It stays noted with the time of its record, for as long as the window is kept: what comes of other
+// partitions and is from before it is passed over, as after a lag or in a rebuild of a topic whose keys have moved.
+//
 // The caller must send the records of one partition in ascending order of offsets, without gaps of its own making. Two
 // processes that apply the same records at a time do not harm each other. The package starts no goroutine.
 package window

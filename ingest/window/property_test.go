@@ -37,7 +37,7 @@ func makeHistory(rng *rand.Rand, n int) history {
 		p := rng.IntN(partitions)
 		next[p] += 1 + int64(rng.IntN(3))
 		now += rng.IntN(3)
-		rec := Record{Offset: next[p], Forget: rng.IntN(40) == 0}
+		rec := Record{Offset: next[p], Time: at(now + rng.IntN(20)), Forget: rng.IntN(40) == 0}
 		if !rec.Forget {
 			rec.Interaction = randomInteraction(rng, now)
 		}

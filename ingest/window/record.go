@@ -9,6 +9,7 @@ import (
 // Record is one change of a user's window as it stands in a Kafka partition.
 type Record struct {
 	Offset      int64
+	Time        time.Time          // of the record; zero where nobody knows. It decides only between partitions
 	Forget      bool               // a user tombstone: empties the window and keeps the offsets
 	Interaction schema.Interaction // what to append; its Partition and Offset are set from the batch
 }
@@ -26,7 +27,7 @@ type Outcome struct {
 	Duplicates int // dropped: their event id was in the window
 	Late       int // dropped: further behind the user's newest interaction than Rules.Lateness
 	Skipped    int // their offset had been applied before
-	Forgotten  int // emptied the window
+	Forgotten  int // emptied the window, or dropped: from before what did, in another partition
 }
 
 // Add returns the sums of o and p.

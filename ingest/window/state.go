@@ -12,7 +12,7 @@ import (
 // not safe for concurrent use.
 type State struct {
 	entries []schema.Interaction // oldest first; elements below len are never changed once set
-	offsets []progress           // ascending partitions; a user nearly always has one
+	offsets []progress           // ascending partitions; a user nearly always has one. At their end the mark of the newest tombstone
 	version int64
 }
 
@@ -45,6 +45,11 @@ func (s *State) apply(r Rules, partition int, rec Record, out *Outcome) {
 	}
 	if rec.Forget {
 		s.entries, s.version = nil, s.version+1
+		s.markForgotten(partition, rec.Time)
+		out.Forgotten++
+		return
+	}
+	if s.before(partition, rec.Time) {
 		out.Forgotten++
 		return
 	}
@@ -133,8 +138,9 @@ func (s *State) Offset(partition int) int64 {
 
 // Window returns s as the document that Store.Window reads; its entries are shared and read-only.
 func (s *State) Window(user string) schema.Window {
-	w := schema.Window{UserID: user, Version: s.version, Offsets: make(map[string]int64, len(s.offsets)), Entries: s.Entries()}
-	for _, p := range s.offsets {
+	offsets, _ := marked(s.offsets)
+	w := schema.Window{UserID: user, Version: s.version, Offsets: make(map[string]int64, len(offsets)), Entries: s.Entries()}
+	for _, p := range offsets {
 		w.Offsets[strconv.Itoa(p.partition)] = p.offset
 	}
 	if w.Entries == nil {

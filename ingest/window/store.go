@@ -323,8 +323,8 @@ func (s *Store) changes(batch []UserBatch) ([]change, map[string]struct{}, error
 // checkBatch refuses what would not come back from a stored window, and adds the items to items.
 func checkBatch(b UserBatch, items map[string]struct{}) error {
 	for _, rec := range b.Records {
-		if rec.Offset < 0 || rec.Offset > maxOffset || b.Partition < 0 {
-			return fmt.Errorf("place %d:%d: want a partition of at least 0 and an offset of 0 to %d", b.Partition, rec.Offset, int64(maxOffset))
+		if rec.Offset < 0 || rec.Offset > maxOffset || b.Partition < 0 || b.Partition >= forgotten {
+			return fmt.Errorf("place %d:%d: want a partition of 0 to %d and an offset of 0 to %d", b.Partition, rec.Offset, forgotten-1, int64(maxOffset))
 		}
 		if rec.Forget {
 			continue
