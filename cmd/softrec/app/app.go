@@ -78,8 +78,9 @@ func (a *App) open(ctx context.Context, roles []Role) error {
 	steps := []func() error{
 		func() error { return a.openTraces(ctx, roles) },
 		func() error { return a.checkAlone(roles) },
-		a.checkPair,
-		a.checkTopics,
+		a.cfg.CheckPair,
+		a.cfg.CheckTopics,
+		func() error { return a.checkLearner(roles) },
 		func() error { a.makeRoom(roles); return nil },
 		a.openServers,
 		a.openModels,
@@ -120,32 +121,12 @@ func (a *App) openTraces(ctx context.Context, roles []Role) error {
 	return nil
 }
 
-// checkPair refuses a Kafka of one's own with an embedded Redis, or the reverse: committed offsets and windows must be
-// lost together or not at all, and the embedded pair is made so.
-func (a *App) checkPair() error {
-	switch {
-	case a.cfg.EmbeddedKafka() && (a.cfg.Kafka.TLS.Enabled || a.cfg.Kafka.SASL.Mechanism != ""): // somebody forgot the address
-		return errors.New("kafka.brokers is empty, but kafka.tls or kafka.sasl is set: the embedded broker has neither; name the brokers they are for")
-	case a.cfg.EmbeddedKafka() == a.cfg.EmbeddedRedis():
+// checkLearner refuses a learner that the trainer cannot be.
+func (a *App) checkLearner(roles []Role) error {
+	if !slices.Contains(roles, Trainer) {
 		return nil
-	case a.cfg.EmbeddedRedis():
-		return fmt.Errorf("kafka.brokers %q are given but redis.addrs is empty: name both, or neither for the embedded pair", a.cfg.Kafka.Brokers)
-	default:
-		return fmt.Errorf("redis.addrs %q are given but kafka.brokers is empty: name both, or neither for the embedded pair", a.cfg.Redis.Where())
 	}
-}
-
-// checkTopics refuses impressions or rounds on a topic that holds something else: every record would be set aside.
-func (a *App) checkTopics() error {
-	cfg, rounds := a.cfg.Ingest, a.cfg.Trainer.RoundsTopic
-	taken := []string{cfg.Topic, cfg.ItemsTopic, cfg.DeadLetterTopic}
-	if slices.Contains(taken, rounds) {
-		return fmt.Errorf("trainer.rounds_topic %q: want a topic that has no other use", rounds)
-	}
-	if t := a.cfg.Attribution.Topic; a.cfg.Attribution.Enabled && slices.Contains(append(taken, rounds), t) {
-		return fmt.Errorf("attribution.topic %q: want a topic that has no other use", t)
-	}
-	return nil
+	return a.cfg.CheckLearner()
 }
 
 // checkAlone refuses servers, or a models folder, that no other process could reach where others are needed.

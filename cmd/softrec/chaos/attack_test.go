@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/softrec/softrec/cmd/softrec/config"
+	"github.com/softrec/softrec/cmd/softrec/config/configtest"
 	"github.com/softrec/softrec/ingest/embedded"
 	"github.com/softrec/softrec/schema"
 )
@@ -27,6 +28,7 @@ const asChild = "SOFTREC_TEST_CHAOS_CHILD"
 func TestMain(m *testing.M) {
 	switch alone := os.Getenv(asChild); alone {
 	case "":
+		configtest.DropTestVariables()
 		os.Exit(m.Run())
 	case "1":
 		_, _ = bufio.NewReader(os.Stdin).ReadByte()

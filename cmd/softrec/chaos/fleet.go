@@ -6,11 +6,13 @@ import (
 	"net"
 	"net/http"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/softrec/softrec/ingest/broker"
 )
+
+// quiet keeps the parts' logs to what is worth reading.
+const quiet = "--log-level=warn"
 
 // openParts starts ingest twice, the trainer, and serve twice. The guest waits for its first visit.
 func (r *run) openParts() error {
@@ -19,14 +21,14 @@ func (r *run) openParts() error {
 	}
 	r.guest = r.ingestPart(len(r.ingest) + 1)
 	models := filepath.Join(r.dir, "models")
-	r.trainer = r.part("train", append(r.common("train", "--models-dir", models, "--data-dir", filepath.Join(r.dir, "train")), smallRounds()...)...)
+	r.trainer = r.part("train", append([]string{"train", quiet, "--models-dir", models, "--data-dir", filepath.Join(r.dir, "train")}, smallRounds()...)...)
 	for i := range 2 {
 		at, err := freeAddr()
 		if err != nil {
 			return err
 		}
 		r.serveAt = append(r.serveAt, "http://"+at)
-		r.serve = append(r.serve, r.part(fmt.Sprintf("serve-%d", i+1), r.common("serve", "--models-dir", models, "--serve-listen", at, "--serve-admin-listen", "127.0.0.1:0", "--pjrt-plugin", "none")...))
+		r.serve = append(r.serve, r.part(fmt.Sprintf("serve-%d", i+1), "serve", quiet, "--models-dir", models, "--serve-listen", at, "--serve-admin-listen", "127.0.0.1:0", "--pjrt-plugin", "none"))
 	}
 	for _, p := range append(append([]*part{r.trainer}, r.ingest...), r.serve...) {
 		if err := p.start(); err != nil {
@@ -38,17 +40,8 @@ func (r *run) openParts() error {
 
 func (r *run) ingestPart(n int) *part {
 	name := fmt.Sprintf("ingest-%d", n)
-	return r.part(name, r.common("ingest", "--ingest-instance", name, "--kafka-session-timeout", r.o.Session.String(),
-		"--kafka-heartbeat-interval", min(time.Second, r.o.Session/4).String(), "--kafka-rebalance-timeout", r.o.Session.String())...)
-}
-
-// common are the flags that every role needs. What file and environment say reaches the parts by themselves; variables are the rest.
-func (r *run) common(role string, more ...string) []string {
-	return append([]string{role, "--log-level", "warn", "--kafka-brokers", strings.Join(r.cfg.Kafka.Brokers, ","), "--redis-addrs", strings.Join(r.cfg.Redis.Addrs, ","),
-		"--redis-prefix", r.cfg.Redis.Prefix, "--ingest-topic", r.cfg.Ingest.Topic, "--ingest-items-topic", r.cfg.Ingest.ItemsTopic,
-		"--ingest-dead-letter-topic", r.cfg.Ingest.DeadLetterTopic, "--ingest-group", r.cfg.Ingest.Group,
-		"--window-len", fmt.Sprint(r.cfg.Window.Len), "--window-lateness", r.cfg.Window.Lateness.String(),
-		"--ingest-max-future", r.cfg.Ingest.MaxFuture.String()}, more...)
+	return r.part(name, "ingest", quiet, "--ingest-instance", name, "--kafka-session-timeout", r.o.Session.String(),
+		"--kafka-heartbeat-interval", min(time.Second, r.o.Session/4).String(), "--kafka-rebalance-timeout", r.o.Session.String())
 }
 
 // smallRounds make the trainer publish every few seconds, so that kills meet it at it.

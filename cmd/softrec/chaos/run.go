@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/softrec/softrec/cmd/softrec/config"
+	"github.com/softrec/softrec/cmd/softrec/config/sandbox"
 	"github.com/softrec/softrec/ingest/broker"
 )
 
@@ -25,6 +26,9 @@ type run struct {
 	cfg config.Config // with the names and addresses of the run
 	log *slog.Logger
 	dir string
+
+	env  []string         // of the parts: tellParts makes it
+	left sandbox.Leavings // what the run makes on the servers
 
 	servers  servers
 	ingest   []*part // two
@@ -83,14 +87,20 @@ func (r *run) open(ctx context.Context) error {
 	if err := r.openServers(ctx); err != nil {
 		return err
 	}
-	r.cfg.Kafka.Brokers, r.cfg.Redis.Addrs = r.servers.brokers, r.servers.redisAddrs
-	r.cfg.Kafka.PublishTimeout = 0 // producers wait for ever: what was sent is the truth of the run
+	if len(r.servers.parts()) > 0 {
+		r.cfg.Kafka, r.cfg.Redis = r.cfg.Kafka.At(r.servers.brokers...), r.cfg.Redis.At(r.servers.redisAddr)
+	}
 	r.takeNames(fmt.Sprintf("softrec-chaos-%d", time.Now().UnixNano()))
+	if err := r.tellParts(); err != nil {
+		return err
+	}
 	var err error
 	if r.rdb, err = r.cfg.Redis.Open(); err != nil {
 		return err
 	}
-	if r.producer, err = broker.NewProducer(r.cfg.Kafka); err != nil {
+	sending := r.cfg.Kafka
+	sending.PublishTimeout = 0 // producers wait for ever: what was sent is the truth of the run
+	if r.producer, err = broker.NewProducer(sending); err != nil {
 		return err
 	}
 	if err := r.awaitServers(ctx); err != nil {
@@ -118,14 +128,15 @@ func (r *run) folder() error {
 }
 
 func (r *run) openServers(ctx context.Context) error {
+	if err := r.cfg.CheckPair(); err != nil {
+		return err
+	}
 	given := !r.cfg.EmbeddedKafka()
 	switch {
-	case r.cfg.EmbeddedKafka() != r.cfg.EmbeddedRedis():
-		return errors.New("--kafka and --redis: name both, or neither")
 	case given && r.o.KafkaLibs != "":
 		return errors.New("--kafka-libs starts servers of its own: leave --kafka and --redis away")
 	case given:
-		r.servers = servers{about: "kafka and redis that were there", brokers: r.cfg.Kafka.Brokers, redisAddrs: r.cfg.Redis.Addrs}
+		r.servers = servers{about: "kafka and redis that were there"}
 		return nil
 	case r.o.KafkaLibs != "":
 		return r.startReal(ctx)
@@ -190,11 +201,12 @@ func (r *run) settle(ctx context.Context) error {
 	})
 }
 
-// part is a process of softrec's.
+// part is a process of softrec's, with the settings of the run.
 func (r *run) part(name string, args ...string) *part {
+	env := r.env // nil, so that of the run itself, for the servers: they take no settings
 	return r.partOf(name, func() *exec.Cmd {
 		cmd := exec.Command(r.o.Self[0], append(append([]string(nil), r.o.Self[1:]...), args...)...) // #nosec G204 -- the command is the program itself or the one that the operator names
-		cmd.Env = append(os.Environ(), r.variables()...)
+		cmd.Env = env
 		return cmd
 	})
 }

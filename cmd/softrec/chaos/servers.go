@@ -19,9 +19,10 @@ import (
 
 // servers are the Kafka and the Redis of a run: somebody else's, two processes of its own, or the embedded pair in one.
 type servers struct {
-	about               string
-	brokers, redisAddrs []string
-	kafka, redis, pair  *part // nil where they are not the run's own
+	about              string
+	brokers            []string // of the run's own
+	redisAddr          string
+	kafka, redis, pair *part // nil where they are not the run's own
 }
 
 // parts are those processes, in the order of starting.
@@ -70,7 +71,7 @@ func (r *run) startPair(ctx context.Context) error {
 		if !whole || json.Unmarshal([]byte(line), &a) != nil {
 			return false, nil
 		}
-		r.servers.brokers, r.servers.redisAddrs = a.Brokers, []string{a.Redis}
+		r.servers.brokers, r.servers.redisAddr = a.Brokers, a.Redis
 		return true, nil
 	})
 }
@@ -103,7 +104,7 @@ func (r *run) startReal(ctx context.Context) error {
 	}
 	r.servers = servers{
 		about:   "kafka and redis of its own",
-		brokers: []string{"127.0.0.1:" + strconv.Itoa(kafkaPort)}, redisAddrs: []string{"127.0.0.1:" + strconv.Itoa(redisPort)},
+		brokers: []string{"127.0.0.1:" + strconv.Itoa(kafkaPort)}, redisAddr: "127.0.0.1:" + strconv.Itoa(redisPort),
 		kafka: r.partOf("kafka", func() *exec.Cmd { return java("kafka.Kafka", settings) }),
 		redis: r.partOf("redis", func() *exec.Cmd {
 			// #nosec G204 -- the operator names the server

@@ -3,12 +3,10 @@ package cli
 import (
 	"fmt"
 	"os"
-	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/softrec/softrec/cmd/softrec/bench/ingestion"
-	"github.com/softrec/softrec/cmd/softrec/config"
 )
 
 // serverFlags are the short forms that the commands which measure and break servers have.
@@ -19,13 +17,17 @@ func (f *serverFlags) add(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&f.redis, "redis", "", "short for --redis-addrs")
 }
 
-func (f *serverFlags) apply(cfg *config.Config) {
-	if f.kafka != "" {
-		cfg.Kafka.Brokers = strings.Split(f.kafka, ",")
+// apply gives the long forms what the short ones say. It comes before loading: other settings are judged by whether there are addresses.
+func (f *serverFlags) apply(cmd *cobra.Command) error {
+	for long, text := range map[string]string{"kafka-brokers": f.kafka, "redis-addrs": f.redis} {
+		if text == "" {
+			continue
+		}
+		if err := cmd.Flags().Set(long, text); err != nil {
+			return fmt.Errorf("--%s %q: %w", long, text, err)
+		}
 	}
-	if f.redis != "" {
-		cfg.Redis.Addrs = strings.Split(f.redis, ",")
-	}
+	return nil
 }
 
 func newBenchIngest(env Env) (*cobra.Command, error) {
@@ -40,6 +42,9 @@ func newBenchIngest(env Env) (*cobra.Command, error) {
 		Example: "  softrec bench ingest\n  softrec bench ingest --kafka localhost:9092 --redis localhost:6379 --json ingest.json",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := servers.apply(cmd); err != nil {
+				return err
+			}
 			loaded, log, err := start(cmd, env, nil)
 			if err != nil {
 				return err
@@ -49,7 +54,6 @@ func newBenchIngest(env Env) (*cobra.Command, error) {
 				return fmt.Errorf("find this binary: %w", err)
 			}
 			o.Self = []string{self}
-			servers.apply(&loaded.Config)
 			result, err := ingestion.Run(cmd.Context(), loaded.Config, o, log)
 			if err != nil {
 				return err

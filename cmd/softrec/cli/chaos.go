@@ -25,6 +25,9 @@ func newChaos(env Env) (*cobra.Command, error) {
 		Example: "  softrec chaos\n  softrec chaos --kafka localhost:9092 --redis localhost:6379 --events 1000000 --rate 5000 --kills 100 --seed 7 --json chaos.json",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := at.apply(cmd); err != nil {
+				return err
+			}
 			loaded, log, err := start(cmd, env, nil)
 			if err != nil {
 				return err
@@ -34,7 +37,6 @@ func newChaos(env Env) (*cobra.Command, error) {
 				return fmt.Errorf("find this binary: %w", err)
 			}
 			o.Self = []string{self}
-			at.apply(&loaded.Config)
 			result, err := chaos.Run(cmd.Context(), loaded.Config, o, log)
 			if result.Windows == 0 {
 				return err

@@ -3,6 +3,7 @@ package cli
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"maps"
 	"path/filepath"
@@ -36,6 +37,7 @@ type object struct {
 		Template struct {
 			Metadata struct{ Labels map[string]string }
 			Spec     struct {
+				Links      *bool `yaml:"enableServiceLinks"`
 				Containers []struct {
 					Name  string
 					Image string
@@ -58,6 +60,7 @@ type object struct {
 				}
 			}
 		}
+		Ports   []struct{ Port int } // of a Service
 		Metrics []struct {
 			Pods struct{ Metric struct{ Name string } }
 		}
@@ -265,7 +268,24 @@ func TestChart_tracesAndReplicas(t *testing.T) {
 	}
 }
 
-// A pod's ports are reached by others: every container has its keys, or says that it asks for none.
+// links are the variables that Kubernetes adds to containers for the Services among objects, of a release named softrec.
+func links(objects []object) (env []string) {
+	for _, o := range objects {
+		if o.Kind != "Service" {
+			continue
+		}
+		name := strings.ToUpper(strings.ReplaceAll(strings.Replace(o.Metadata.Name, "shop", "softrec", 1), "-", "_"))
+		for _, p := range o.Spec.Ports {
+			at, url := fmt.Sprintf("%s_PORT_%d_TCP", name, p.Port), fmt.Sprintf("tcp://10.96.0.12:%d", p.Port)
+			env = append(env, name+"_SERVICE_HOST=10.96.0.12", fmt.Sprintf("%s_SERVICE_PORT=%d", name, p.Port), fmt.Sprintf("%s_SERVICE_PORT_HTTP=%d", name, p.Port), name+"_PORT="+url,
+				at+"="+url, at+"_PROTO=tcp", fmt.Sprintf("%s_PORT=%d", at, p.Port), at+"_ADDR=10.96.0.12")
+		}
+	}
+	return env
+}
+
+// A pod's ports are reached by others: every container has its keys, or says that it asks for none. Its environment is one that softrec starts with,
+// whatever the cluster adds to it.
 func TestChart_saysWhoMayAsk(t *testing.T) {
 	for secret, want := range map[string][]string{
 		"":             {"SOFTREC_SERVE_ACCESS_INSECURE=true", "SOFTREC_ADMIN_ACCESS_INSECURE=true"},
@@ -292,13 +312,19 @@ func TestChart_saysWhoMayAsk(t *testing.T) {
 				if _, err := config.Load(config.Sources{Environ: env}); err != nil {
 					t.Errorf("%s: %v", o.Metadata.Name, err)
 				}
+				if _, err := config.Load(config.Sources{Environ: append(env, links(objects)...)}); err != nil {
+					t.Errorf("%s, with what Kubernetes adds for the chart's Services: %v", o.Metadata.Name, err)
+				}
+				if links := o.Spec.Template.Spec.Links; links == nil || *links {
+					t.Errorf("%s takes variables of every Service around it", o.Metadata.Name)
+				}
 				if mounted := slices.ContainsFunc(c.Mounts, func(m struct{ Name string }) bool { return m.Name == "keys" }); mounted != (secret != "") {
 					t.Errorf("%s mounts its keys: %v", o.Metadata.Name, mounted)
 				}
 			}
 		}
-		if containers != 3 {
-			t.Errorf("%d containers were looked at, want 3", containers)
+		if n := len(links(objects)); containers != 3 || n != 8 {
+			t.Errorf("%d containers were looked at and %d variables of Services, want 3 and 8", containers, n)
 		}
 	}
 }

@@ -13,10 +13,14 @@ func newConfig(env Env) (*cobra.Command, error) {
 		Long:  "Reads the configuration as every command does and reports every fault with its key, its value and where it came from.",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if _, err := load(cmd, env, nil); err != nil {
+			loaded, err := load(cmd, env, nil)
+			if err != nil {
 				return err
 			}
-			_, err := fmt.Fprintln(env.Out, "ok")
+			if err := loaded.Config.Check(); err != nil {
+				return err
+			}
+			_, err = fmt.Fprintln(env.Out, "ok")
 			return err
 		},
 	}

@@ -40,6 +40,10 @@ func TestCommands_endWithoutWork(t *testing.T) {
 		"a group":           {[]string{"models"}, "!name one of its commands: export, list, promote, rollback, show"},
 		"config check":      {[]string{"config", "check"}, "ok\n"},
 		"bad config":        {[]string{"config", "check", "--redis-db", "x", "--log-level", "loud"}, "!redis.db \"x\": wants a whole number (flag --redis-db)\nlog.level \"loud\": wants debug, info, warn or error (flag --log-level)"},
+		"check: one server": {[]string{"config", "check", "--kafka-brokers", "x:1"}, "!redis.addrs is empty: name both"},
+		"check: nowhere":    {[]string{"config", "check", "--kafka-sasl-mechanism", "plain", "--kafka-sasl-username", "u", "--kafka-sasl-password", "p"}, "!kafka.brokers is empty, but kafka.tls or kafka.sasl is set"},
+		"check: topics":     {[]string{"config", "check", "--attribution-enabled", "--attribution-topic", "softrec.items"}, "!attribution.topic \"softrec.items\": want a topic that has no other use"},
+		"check: learner":    {[]string{"config", "check", "--learner", "text"}, "!text.model is empty"},
 		"config print":      {[]string{"config", "print", "--redis-addrs", "x:1", "--redis-password", "opensesame"}, "password: '***' # from flag --redis-password"},
 		"missing file":      {[]string{"all", "--config", "no-such.yaml"}, "!no such file"},
 		"replay of nothing": {[]string{"replay", "--kafka-brokers", "x:1"}, "!nothing to send"},
@@ -49,6 +53,11 @@ func TestCommands_endWithoutWork(t *testing.T) {
 		"models of nobody":  {[]string{"models", "list"}, "!no snapshots"},
 		"endless demo":      {[]string{"demo", "--headless"}, "!--for 0s: want more than 0s with --headless"},
 		"demo on servers":   {[]string{"demo", "--kafka-brokers", "x:1"}, "!servers of its own"},
+		"demo with keys":    {[]string{"demo", "--serve-access-keys-file", "keys.json"}, "!serve.access.keys_file \"keys.json\": the demo asks without a key"},
+		"demo with TLS":     {[]string{"bench", "round", "--serve-tls-cert-file", "c.pem", "--serve-tls-key-file", "k.pem"}, "!serve.tls.cert_file \"c.pem\": the demo asks in plain HTTP"},
+		"short forms":       {[]string{"chaos", "--kafka", "x:1", "--redis", "x:1", "--redis-password", "p", "--events", "1"}, "!--events 1: want"}, // not that there is no address
+		"short forms again": {[]string{"bench", "ingest", "--kafka", "x:1", "--redis", "x:1", "--redis-username", "u", "--redis-password", "p", "--redis-wait-replicas", "1", "--events", "1"}, "!--events 1: want"},
+		"a bad short form":  {[]string{"chaos", "--kafka", "x:1", "--redis", "x"}, "!redis.addrs \"x\": wants host:port, such as 127.0.0.1:6379 (flag --redis-addrs)"},
 		"check of nothing":  {[]string{"demo", "check", "no-such.json"}, "!no such file"},
 	}
 	for name, c := range cases {

@@ -125,10 +125,13 @@ func sendFiles(ctx context.Context, how replay.Config, flags replayFlags, pub re
 			return err
 		}
 	}
-	if flags.interactions == "" || ctx.Err() != nil {
+	if flags.interactions == "" {
 		return nil
 	}
-	span, err := measure(flags.interactions)
+	if ctx.Err() != nil { // measuring may take a while
+		return errors.New("interrupted before the first interaction; sending the files again is harmless")
+	}
+	span, err := measure(flags.interactions, how.Limit)
 	if err != nil {
 		return err
 	}
@@ -138,13 +141,29 @@ func sendFiles(ctx context.Context, how replay.Config, flags replayFlags, pub re
 	return sendInteractions(ctx, how, flags.interactions, span.Rows, pub, out)
 }
 
-func measure(path string) (logfile.Span, error) {
+// measure returns how much is sent of the log: all of it, or its first limit rows.
+func measure(path string, limit int64) (span logfile.Span, err error) {
 	in, err := logfile.OpenInteractions(path)
 	if err != nil {
-		return logfile.Span{}, err
+		return span, err
 	}
-	span, err := logfile.Measure(in)
-	return span, errors.Join(err, in.Close())
+	defer func() { err = errors.Join(err, in.Close()) }()
+	for row, err := range in.All() {
+		if err != nil {
+			return span, err
+		}
+		at := row.Event.Timestamp
+		if span.Rows == 0 || at.Before(span.First) {
+			span.First = at
+		}
+		if at.After(span.Last) {
+			span.Last = at
+		}
+		if span.Rows++; span.Rows == limit {
+			break
+		}
+	}
+	return span, nil
 }
 
 // shift moves the log so that it ends when its replay does.
@@ -164,8 +183,12 @@ func sendItems(ctx context.Context, how replay.Config, path string, pub replay.P
 	player, err := replay.New(how, pub, nil)
 	if err == nil {
 		progress := replay.NewProgress(out, "items", 0)
-		_, err = player.Items(ctx, items, progress)
+		var stats replay.Stats
+		stats, err = player.Items(ctx, items, progress)
 		progress.Done()
+		if err == nil && !stats.Complete {
+			err = fmt.Errorf("interrupted after %d items; sending the catalogue again is harmless", stats.Sent)
+		}
 	}
 	return errors.Join(err, items.Close())
 }
@@ -174,9 +197,6 @@ func sendInteractions(ctx context.Context, how replay.Config, path string, rows 
 	in, err := logfile.OpenInteractions(path)
 	if err != nil {
 		return err
-	}
-	if how.Limit > 0 {
-		rows = min(rows, how.Limit)
 	}
 	player, err := replay.New(how, pub, nil)
 	if err == nil {

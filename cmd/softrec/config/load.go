@@ -21,6 +21,9 @@ const ConfigEnv = EnvPrefix + "CONFIG"
 // PythonEnv names the variable with a Python that has torch, for `softrec bench` to compare with. It is no setting.
 const PythonEnv = EnvPrefix + "PYTHON"
 
+// FromEnviron is the origin of a variable that is no setting.
+const FromEnviron = "environment"
+
 // Sources says where a configuration is read from.
 type Sources struct {
 	Preset  map[string]string // key path -> text: what a command changes about the defaults
@@ -98,7 +101,7 @@ func (l *layers) addFile(path string) {
 }
 
 // addEnviron takes the SOFTREC_* variables. The name of a variable is looked up among the names of all settings, so
-// that SOFTREC_KAFKA_CLIENT_ID can only mean kafka.client_id.
+// that SOFTREC_KAFKA_CLIENT_ID can only mean kafka.client_id. What Kubernetes adds by itself is passed over.
 func (l *layers) addEnviron(environ []string) {
 	byEnv := map[string]Key{}
 	for _, k := range l.keys {
@@ -112,8 +115,8 @@ func (l *layers) addEnviron(environ []string) {
 		}
 		if k, known := byEnv[name]; known {
 			flat[k.Path] = value
-		} else {
-			l.faults = append(l.faults, &Fault{Key: name, Origin: "environment", Reason: "is not a variable softrec knows", bare: true})
+		} else if !isServiceLink(name, value) {
+			l.faults = append(l.faults, &Fault{Key: name, Origin: FromEnviron, Reason: "is not a variable softrec knows", bare: true})
 		}
 	}
 	l.addMap(flat, func(path string) string { return "variable " + l.key(path).Env() })

@@ -118,6 +118,9 @@ func (s *show) tell(sum Summary) {
 		s.say("  round %d: %s in %.1f s, lambda %.2f, distance %.3f (%s)\n", r.Round, r.Verdict, r.Seconds, r.Lambda, r.Distance, r.Reason)
 	}
 	s.say("prequential HR@10 over %d events: %.4f, popularity %.4f, transitions %.4f\n", p.Events, p.HR10, p.PopularityHR10, p.TransitionsHR10)
+	if text := p.Text; text != nil {
+		s.say("prequential HR@10 with the language model's scores over %d events: %.4f, without them %.4f\n", text.Events, text.HR10, text.WithoutHR10)
+	}
 	s.say("click to answer: p50 %.1f ms, p99 %.1f ms over %d clicks\n", sum.ClickToAnswer.P50, sum.ClickToAnswer.P99, sum.ClickToAnswer.Count)
 	if sum.ClickToText != nil {
 		s.say("click to the language model's answer: p50 %.1f ms, p99 %.1f ms over %d clicks; %d answers with it, %d before it was ready\n",

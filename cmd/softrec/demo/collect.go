@@ -85,10 +85,14 @@ func readPrequential(ctx context.Context, rdb redis.UniversalClient, keys schema
 		return Prequential{}, err
 	}
 	model := p.Scores["model"]
-	return Prequential{
+	out := Prequential{
 		Events: p.Events, HR10: model.HR10, NDCG10: model.NDCG10,
 		PopularityHR10: p.Scores["popularity"].HR10, TransitionsHR10: p.Scores["transitions"].HR10,
-	}, nil
+	}
+	if with := p.Scores["with_text"]; with.Count > 0 {
+		out.Text = &TextScores{Events: int64(with.Count), HR10: with.HR10, WithoutHR10: p.Scores["without_text"].HR10}
+	}
+	return out, nil
 }
 
 // prequential returns what the trainer last said of itself, zero before it did.

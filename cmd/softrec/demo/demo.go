@@ -38,8 +38,8 @@ func Run(ctx context.Context, loaded *config.Loaded, log *slog.Logger, version s
 	if err := opts.Validate(); err != nil {
 		return err
 	}
-	if !loaded.Config.EmbeddedKafka() || !loaded.Config.EmbeddedRedis() {
-		return errors.New("the demo runs on servers of its own: leave kafka.brokers and redis.addrs empty, or use `softrec all` and `softrec replay`")
+	if err := suits(loaded.Config); err != nil {
+		return err
 	}
 	started := time.Now()
 	recent := probe.NewRecent(2000)
@@ -56,6 +56,22 @@ func Run(ctx context.Context, loaded *config.Loaded, log *slog.Logger, version s
 		err = nil
 	}
 	return errors.Join(err, a.Close())
+}
+
+// suits refuses at once what the demo would stumble over. It opens no port wider than it was told: keys and certificates are not set aside.
+func suits(cfg config.Config) error {
+	const instead = "or use `softrec all` and `softrec replay`"
+	var errs []error
+	if !cfg.EmbeddedKafka() || !cfg.EmbeddedRedis() {
+		errs = append(errs, errors.New("the demo runs on servers of its own: leave kafka.brokers and redis.addrs empty, "+instead))
+	}
+	if file := cfg.Serve.Access.KeysFile; file != "" {
+		errs = append(errs, fmt.Errorf("serve.access.keys_file %q: the demo asks without a key: leave it empty, %s", file, instead))
+	}
+	if tls := cfg.Serve.TLS; tls.On() {
+		errs = append(errs, fmt.Errorf("serve.tls.cert_file %q: the demo asks in plain HTTP: leave serve.tls empty, %s", tls.CertFile, instead))
+	}
+	return errors.Join(errs...)
 }
 
 func prepare(a *app.App, opts Options, started time.Time, recent *probe.Recent) (*show, error) {

@@ -45,6 +45,15 @@ type Prequential struct {
 	NDCG10          float64 `json:"ndcg10"`
 	PopularityHR10  float64 `json:"popularity_hr10"`
 	TransitionsHR10 float64 `json:"transitions_hr10"`
+
+	Text *TextScores `json:"text,omitempty"` // of the baskets that the language model answered; absent without one
+}
+
+// TextScores compare the live model's answers with the language model's scores in them and without.
+type TextScores struct {
+	Events      int64   `json:"events"`
+	HR10        float64 `json:"hr10"`
+	WithoutHR10 float64 `json:"without_hr10"`
 }
 
 // Clicks is what a number of times come to, in milliseconds.

@@ -15,7 +15,13 @@ import (
 	"time"
 
 	_ "github.com/softrec/softrec/cmd/softrec/cli" // what the tests build and start: a change of it must run them again
+	"github.com/softrec/softrec/cmd/softrec/config/configtest"
 )
+
+func TestMain(m *testing.M) {
+	configtest.DropTestVariables()
+	os.Exit(m.Run())
+}
 
 // binary builds softrec once per test and returns its path.
 func binary(t *testing.T) string {

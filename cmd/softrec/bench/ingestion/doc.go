@@ -6,6 +6,6 @@
 // prefix of its own, so every window starts empty. Then the real consumer runs under an open loop: events are sent when they are
 // due, whatever became of those before, and the time counts from when they were due until a reader of the window sees them.
 //
-// It owns the topics, groups and keys it makes, and removes topics and keys. It needs Kafka and Redis, or takes the embedded pair.
+// It owns the topics, groups and keys it makes, and removes them from servers that are somebody else's. It needs Kafka and Redis, or takes the embedded pair.
 // It ends the goroutines and processes it starts.
 package ingestion

@@ -6,9 +6,9 @@ import (
 	"fmt"
 	"os/exec"
 	"strconv"
-	"strings"
 	"time"
 
+	"github.com/softrec/softrec/cmd/softrec/config/sandbox"
 	"github.com/softrec/softrec/cmd/softrec/process"
 	"github.com/softrec/softrec/ingest/broker"
 )
@@ -22,13 +22,17 @@ const (
 // shared is the rate of n ingest processes that share one topic. They join while it is empty and are held still while it is
 // filled; the time counts from when they go on to when everything is committed, so applied.
 func (s *site) shared(ctx context.Context, o Options, n int) (events float64, err error) {
-	topic, err := s.topic(ctx, "shared")
+	cfg := s.cfg
+	s.left.Add(sandbox.Names(&cfg, s.name("processes")))
+	s.prefixes = append(s.prefixes, cfg.Redis.Prefix)
+	topic, group := cfg.Ingest.Topic, cfg.Ingest.Group
+	if err := broker.EnsureTopics(ctx, cfg.Kafka, broker.TopicSpec{Name: topic, Partitions: cfg.Ingest.Partitions}); err != nil {
+		return 0, err
+	}
+	env, err := sandbox.Environ(cfg)
 	if err != nil {
 		return 0, err
 	}
-	group := s.name("group")
-	prefix := s.name("windows")
-	s.prefixes = append(s.prefixes, prefix)
 	var children []*process.Child
 	defer func() {
 		for _, c := range children {
@@ -37,7 +41,7 @@ func (s *site) shared(ctx context.Context, o Options, n int) (events float64, er
 		err = errors.Join(err, s.wipe(context.WithoutCancel(ctx)))
 	}()
 	for i := range n {
-		c, err := process.Start(fmt.Sprintf("ingest process %d", i+1), s.command(o, topic, group, prefix, i), nil)
+		c, err := process.Start(fmt.Sprintf("ingest process %d", i+1), command(o, env, i), nil)
 		if err != nil {
 			return 0, err
 		}
@@ -71,14 +75,14 @@ func (s *site) shared(ctx context.Context, o Options, n int) (events float64, er
 	return rate(o.Events, time.Since(start)), err
 }
 
-// command is one ingest process. Settings of file and environment reach it as they reach this one.
-func (s *site) command(o Options, topic, group, prefix string, i int) *exec.Cmd {
-	args := append(append([]string(nil), o.Self[1:]...), "ingest", "--kafka-brokers", strings.Join(s.cfg.Kafka.Brokers, ","),
-		"--redis-addrs", strings.Join(s.cfg.Redis.Addrs, ","), "--redis-prefix", prefix, "--ingest-topic", topic, "--ingest-group", group,
-		"--ingest-instance", "ingest-"+strconv.Itoa(i+1), "--log-level", "warn",
+// command is one ingest process. All settings of the run reach it by env.
+func command(o Options, env []string, i int) *exec.Cmd {
+	args := append(append([]string(nil), o.Self[1:]...), "ingest", "--ingest-instance", "ingest-"+strconv.Itoa(i+1), "--log-level", "warn",
 		// They are held still for as long as filling takes, and must not be taken for dead.
 		"--kafka-session-timeout", "2m", "--kafka-request-timeout", "2m")
-	return exec.Command(o.Self[0], args...) // #nosec G204 -- the command is the program itself or the one that the operator names
+	cmd := exec.Command(o.Self[0], args...) // #nosec G204 -- the command is the program itself or the one that the operator names
+	cmd.Env = env
+	return cmd
 }
 
 // joined waits until every child has a part of the partitions, as even as they can be shared.

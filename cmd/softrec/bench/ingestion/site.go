@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/softrec/softrec/cmd/softrec/config"
+	"github.com/softrec/softrec/cmd/softrec/config/sandbox"
 	"github.com/softrec/softrec/ingest"
 	"github.com/softrec/softrec/ingest/broker"
 	"github.com/softrec/softrec/ingest/embedded"
@@ -27,17 +28,17 @@ type site struct {
 	producer *broker.Producer
 	unique   string
 	users    []string
-	named    int      // names given out
-	topics   []string // made
-	prefixes []string // used
+	named    int              // names given out
+	left     sandbox.Leavings // made on the servers
+	prefixes []string         // of windows that a later turn must not meet
 	closers  []func() error
 }
 
 // open finds or starts the servers. The caller closes the site, also after an error.
 func open(ctx context.Context, cfg config.Config, log *slog.Logger, users int) (*site, error) {
 	s := &site{cfg: cfg, log: log, embedded: cfg.EmbeddedKafka(), unique: fmt.Sprintf("softrec-bench-%d", time.Now().UnixNano())}
-	if cfg.EmbeddedKafka() != cfg.EmbeddedRedis() {
-		return s, errors.New("--kafka and --redis: name both, or neither for the embedded pair")
+	if err := cfg.CheckPair(); err != nil {
+		return s, err
 	}
 	if s.embedded {
 		servers, err := embedded.Start(cfg.Embedded)
@@ -47,6 +48,8 @@ func open(ctx context.Context, cfg config.Config, log *slog.Logger, users int) (
 		s.closers = append(s.closers, servers.Close)
 		s.cfg.Kafka, s.cfg.Redis = s.cfg.Kafka.At(servers.Brokers()...), s.cfg.Redis.At(servers.RedisAddr())
 	}
+	s.left = sandbox.Names(&s.cfg, s.unique)
+	s.left.Keys = append(s.left.Keys, s.unique+"-") // of the names below
 	for u := range users {
 		s.users = append(s.users, fmt.Sprintf("user-%d", u))
 	}
@@ -77,8 +80,15 @@ func (s *site) name(what string) string {
 // topic makes a topic with the partitions that interactions have.
 func (s *site) topic(ctx context.Context, what string) (string, error) {
 	name := s.name(what)
-	s.topics = append(s.topics, name)
+	s.left.Topics = append(s.left.Topics, name)
 	return name, broker.EnsureTopics(ctx, s.cfg.Kafka, broker.TopicSpec{Name: name, Partitions: s.cfg.Ingest.Partitions})
+}
+
+// group gives out the name of a consumer group.
+func (s *site) group() string {
+	name := s.name("group")
+	s.left.Groups = append(s.left.Groups, name)
+	return name
 }
 
 // windows returns empty windows.
@@ -95,7 +105,7 @@ func (s *site) consumer(topic string, src ingest.Source, win ingest.Windows) (*i
 	return ingest.New(cfg, src, win, s.producer, ingest.WithLogger(s.log))
 }
 
-// wipe removes the windows of the newest prefix: a turn must not be slowed by what another left.
+// wipe removes the users' windows of the newest prefix: a turn must not be slowed by what another left.
 func (s *site) wipe(ctx context.Context) error {
 	for _, prefix := range s.prefixes {
 		keys := schema.NewKeys(prefix)
@@ -121,10 +131,7 @@ func (s *site) close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	if !s.embedded && s.producer != nil {
-		errs = append(errs, s.wipe(ctx))
-		if len(s.topics) > 0 {
-			errs = append(errs, broker.DeleteTopics(ctx, s.cfg.Kafka, s.topics...))
-		}
+		errs = append(errs, s.left.Remove(ctx, s.cfg.Kafka, s.rdb, stopWithin))
 	}
 	for i := len(s.closers) - 1; i >= 0; i-- {
 		errs = append(errs, s.closers[i]())

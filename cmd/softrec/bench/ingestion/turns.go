@@ -146,7 +146,7 @@ func (f *field) ingest(ctx context.Context) (float64, error) {
 	if err != nil {
 		return 0, err
 	}
-	group, err := broker.NewGroupSource(f.site.cfg.Kafka, f.topic, f.site.name("group"), broker.WithLogger(f.site.log))
+	group, err := broker.NewGroupSource(f.site.cfg.Kafka, f.topic, f.site.group(), broker.WithLogger(f.site.log))
 	if err != nil {
 		return 0, err
 	}

@@ -67,7 +67,7 @@ func (s *site) visible(ctx context.Context, rate int, seconds float64, seed uint
 	if err != nil {
 		return Visible{}, err
 	}
-	src, err := broker.NewGroupSource(s.cfg.Kafka, topic, s.name("group"), broker.WithLogger(s.log))
+	src, err := broker.NewGroupSource(s.cfg.Kafka, topic, s.group(), broker.WithLogger(s.log))
 	if err != nil {
 		return Visible{}, err
 	}

@@ -2,7 +2,7 @@
 //
 // It runs the demo, whose prober asks at a steady rate, and sorts the answers by whether a round was under way: both kinds come from one
 // run, under the same stream of events, minutes apart at most. It promises that an answer counts as quiet only
-// if no round, and no change to a round's model, touched it. It needs what the demo needs and starts no goroutine of its own.
+// if no round, and no change to a round's model, touched it: answers after the last recorded round count as neither. It needs what the demo needs and starts no goroutine of its own.
 package rounds
 
 import (
@@ -42,7 +42,7 @@ type Result struct {
 	Cores      int          `json:"cores"` // GOMAXPROCS
 	Rounds     int          `json:"rounds"`
 	Seconds    pairs.Spread `json:"round_seconds"`
-	Share      float64      `json:"round_share"` // of the probed time in which a round was under way
+	Share      float64      `json:"round_share"` // of the probed time up to the end of the last round in which one was under way
 	Quiet      Answers      `json:"quiet"`       // answers while none was
 	Busy       Answers      `json:"busy"`
 	Ratio      float64      `json:"p99_ratio"` // busy over quiet; 0 where either has no answers
@@ -101,7 +101,7 @@ func (r *record) add(due time.Time, took time.Duration) {
 	r.answers = append(r.answers, answer{due, took})
 }
 
-// sum sorts the answers by whether a round was under way.
+// sum sorts the answers by whether a round was under way, as far as that is known.
 func sum(rounds []demo.Round, answers []answer) Result {
 	r := Result{Rounds: len(rounds)}
 	var seconds []float64
@@ -109,6 +109,7 @@ func sum(rounds []demo.Round, answers []answer) Result {
 		seconds = append(seconds, d.Seconds)
 	}
 	r.Seconds = pairs.SpreadOf(seconds)
+	answers = known(rounds, answers)
 	var quiet, busy []time.Duration
 	for _, a := range answers {
 		if slices.ContainsFunc(rounds, a.touches) {
@@ -125,10 +126,26 @@ func sum(rounds []demo.Round, answers []answer) Result {
 	return r
 }
 
+// known are the answers of which the records tell whether a round was under way: a round is recorded at its end, so after the last one another may
+// have begun.
+func known(rounds []demo.Round, answers []answer) []answer {
+	var until time.Time
+	for _, r := range rounds {
+		if end := over(r); end.After(until) {
+			until = end
+		}
+	}
+	return slices.DeleteFunc(slices.Clone(answers), func(a answer) bool { return !a.due.Before(until) })
+}
+
+// over is when answers no longer count as those of a round.
+func over(r demo.Round) time.Time {
+	return r.Started.Add(time.Duration(r.Seconds*float64(time.Second)) + settle)
+}
+
 // touches reports whether the answer was under way while the round was, or shortly after.
 func (a answer) touches(r demo.Round) bool {
-	end := r.Started.Add(time.Duration(r.Seconds*float64(time.Second)) + settle)
-	return a.due.Before(end) && a.due.Add(a.took).After(r.Started)
+	return a.due.Before(over(r)) && a.due.Add(a.took).After(r.Started)
 }
 
 func answersOf(took []time.Duration) Answers {

@@ -145,7 +145,7 @@ func closed(ctx context.Context, o Options, to target) Load {
 	l := &loop{to: to, users: o.Users, workers: o.Connections, seed: o.Seed, warm: o.Warm, length: length}
 	times := l.run(ctx)
 	out := Load{
-		RPS: float64(l.counted.Load()) / length.Seconds(), ClosedP50: ms(times, 50), ClosedP99: ms(times, 99),
+		RPS: float64(l.counted.Load()-l.failed.Load()) / length.Seconds(), ClosedP50: ms(times, 50), ClosedP99: ms(times, 99),
 		Failed: l.failed.Load(), Requests: l.counted.Load(),
 	}
 	out.note(l)

@@ -1,6 +1,7 @@
 package serving
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -142,6 +143,9 @@ func (b *lab) profiled(ctx context.Context, r *Result, name string, to target) (
 	l, err := b.load(ctx, name, to)
 	if err := errors.Join(err, <-done); err != nil {
 		return l, err
+	}
+	if l.RPS == 0 { // the loads after it are sent at a share of its rate
+		return l, fmt.Errorf("%s: no answer: %s", name, cmp.Or(l.Fault, "none was asked for in time"))
 	}
 	after, err := b.vitals(ctx)
 	if err != nil {

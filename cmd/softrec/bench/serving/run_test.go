@@ -13,7 +13,14 @@ import (
 	"time"
 
 	"github.com/HdrHistogram/hdrhistogram-go"
+
+	"github.com/softrec/softrec/cmd/softrec/config/configtest"
 )
+
+func TestMain(m *testing.M) {
+	configtest.DropTestVariables()
+	os.Exit(m.Run())
+}
 
 // binary builds softrec and returns its path.
 func binary(t *testing.T) string {

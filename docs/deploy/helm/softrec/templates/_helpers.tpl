@@ -15,12 +15,13 @@ app.kubernetes.io/instance: {{ .root.Release.Name }}
 app.kubernetes.io/component: {{ .role }}
 {{- end -}}
 
-{{/* What all pods have in common: who runs in them, and what may not change there. */}}
+{{/* What all pods have in common: who runs in them, what may not change there, and that no Service adds variables to theirs. */}}
 {{- define "softrec.pod" -}}
 {{- with .Values.imagePullSecrets }}
 imagePullSecrets: {{- toYaml . | nindent 2 }}
 {{- end }}
 automountServiceAccountToken: false
+enableServiceLinks: false
 securityContext:
   runAsNonRoot: true
   runAsUser: 65532
