@@ -127,6 +127,7 @@ func overRate(err error) error {
 
 // answerAll reads the windows in one round trip and answers for all of them.
 func (s *Server) answerAll(ctx context.Context, lists []asked) []UserResult {
+	defer s.asking.leave(s.asking.enter())
 	now := s.deps.Now()
 	windows, faults := s.readWindows(ctx, lists)
 	return s.rankAll(ctx, lists, windows, faults, now)
@@ -167,7 +168,7 @@ func (s *Server) resultOf(ctx context.Context, live *Live, l asked, win schema.W
 	switch {
 	case err != nil:
 	case fault != nil:
-		out, err = s.answer(start, live, 0, s.popular(ctx, live, l.q, now), l.q, "", s.degrade(fault))
+		out, err = s.answer(ctx, start, live, 0, s.popular(ctx, live, l.q, now), l.q, "", s.degrade(fault))
 	default:
 		out, err = s.recommendWindow(ctx, start, live, win, l.q, now)
 	}

@@ -12,12 +12,13 @@ import (
 )
 
 // breaker stops asking a Redis that is away, so that requests stay fast: after max failures in a row it is open for
-// cooldown, then lets one caller through to try.
+// cooldown, then lets one caller through to try. It counts time from start, so that a clock that is set back keeps it open no longer.
 type breaker struct {
 	max      int32
 	cooldown time.Duration
+	start    time.Time
 	failures atomic.Int32
-	until    atomic.Int64 // Unix nanoseconds; 0 = closed
+	until    atomic.Int64 // nanoseconds since start; 0 = closed
 }
 
 // allow reports whether the caller may ask. Of the callers after a cooldown exactly one may.
@@ -26,11 +27,14 @@ func (b *breaker) allow(now time.Time) bool {
 	if until == 0 {
 		return true
 	}
-	if now.UnixNano() < until {
+	if int64(now.Sub(b.start)) < until {
 		return false
 	}
-	return b.until.CompareAndSwap(until, now.Add(b.cooldown).UnixNano())
+	return b.until.CompareAndSwap(until, b.end(now))
 }
+
+// end is when a cooldown from now on ends.
+func (b *breaker) end(now time.Time) int64 { return int64(now.Sub(b.start) + b.cooldown) }
 
 func (b *breaker) success() {
 	if b.failures.Load() == 0 && b.until.Load() == 0 {
@@ -42,7 +46,7 @@ func (b *breaker) success() {
 
 func (b *breaker) failure(now time.Time) {
 	if b.failures.Add(1) >= b.max {
-		b.until.Store(now.Add(b.cooldown).UnixNano())
+		b.until.Store(b.end(now))
 	}
 }
 

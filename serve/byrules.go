@@ -70,7 +70,7 @@ func (s *Server) ruledQuery(spec rules.Spec, from string, of ...string) (query, 
 
 // logging is q as the request wants it logged.
 func (q query) logging(want Logging) query {
-	q.unlogged = want.Log == "false"
+	q.unlogged = want.Log == "false" || want.Head.is
 	return q
 }
 

@@ -140,9 +140,9 @@ func (c *cache) drop(at int32) {
 	c.free = at
 }
 
-// forget drops every list of a user, or with all every list.
-func (c *cache) forget(user string, all bool) {
-	c.dropWhere(func(l packed) bool { return all || l.user() == user })
+// forget drops every list of some users.
+func (c *cache) forget(who crowd) {
+	c.dropWhere(func(l packed) bool { return who.has(l.user()) })
 }
 
 // outdated drops every list of a catalogue before version: nobody can ask for it any more.
@@ -150,15 +150,30 @@ func (c *cache) outdated(version int64) {
 	c.dropWhere(func(l packed) bool { return l.catalogue() < version })
 }
 
+// dropWhere looks at all lists, some at a time, so that no request waits for the whole of it.
 func (c *cache) dropWhere(out func(l packed) bool) {
+	for from := 1; from > 0; {
+		from = c.dropSome(from, out)
+	}
+}
+
+// slotsPerLook bounds how long a request may wait for a look at the lists.
+const slotsPerLook = 4096
+
+// dropSome looks at slots from one on and returns where to go on, 0 after the last.
+func (c *cache) dropSome(from int, out func(l packed) bool) int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for at, next := c.slots[0].next, int32(0); at != 0; at = next {
-		next = c.slots[at].next
-		if out(c.slots[at].list) {
-			c.drop(at)
+	end := min(from+slotsPerLook, len(c.slots))
+	for at := from; at < end; at++ {
+		if l := c.slots[at].list; l != "" && out(l) {
+			c.drop(int32(at))
 		}
 	}
+	if end == len(c.slots) {
+		return 0
+	}
+	return end
 }
 
 // size returns what the cached lists weigh together.

@@ -45,7 +45,7 @@ func TestCache_givesBackWhatWasPut(t *testing.T) {
 		}
 		if rng.IntN(100) == 0 {
 			user := fmt.Sprintf("u%d", rng.IntN(5))
-			c.forget(user, false)
+			c.forget(crowdOf([]schema.Deletion{{UserID: user}}))
 			for k := range want {
 				if k.user == user {
 					delete(want, k)
@@ -75,7 +75,7 @@ func TestCache_givesBackWhatWasPut(t *testing.T) {
 	if c.size() != total || len(c.byHash) != len(want) {
 		t.Errorf("%d items in %d lists, want %d in %d", c.size(), len(c.byHash), total, len(want))
 	}
-	c.forget("", true)
+	c.forget(crowd{everybody: true})
 	if c.size() != 0 || len(c.byHash) != 0 || c.slots[0] != (slot{}) {
 		t.Errorf("%d items in %d lists after all were forgotten", c.size(), len(c.byHash))
 	}

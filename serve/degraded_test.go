@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unsafe"
 
 	"github.com/alicebob/miniredis/v2"
 	"github.com/redis/go-redis/v9"
@@ -174,7 +175,7 @@ func TestGateway_clientLeft(t *testing.T) {
 }
 
 func TestBreaker(t *testing.T) {
-	b := &breaker{max: 2, cooldown: time.Second}
+	b := &breaker{max: 2, cooldown: time.Second, start: testStart}
 	now := testStart
 	if !b.allow(now) {
 		t.Error("closed at first")
@@ -201,6 +202,26 @@ func TestBreaker(t *testing.T) {
 	b.success()
 	if !b.allow(later) || b.open() {
 		t.Error("a good try does not close it")
+	}
+}
+
+// setBack is t as a machine shows it whose clock was set back by d meanwhile: only the wall clock's reading is another.
+func setBack(t time.Time, d time.Duration) time.Time {
+	*(*uint64)(unsafe.Pointer(&t)) -= uint64(d/time.Second) << 30 // the seconds stand above the nanoseconds
+	return t
+}
+
+// A clock that was set back by an hour kept everybody from a Redis that was there again, for an hour.
+func TestBreaker_clockSetBack(t *testing.T) {
+	start := time.Now()
+	b := &breaker{max: 1, cooldown: time.Second, start: start}
+	b.failure(start)
+	later := setBack(start.Add(time.Second), time.Hour)
+	if later.Sub(start) != time.Second || start.Unix()-later.Unix() < 3500 {
+		t.Fatalf("the test does not set the clock back: %s after %s", later, start)
+	}
+	if b.allow(setBack(start.Add(time.Second-1), time.Hour)) || !b.allow(later) {
+		t.Error("the cooldown goes by the wall clock")
 	}
 }
 

@@ -114,40 +114,47 @@ func (s *Server) begin(ctx context.Context) (err error) {
 	return err
 }
 
-// forget follows both lists.
+// forget follows both lists. What goes is dropped twice, and confirmed the second time: a request that had read the window before it was
+// emptied, or the catalogue before the item was withdrawn, may leave something of it behind after the first. So the second comes
+// when all requests have ended that were under way at the first, however long they take.
 func (s *Server) forget(ctx context.Context) error {
-	return errors.Join(s.forgetUsers(ctx), s.forgetItems(ctx))
+	if !s.asking.settled() {
+		return nil
+	}
+	err := errors.Join(s.forgetUsers(ctx), s.forgetItems(ctx))
+	s.asking.next()
+	return err
 }
 
-// forgetUsers follows the list of emptied windows. Each user is dropped twice, a look apart, and confirmed the second time: a
-// request that had read the window before it was emptied may have put its list into the cache after the first.
+// forgetUsers follows the list of emptied windows.
 func (s *Server) forgetUsers(ctx context.Context) error {
 	o := &s.oblivion.users
 	emptied, count, missed, err := s.deps.Deletions.Since(ctx, o.seen)
 	if err != nil {
 		return err
 	}
-	drop := func(user string, all bool) {
-		s.cache.forget(user, all)
-		s.effects.forget(user, all)
-		if s.desk != nil {
-			s.desk.forget(user, all)
-		}
-	}
-	if missed {
-		drop("", true)
-	}
-	for _, d := range emptied {
-		drop(d.UserID, false)
-	}
-	for _, d := range o.before {
-		drop(d.UserID, false)
-	}
+	who := crowdOf(emptied, o.before)
+	who.everybody = missed && (count < o.seen || count-int64(len(emptied)) > o.first) // of those before its time this process has nothing
+	s.drop(who)
 	if err := s.confirm(ctx, o); err != nil {
 		return err // and the rest of it again
 	}
 	o.follow(emptied, count)
 	return nil
+}
+
+// drop forgets what this process holds of some users.
+func (s *Server) drop(who crowd) {
+	s.shadows.forget(who) // before the impressions that come of them
+	s.impressions.forget(who)
+	if who.empty() {
+		return
+	}
+	s.cache.forget(who)
+	s.effects.forget(who)
+	if s.desk != nil {
+		s.desk.forget(who)
+	}
 }
 
 // forgetItems follows the list of withdrawn items. The view is at the withdrawal first: from then on no answer holds the item, and a
@@ -178,7 +185,7 @@ func (s *Server) forgetReadings(now, before []schema.Deletion, missed bool) {
 	switch {
 	case s.desk == nil:
 	case missed:
-		s.desk.forget("", true)
+		s.desk.forget(crowd{everybody: true})
 	default:
 		items := make([]string, 0, len(now)+len(before))
 		for _, d := range slices.Concat(now, before) {

@@ -179,20 +179,20 @@ func (d *desk) remove(j *job) {
 	close(j.done)
 }
 
-// forget drops every reading of a user, what waits to be read and what is being read now, or with all everything.
-func (d *desk) forget(user string, all bool) {
+// forget drops every reading of some users, what waits to be read and what is being read now. Sessions belong to everybody.
+func (d *desk) forget(who crowd) {
 	d.mu.Lock()
 	for _, j := range slices.Clone(d.waiting) {
-		if all || j.key.user == user {
+		if who.has(j.key.user) {
 			d.remove(j)
 		}
 	}
 	for _, j := range d.running {
-		j.void = j.void || all || j.key.user == user
+		j.void = j.void || who.has(j.key.user)
 	}
 	d.mu.Unlock()
 	for _, k := range d.readings.Keys() {
-		if all || k.user == user {
+		if who.has(k.user) {
 			d.readings.Remove(k)
 		}
 	}

@@ -382,9 +382,9 @@ func TestDesk_forgetsWhatIsBeingRead(t *testing.T) {
 		reading ranker.Reading
 		kept    bool
 	}{
-		"the user":                  {func(d *desk) { d.forget("anna", false) }, "r", false},
-		"everybody":                 {func(d *desk) { d.forget("", true) }, "r", false},
-		"another user":              {func(d *desk) { d.forget("ben", false) }, "r", true},
+		"the user":                  {func(d *desk) { d.forget(crowdOf([]schema.Deletion{{UserID: "anna"}})) }, "r", false},
+		"everybody":                 {func(d *desk) { d.forget(crowd{everybody: true}) }, "r", false},
+		"another user":              {func(d *desk) { d.forget(crowdOf([]schema.Deletion{{UserID: "ben"}})) }, "r", true},
 		"an item of the history":    {func(d *desk) { d.forgetItems([]string{"mug"}) }, "r", false},
 		"an item the reading names": {func(d *desk) { d.forgetItems([]string{"lamp"}) }, naming("lamp"), false},
 		"another item":              {func(d *desk) { d.forgetItems([]string{"sofa"}) }, naming("lamp"), true},

@@ -84,15 +84,24 @@ func (e *effects) published(events []schema.Event, err error) {
 // count is called with the lock held.
 func (e *effects) count() { e.waiting.Store(int64(e.marks.Len())) }
 
-// forget drops a user, or all of them.
-func (e *effects) forget(user string, all bool) {
+// forget drops some users.
+func (e *effects) forget(who crowd) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if all {
+	if who.everybody {
 		e.marks.Purge()
-	} else {
+	}
+	for user := range who.named {
 		e.marks.Remove(user)
 	}
+	e.count()
+}
+
+// settle drops the newest event of a user that no window will have.
+func (e *effects) settle(user string) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.marks.Remove(user)
 	e.count()
 }
 
@@ -133,7 +142,7 @@ func (s *Server) noteEffect(win schema.Window, span tracing.Span) {
 			span.Set(attribute.Float64("softrec.event_effect_seconds", age(now, m.accepted)))
 		}
 	case missing && s.deps.Catalogue.Withdrawn(m.item): // no window that is read has it
-		s.effects.forget(win.UserID, false)
+		s.effects.settle(win.UserID)
 	case missing:
 		s.metrics.unaware.Inc()
 	}

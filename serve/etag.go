@@ -1,6 +1,7 @@
 package serve
 
 import (
+	"context"
 	"net/http"
 	"strconv"
 	"strings"
@@ -47,8 +48,8 @@ func (s *Server) tagOfList(name string, live *Live, q query, now time.Time) stri
 }
 
 // answerTagged answers with a list that belongs to no user.
-func (s *Server) answerTagged(start time.Time, live *Live, l answerList, q query, tag, degraded string) (*answerOutput, error) {
-	out, err := s.answer(start, live, 0, l, q, "", degraded)
+func (s *Server) answerTagged(ctx context.Context, start time.Time, live *Live, l answerList, q query, tag, degraded string) (*answerOutput, error) {
+	out, err := s.answer(ctx, start, live, 0, l, q, "", degraded)
 	if err != nil {
 		return nil, err
 	}

@@ -93,6 +93,11 @@ func (s *Server) take(ctx context.Context, all []schema.EventResult) (EventsResu
 	if len(good) == 0 && len(rejected) > 0 {
 		return EventsResult{}, refuse(rejected, len(all))
 	}
+	return s.writeEvents(ctx, good, rejected)
+}
+
+// writeEvents writes events that can be used to the topic. The reasons why others cannot go with the result.
+func (s *Server) writeEvents(ctx context.Context, good []schema.Event, rejected []Rejected) (EventsResult, error) {
 	fresh := s.withoutDuplicates(ctx, good)
 	if len(fresh) > 0 {
 		if err := named(fresh); err != nil {

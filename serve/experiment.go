@@ -83,7 +83,10 @@ func (e *experiment) refresh(ctx context.Context, m *models) {
 
 func (e *experiment) resolve(ctx context.Context, m *models, live *Live, a *arms.Arm, used map[string]bool) (st armState) {
 	base := live
-	if version := a.Pinned(); version != "" && version != live.version() {
+	if version := a.Pinned(); version != "" {
+		if version == live.version() {
+			e.pinned[version] = live // it need not be read when another goes live
+		}
 		pinned, err := e.pin(ctx, m, version)
 		if err != nil {
 			return armState{complaint: fmt.Sprintf("arm %s is answered by the live model: its model %s cannot be read", a.Name, version)}

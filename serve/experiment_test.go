@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"slices"
@@ -332,6 +333,87 @@ func TestArms_followTheLiveModel(t *testing.T) {
 	}
 	if a := st.recommend("/v1/recommend/u"); a.ModelVersion != "v2+popular" {
 		t.Errorf("after the swap %s answers", a.ModelVersion)
+	}
+}
+
+// An arm whose model is the live one keeps it when another goes live: it was answered by the next one until its own was read again.
+func TestArms_keepTheModelThatWasLive(t *testing.T) {
+	st, _ := withArms(t, `{"arms":[{"name":"first","share":1,"model":"v1"}]}`)
+	st.model("v1", names(20)...)
+	first := st.recommend("/v1/recommend/u")
+	reads := st.models.reads
+	st.models.publish("v2", &fakeRanker{Salt: "v2", Vocab: names(20)})
+	st.models.mu.Lock()
+	delete(st.models.files, "v1")
+	st.models.mu.Unlock()
+	if err := st.s.models.poll(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	a := st.recommend("/v1/recommend/u")
+	if a.ModelVersion != "v1" || a.Degraded != "" || !slices.Equal(ids(a), ids(first)) {
+		t.Errorf("after the swap %+v, want the list of v1", a)
+	}
+	if v := st.s.Live().version(); v != "v2" || st.models.reads != reads+1 {
+		t.Errorf("%s is live, read %d snapshots, want v2 alone", v, st.models.reads-reads)
+	}
+}
+
+// A server that stops does not wait for all shadows of an answer, each of which may take seconds.
+func TestArms_shadowsEndWithTheServer(t *testing.T) {
+	st := newStack(t, func(c *Config, d *Deps) {
+		c.Arms, d.Impressions = armsFile(t, `{"arms":[],"shadows":[{"name":"a","share":1,"rules":{"categories":["even"]}},{"name":"b","share":1,"rules":{"mmr_lambda":0.5}},{"name":"c","share":1,"model":"v1"}]}`), &sinkhole{}
+	}).stock(20).model("v1", names(20)...)
+	for range 3 {
+		st.recommend("/v1/recommend/u")
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	ranked := 0
+	st.s.Live().Ranker.(*fakeRanker).delay = func() { ranked++; stop() }
+	st.s.shadows.run(ctx)
+	if ranked != 1 {
+		t.Errorf("%d lists were computed, want the one that was under way", ranked)
+	}
+}
+
+// Nobody sees the answer to a HEAD, nor one whose client has left: they are no impressions.
+func TestImpressions_whatNobodySeesIsNone(t *testing.T) {
+	st := newStack(t, func(_ *Config, d *Deps) { d.Impressions = &sinkhole{} }).stock(20).model("v1", names(20)...)
+	lists := []string{"/v1/recommend/u", "/v1/recommend/u?n=3", "/v1/recommend/u?mmr_lambda=0.5", "/v1/similar/i001", "/v1/popular"}
+	waiting := func() int { return len(st.s.impressions.queue) }
+	for _, path := range lists {
+		if r := st.do("HEAD", path, ""); r.Code != 200 || waiting() != 0 {
+			t.Errorf("HEAD %s: %d, %d are logged", path, r.Code, waiting())
+		}
+	}
+	gone, leave := context.WithCancel(t.Context())
+	leave()
+	send := func(ctx context.Context, method, path, body string) {
+		st.s.Handler().ServeHTTP(httptest.NewRecorder(), httptest.NewRequestWithContext(ctx, method, path, strings.NewReader(body)))
+	}
+	posts := map[string]string{"/v1/recommend/u": `{"n":3}`, "/v1/session/recommend": `{"items":["i001"]}`, "/v1/recommend:batch": `{"users":["u"]}`}
+	for _, path := range lists {
+		if send(gone, "GET", path, ""); waiting() != 0 {
+			t.Errorf("GET %s of a client that has left: %d are logged", path, waiting())
+		}
+	}
+	for path, body := range posts {
+		if send(gone, "POST", path, body); waiting() != 0 {
+			t.Errorf("POST %s of a client that has left: %d are logged", path, waiting())
+		}
+	}
+	leaves, leave := context.WithCancel(t.Context())
+	st.s.Live().Ranker.(*fakeRanker).delay = leave
+	if send(leaves, "GET", "/v1/recommend/v", ""); waiting() != 0 {
+		t.Errorf("of a client that leaves meanwhile: %d are logged", waiting())
+	}
+	for _, path := range lists {
+		send(t.Context(), "GET", path, "")
+	}
+	for path, body := range posts {
+		send(t.Context(), "POST", path, body)
+	}
+	if want := len(lists) + len(posts); waiting() != want {
+		t.Errorf("%d answers are logged, want %d", waiting(), want)
 	}
 }
 

@@ -35,7 +35,7 @@ func newGateway(rdb redis.UniversalClient, windows Windows, catalogue Catalogue,
 	g := &gateway{
 		rdb: rdb, windows: windows, catalogue: catalogue, timeout: cfg.RedisTimeout, now: now,
 		trip:    func(time.Duration) {},
-		breaker: breaker{max: int32(cfg.BreakerFailures), cooldown: cfg.BreakerCooldown},
+		breaker: breaker{max: int32(cfg.BreakerFailures), cooldown: cfg.BreakerCooldown, start: now()},
 	}
 	g.convoy.gateway = g
 	return g

@@ -6,6 +6,7 @@ import (
 	"net/http"
 
 	"github.com/danielgtaylor/huma/v2"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/softrec/softrec/schema"
 	"github.com/softrec/softrec/serve/compat"
@@ -99,32 +100,60 @@ func (s *Server) gorseItems(ctx context.Context, in *rawInput) (*rowsOutput, err
 // takeItems writes what can be used of a body's items to their topic, without waiting until it can be seen. None is an
 // error, with the reasons of all.
 func (s *Server) takeItems(ctx context.Context, all []compat.ItemResult) (n int, rejected []Rejected, err error) {
+	good, rejected := siftItems(all)
+	if len(good) == 0 && len(rejected) > 0 {
+		return 0, nil, refuse(rejected, len(all))
+	}
+	if err := s.writeItems(ctx, good); err != nil {
+		return 0, nil, err
+	}
+	return len(good), rejected, nil
+}
+
+// siftItems parts items that can be used from the reasons why the others cannot.
+func siftItems(all []compat.ItemResult) (good []compat.ItemResult, rejected []Rejected) {
 	for _, r := range all {
 		if r.Err != nil {
 			rejected = append(rejected, rejection(r.Index, "item", r.Err)...)
+			continue
 		}
+		good = append(good, r)
 	}
-	if len(rejected) > 0 && len(rejected) >= len(all) {
-		return 0, nil, refuse(rejected, len(all))
+	return good, rejected
+}
+
+// itemsAtOnce is how many items of a body are on their way at once: about what one request to a broker carries.
+const itemsAtOnce = 256
+
+// writeItems writes items to their topic: those of one id in their order, the others side by side, so that they travel together. One after
+// the other, each would wait for its own acknowledgement, and a large body for longer than publish_timeout.
+func (s *Server) writeItems(ctx context.Context, all []compat.ItemResult) error {
+	byID := map[string][]compat.ItemResult{}
+	for _, r := range all {
+		byID[r.ID] = append(byID[r.ID], r)
 	}
-	err = s.publish(ctx, "items", func(ctx context.Context) error {
-		n = 0
-		for _, r := range all {
-			if r.Err != nil {
-				continue
-			}
-			write := func() error { return s.deps.Changes.Withdraw(ctx, r.ID, "") }
-			if r.Item != nil {
-				write = func() error { return s.deps.Changes.Put(ctx, *r.Item) }
-			}
-			if err := write(); err != nil {
-				return err
-			}
-			n++
+	return s.publish(ctx, "items", func(ctx context.Context) error {
+		group, ctx := errgroup.WithContext(ctx)
+		group.SetLimit(itemsAtOnce)
+		for _, changes := range byID {
+			group.Go(func() error {
+				for _, r := range changes {
+					if err := s.writeResult(ctx, r); err != nil {
+						return err
+					}
+				}
+				return nil
+			})
 		}
-		return nil
+		return group.Wait()
 	})
-	return n, rejected, err
+}
+
+func (s *Server) writeResult(ctx context.Context, r compat.ItemResult) error {
+	if r.Item == nil {
+		return s.deps.Changes.Withdraw(ctx, r.ID, "")
+	}
+	return s.deps.Changes.Put(ctx, *r.Item)
 }
 
 func (s *Server) gorseRecommend(ctx context.Context, in GorseList, category string) (*idsOutput, error) {

@@ -2,12 +2,15 @@ package serve
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
@@ -86,6 +89,37 @@ func TestHTTP_panicIsContained(t *testing.T) {
 	}
 	st.s.Live().Ranker.(*fakeRanker).delay = nil
 	st.recommend("/v1/recommend/u")
+}
+
+// A panic is a fault whether or not the client still waits.
+func TestHTTP_panicAfterTheClientLeft(t *testing.T) {
+	st := newStack(t).stock(3).model("v1", names(3)...)
+	ctx, leave := context.WithCancel(t.Context())
+	st.s.Live().Ranker.(*fakeRanker).delay = func() { leave(); panic("boom") }
+	st.s.Handler().ServeHTTP(httptest.NewRecorder(), httptest.NewRequestWithContext(ctx, "GET", "/v1/recommend/u", nil))
+	if !strings.Contains(st.logs.String(), "boom") {
+		t.Error("the log does not say what happened")
+	}
+	st.wantMetric("softrec_serve_panics_total 1")
+}
+
+// brokenPipe is a connection whose other end is closed.
+type brokenPipe struct{ http.ResponseWriter }
+
+func (brokenPipe) Write([]byte) (int, error) { return 0, &net.OpError{Op: "write", Err: syscall.EPIPE} }
+
+// An answer that cannot be written, for which huma panics, is no fault of ours.
+func TestHTTP_clientGoneWhileItIsAnswered(t *testing.T) {
+	st := newStack(t).stock(3).model("v1", names(3)...)
+	func() {
+		defer func() {
+			if fault := recover(); fault != http.ErrAbortHandler {
+				t.Errorf("%v, want the connection cut", fault)
+			}
+		}()
+		st.s.Handler().ServeHTTP(brokenPipe{httptest.NewRecorder()}, httptest.NewRequest("GET", "/v1/popular", nil))
+	}()
+	st.wantMetric("softrec_serve_panics_total 0")
 }
 
 func TestHTTP_pageAndHeaders(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"hash/maphash"
 	"slices"
 	"sync"
 	"time"
@@ -68,7 +69,7 @@ func (h *hub) count() int {
 // run polls while there are streams, until ctx is done; then it ends every stream and lets no new one in.
 func (h *hub) run(ctx context.Context) {
 	defer h.close()
-	p := &poller{h: h}
+	p := newPoller(h)
 	tick := time.NewTicker(h.interval)
 	defer tick.Stop()
 	for {
@@ -138,9 +139,12 @@ type poller struct {
 	statsAt     time.Time
 	roundsAt    time.Time
 	prequential string
-	recent      map[string]struct{} // raw entries of the feed as it was last
+	seed        maphash.Seed
+	recent      map[uint64]struct{} // hashes of the feed's entries as it was last: of users nothing stays here
 	rounds      map[string]string   // raw records by round number
 }
+
+func newPoller(h *hub) *poller { return &poller{h: h, seed: maphash.MakeSeed()} }
 
 // poll takes one reading and sends it. When someone new is there the reading is a full one.
 func (p *poller) poll(ctx context.Context) {
@@ -224,15 +228,15 @@ func (p *poller) changes(f feed, parts feedParts, err error) [][]byte {
 // newEvents returns what the feed, newest first, holds that it did not hold last time, oldest first.
 func (p *poller) newEvents(raw []string) []RecentEvent {
 	var fresh []string
+	now := make(map[uint64]struct{}, len(raw))
 	for _, r := range raw {
-		if _, known := p.recent[r]; !known {
+		hash := maphash.String(p.seed, r)
+		if _, known := p.recent[hash]; !known {
 			fresh = append(fresh, r)
 		}
+		now[hash] = struct{}{}
 	}
-	p.recent = make(map[string]struct{}, len(raw))
-	for _, r := range raw {
-		p.recent[r] = struct{}{}
-	}
+	p.recent = now
 	slices.Reverse(fresh)
 	return p.h.s.decodeRecent(fresh)
 }

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/time/rate"
@@ -55,6 +57,8 @@ type impressionLog struct {
 	queue   chan schema.Impression
 	timeout time.Duration
 	count   func(what string, n int)
+	asking  *turns                // counts a batch in while it is written
+	gone    atomic.Pointer[crowd] // forgotten now: of them nothing more is written
 }
 
 // What became of impressions, the values of a metric's label.
@@ -65,11 +69,13 @@ const (
 	impressionFailed = "failed" // Kafka did not take it
 )
 
-func newImpressionLog(sink ImpressionSink, cfg Config) *impressionLog {
-	return &impressionLog{
+func newImpressionLog(sink ImpressionSink, cfg Config, asking *turns) *impressionLog {
+	l := &impressionLog{
 		sink: sink, cfg: cfg.Impressions, limiter: rate.NewLimiter(rate.Limit(cfg.Impressions.Rate), max(1, int(cfg.Impressions.Rate))),
-		queue: make(chan schema.Impression, cfg.Impressions.Queue), timeout: cfg.PublishTimeout, count: func(string, int) {},
+		queue: make(chan schema.Impression, cfg.Impressions.Queue), timeout: cfg.PublishTimeout, count: func(string, int) {}, asking: asking,
 	}
+	l.gone.Store(&crowd{})
+	return l
 }
 
 // wants decides whether the next answer is logged.
@@ -95,6 +101,27 @@ func (l *impressionLog) put(im schema.Impression) bool {
 	}
 }
 
+// forget drops what waits of some users, and what comes of them until the next call.
+func (l *impressionLog) forget(who crowd) {
+	l.gone.Store(&who)
+	if who.empty() {
+		return
+	}
+	for range len(l.queue) {
+		select {
+		case im := <-l.queue:
+			if !goneWith(who, im) {
+				l.put(im)
+			}
+		default:
+			return
+		}
+	}
+}
+
+// goneWith reports whether an impression is of one of the users. What was shown to nobody in particular stays.
+func goneWith(who crowd, im schema.Impression) bool { return im.UserID != "" && who.has(im.UserID) }
+
 // Sizes of what is written at once, and how long the first of a batch waits for more.
 const (
 	impressionBatch = 500
@@ -107,23 +134,29 @@ func (l *impressionLog) run(ctx context.Context) {
 	for {
 		select {
 		case im := <-l.queue:
-			batch = append(batch[:0], im)
+			l.writeWith(ctx, append(batch, im))
 		case <-ctx.Done():
 			l.rest(ctx)
 			return
 		}
-		timer := time.NewTimer(impressionWait)
-		for waiting := true; waiting && len(batch) < impressionBatch; {
-			select {
-			case im := <-l.queue:
-				batch = append(batch, im)
-			case <-timer.C:
-				waiting = false
-			}
-		}
-		timer.Stop()
-		l.write(ctx, batch)
 	}
+}
+
+// writeWith writes the first of a batch with those that come soon.
+func (l *impressionLog) writeWith(ctx context.Context, batch []schema.Impression) {
+	defer l.asking.leave(l.asking.enter())
+	timer := time.NewTimer(impressionWait)
+	defer timer.Stop()
+	for waiting := true; waiting && len(batch) < impressionBatch; {
+		select {
+		case im := <-l.queue:
+			batch = append(batch, im)
+		case <-timer.C:
+			waiting = false
+		}
+	}
+	l.write(ctx, batch)
+	clear(batch)
 }
 
 // rest writes what waits when the server stops.
@@ -144,6 +177,10 @@ func (l *impressionLog) rest(ctx context.Context) {
 }
 
 func (l *impressionLog) write(ctx context.Context, batch []schema.Impression) {
+	gone := l.gone.Load()
+	if batch = slices.DeleteFunc(batch, func(im schema.Impression) bool { return goneWith(*gone, im) }); len(batch) == 0 {
+		return
+	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), l.timeout)
 	defer cancel()
 	if err := l.sink.Publish(ctx, batch); err != nil {
@@ -153,9 +190,9 @@ func (l *impressionLog) write(ctx context.Context, batch []schema.Impression) {
 	l.count(impressionLogged, len(batch))
 }
 
-// noteImpression logs an answer and says whether it did. The items are shared with the cache: nobody changes them.
-func (s *Server) noteImpression(id string, live *Live, q query, items []schema.AnswerItem) bool {
-	if q.unlogged || q.list == "" || !s.impressions.wants() {
+// noteImpression logs an answer and says whether it did. Who has left sees none. The items are shared with the cache: nobody changes them.
+func (s *Server) noteImpression(ctx context.Context, id string, live *Live, q query, items []schema.AnswerItem) bool {
+	if q.unlogged || q.list == "" || left(ctx) != nil || !s.impressions.wants() {
 		return false
 	}
 	return s.impressions.put(impressionOf(id, q.arm.name(), live, q, items, s.deps.Now(), false))

@@ -54,7 +54,7 @@ func (s *Server) registerLetters(api huma.API) {
 	huma.Register(api, list, s.listLetters)
 	replay := s.operation("replay-deadletter", http.MethodPost, lettersPath+"/replay", tag, "Send a record that was set aside again",
 		"Byte for byte to the topic it came from, once whatever it was set aside for is mended. The dead letter stays; a record that still cannot be used makes another. "+
-			"What is sent twice counts once if it has an event_id. Needs an admin key.")
+			"What is sent twice counts once if it has an event_id. 422 for a record of a user who was forgotten, or of an item that was withdrawn, after it was set aside: it would bring them back. Needs an admin key.")
 	replay.Errors = []int{400, 404, 409, 422, 503}
 	huma.Register(api, replay, s.replayLetter)
 	documentBody(api.OpenAPI().Paths[replay.Path].Post, map[string]*huma.Schema{"application/json": {
@@ -90,6 +90,9 @@ func (s *Server) replayLetter(ctx context.Context, in *replayInput) (*replayOutp
 	}
 	if err := b.check(); err != nil {
 		return nil, invalid("body", err)
+	}
+	if err := s.mayReturn(ctx, *b.Partition, *b.Offset); err != nil {
+		return nil, err
 	}
 	var sent schema.DeadLetter
 	var refusal error

@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/softrec/softrec/schema"
 )
@@ -91,6 +93,71 @@ func TestLetters_listAndReplay(t *testing.T) {
 	}
 	if r := newStack(t).do("GET", "/v1/deadletters", ""); r.Code != 404 {
 		t.Errorf("without letters: status %d", r.Code)
+	}
+}
+
+// A record from before a deletion stays where it is: behind the tombstone it would give the user a window again, or bring the item back.
+func TestLetters_theForgottenStayForgotten(t *testing.T) {
+	later := testStart.Add(time.Hour)
+	event := func(user string) []byte {
+		return fmt.Appendf(nil, `{"item_id":"i","user_id":%q,"timestamp":1,"session_id":"`+strings.Repeat("x", 100), user)
+	}
+	item := func(l schema.DeadLetter) schema.DeadLetter { l.Topic = schema.TopicItems; return l }
+	letters := []struct {
+		about  string
+		letter schema.DeadLetter
+		code   int
+	}{
+		{"named by its value, which is cut", schema.DeadLetter{Key: []byte("other"), Value: event("u"), At: testStart}, 422},
+		{"named by its key alone", schema.DeadLetter{Key: []byte("u"), Value: []byte("[1"), At: testStart}, 422},
+		{"as an old client spells it", schema.DeadLetter{Value: []byte(`{"User_ID":"u"}`), At: testStart}, 422},
+		{"of somebody else", schema.DeadLetter{Key: []byte("u"), Value: event("other"), At: testStart}, 200},
+		{"of a time after", schema.DeadLetter{Key: []byte("u"), Value: event("u"), At: later}, 200},
+		{"of nobody", schema.DeadLetter{At: testStart}, 200},
+		{"of a user whose window is not empty yet", schema.DeadLetter{Key: []byte("slow"), Value: event("slow"), At: later}, 422},
+		{"of an item that was withdrawn", item(schema.DeadLetter{Key: []byte("i001"), Value: []byte(`{}`), At: testStart}), 422},
+		{"of an item with the name of the user", item(schema.DeadLetter{Key: []byte("u"), Value: []byte(`{}`), At: testStart}), 200},
+	}
+	d := &drawer{}
+	for i, l := range letters {
+		l.letter.Offset, l.letter.Replayable = int64(i), true
+		if l.letter.Topic == "" {
+			l.letter.Topic = schema.TopicInteractions
+		}
+		d.letters = append(d.letters, l.letter)
+	}
+	st := newStack(t, withLetters(d), impatient).stock(3)
+	st.advance(time.Minute)
+	st.do("DELETE", "/v1/users/u", "")
+	st.do("DELETE", "/v1/items/i001", "")
+	st.bus.hold = true
+	st.do("DELETE", "/v1/users/slow", "")
+	for i, l := range letters {
+		r := st.do("POST", "/v1/deadletters/replay", fmt.Sprintf(`{"partition":0,"offset":%d}`, i))
+		if r.Code != l.code || l.code == 422 && !strings.Contains(string(r.Body), "receipt ") {
+			t.Errorf("%s: %d %s, want %d", l.about, r.Code, r.Body, l.code)
+		}
+		if sent := slices.Contains(d.replayed, int64(i)); sent != (l.code == 200) {
+			t.Errorf("%s: sent: %v", l.about, sent)
+		}
+	}
+	st.mr.SetError("LOADING")
+	if r := st.do("POST", "/v1/deadletters/replay", `{"partition":0,"offset":0}`); r.Code != 503 {
+		t.Errorf("without Redis: %d %s", r.Code, r.Body)
+	}
+}
+
+// One that stands far behind is found; where it is not, nobody can tell whose it is.
+func TestLetters_replayOfAnOldOne(t *testing.T) {
+	d := &drawer{letters: make([]schema.DeadLetter, 10_001)}
+	for i := range d.letters {
+		d.letters[i] = schema.DeadLetter{Offset: int64(20_000 - i), Topic: schema.TopicInteractions, Replayable: true}
+	}
+	st := newStack(t, withLetters(d))
+	for i, want := range map[int]int{0: 200, 99: 200, 100: 200, 9_999: 200, 10_000: 422} {
+		if r := st.do("POST", "/v1/deadletters/replay", fmt.Sprintf(`{"partition":0,"offset":%d}`, 20_000-i)); r.Code != want {
+			t.Errorf("number %d: %d %s, want %d", i, r.Code, r.Body, want)
+		}
 	}
 }
 

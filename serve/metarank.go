@@ -42,24 +42,24 @@ func (s *Server) metarankFeedback(ctx context.Context, in *rawInput) (*metarankO
 	if err != nil {
 		return nil, badBody(err)
 	}
-	out := &metarankOutput{Body: MetarankResult{Accepted: f.Ignored, Status: "ok"}}
-	if len(f.Items) > 0 {
-		n, rejected, err := s.takeItems(ctx, f.Items)
-		if err != nil {
+	items, rejected := siftItems(f.Items)
+	events, faults := s.sift(f.Events)
+	rejected = append(rejected, faults...)
+	if len(items)+len(events) == 0 && len(rejected) > 0 {
+		return nil, refuse(rejected, len(f.Items)+len(f.Events))
+	}
+	out := &metarankOutput{Body: MetarankResult{Accepted: f.Ignored + len(items), Status: "ok", Rejected: rejected}}
+	if len(items) > 0 {
+		if err := s.writeItems(ctx, items); err != nil {
 			return nil, err
 		}
-		out.Body.Accepted += n
-		out.Body.Rejected = append(out.Body.Rejected, rejected...)
 	}
-	if len(f.Events) > 0 {
-		taken, err := s.take(ctx, f.Events)
-		if err != nil {
-			return nil, err
-		}
-		out.Body.Accepted += taken.Accepted + taken.Duplicates
-		out.Body.Rejected = append(out.Body.Rejected, taken.Rejected...)
+	taken, err := s.writeEvents(ctx, events, nil)
+	if err != nil {
+		return nil, err
 	}
-	if len(out.Body.Rejected) > 0 {
+	out.Body.Accepted += taken.Accepted + taken.Duplicates
+	if len(rejected) > 0 {
 		out.Body.Status = "partial"
 	}
 	out.Body.TookMillis = time.Since(start).Milliseconds()

@@ -1,6 +1,7 @@
 package serve
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -54,8 +55,8 @@ func (s *Server) wrap(next http.Handler) http.Handler {
 
 // contain answers 500 for a panic when nothing was answered yet and reports whether the connection must be cut instead.
 func (s *Server) contain(fault any, rec *recorder, r *http.Request) (abort bool) {
-	if fault == http.ErrAbortHandler || r.Context().Err() != nil { // the client left, or a handler gave up on purpose
-		return true
+	if err, is := fault.(error); is && (errors.Is(err, http.ErrAbortHandler) || rec.gone != nil && errors.Is(err, rec.gone)) {
+		return true // a handler gave up on purpose, or huma could not write: the client has left
 	}
 	s.metrics.panics.Inc()
 	s.log.Error("panic in handler", "method", r.Method, "route", routeOf(r), "panic", fault, "stack", string(debug.Stack()))

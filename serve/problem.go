@@ -67,9 +67,10 @@ func fieldErrors(err error) []*schema.FieldError {
 // into problem documents, so that every error of this server has one shape.
 type recorder struct {
 	http.ResponseWriter
-	status  int  // 0 until the header is written
-	swallow bool // the body of an error that was replaced
-	asIs    bool // errors are not replaced: the calls of gRPC have a form of their own
+	status  int   // 0 until the header is written
+	swallow bool  // the body of an error that was replaced
+	asIs    bool  // errors are not replaced: the calls of gRPC have a form of their own
+	gone    error // of the first write that failed: nobody reads the answer any more
 }
 
 // Unwrap lets http.ResponseController reach flushing and deadlines.
@@ -104,7 +105,11 @@ func (r *recorder) Write(b []byte) (int, error) {
 	if r.swallow {
 		return len(b), nil
 	}
-	return r.ResponseWriter.Write(b)
+	n, err := r.ResponseWriter.Write(b)
+	if r.gone == nil {
+		r.gone = err
+	}
+	return n, err
 }
 
 const problemType = "application/problem+json"
@@ -121,6 +126,24 @@ func writeProblem(w http.ResponseWriter, status int, detail string) {
 	h.Set("Content-Length", strconv.Itoa(len(body)))
 	w.WriteHeader(status)
 	_, _ = w.Write(body) // the client may be gone
+}
+
+// writeError writes an error of a handler as the API does.
+func writeError(w http.ResponseWriter, err error) {
+	h := w.Header()
+	var extra huma.HeadersError
+	if errors.As(err, &extra) {
+		for name, values := range extra.GetHeaders() {
+			h[name] = append(h[name], values...)
+		}
+	}
+	var p huma.StatusError
+	if !errors.As(err, &p) {
+		p = huma.NewError(http.StatusInternalServerError, "unexpected error occurred", err)
+	}
+	h.Set("Content-Type", problemType)
+	w.WriteHeader(p.GetStatus())
+	_, _ = w.Write(appendEncoded(nil, p)) // the client may be gone
 }
 
 // allowed says which methods a 405 would have accepted.

@@ -1,16 +1,22 @@
 package serve
 
 import (
+	"context"
+	"errors"
 	"math"
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"reflect"
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/softrec/softrec/schema"
+	"github.com/softrec/softrec/trainer/model/ranker"
 )
 
 // changing are the parts of an answer that no two answers share.
@@ -46,6 +52,58 @@ func TestQuick_isTheAPIsAnswer(t *testing.T) {
 		}
 	}
 	st.wantMetric(`softrec_serve_request_seconds_count{code="2xx",route="GET /v1/recommend/{user}"} 28`) // 14 either way
+}
+
+// counted counts how often it is asked for a list.
+type counted struct {
+	*fakeRanker
+	asked *int
+}
+
+func (c counted) Popular(now time.Time, n int, allow func(string) bool) []ranker.Scored {
+	*c.asked++
+	return c.fakeRanker.Popular(now, n, allow)
+}
+
+// What goes wrong is the API's problem document, and the work is not done again for it.
+func TestQuick_errorsAreTheAPIs(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "placements.json")
+	if err := os.WriteFile(file, []byte(`{"default":{"categories":["even"],"mmr_lambda":0.5}}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	st := newStack(t, func(c *Config, _ *Deps) { c.Placements = file }).stock(30).model("v1", names(30)...)
+	asked := 0
+	st.s.Live().Ranker = counted{st.s.Live().Ranker.(*fakeRanker), &asked}
+	slow, err := st.s.mount(st.s.routes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	over, cancel := context.WithDeadline(t.Context(), time.Now().Add(-time.Second)) // the rules cannot be carried out any more
+	defer cancel()
+	want, got := httptest.NewRecorder(), httptest.NewRecorder()
+	slow.ServeHTTP(want, httptest.NewRequestWithContext(over, "GET", "/v1/recommend/u", nil))
+	if once := asked; once != 1 || want.Code != 503 {
+		t.Fatalf("%d %s, asked %d times", want.Code, want.Body, once)
+	}
+	st.s.Handler().ServeHTTP(got, httptest.NewRequestWithContext(over, "GET", "/v1/recommend/u", nil))
+	if asked != 2 {
+		t.Errorf("the work was done %d times", asked-1)
+	}
+	want.Header().Del("Link")
+	if got.Code != want.Code || got.Body.String() != want.Body.String() || !reflect.DeepEqual(got.Header(), want.Header()) {
+		t.Errorf("%d %s %v, want %d %s %v", got.Code, got.Body, got.Header(), want.Code, want.Body, want.Header())
+	}
+	st.wantMetric(`softrec_serve_errors_total{route="GET /v1/recommend/{user}",status="503"} 2`)
+}
+
+// An error without a status is a 500, as the API has it.
+func TestWriteError_others(t *testing.T) {
+	w := httptest.NewRecorder()
+	writeError(w, errors.New("no entropy"))
+	checkProblem(t, reply{Code: w.Code, Header: w.Header(), Body: w.Body.Bytes()})
+	if w.Code != 500 {
+		t.Errorf("status %d", w.Code)
+	}
 }
 
 func TestAppendAnswer_isWhatTheEncoderWrites(t *testing.T) {

@@ -28,7 +28,17 @@ type ListParams struct {
 
 // Logging says whether an answer is an impression. It is exported because huma passes over embedded structs that are not.
 type Logging struct {
-	Log string `query:"log" enum:"true,false" doc:"false for a look or a poll: the answer is not logged as an impression (default true)"`
+	Log  string `query:"log" enum:"true,false" doc:"false for a look or a poll: the answer is not logged as an impression (default true)"`
+	Head HeadRequest
+}
+
+// HeadRequest says whether a request is a HEAD, whose answer nobody sees. huma calls Resolve.
+type HeadRequest struct{ is bool }
+
+// Resolve implements huma.Resolver.
+func (h *HeadRequest) Resolve(ctx huma.Context) []error {
+	h.is = ctx.Method() == http.MethodHead
+	return nil
 }
 
 type recommendInput struct {
@@ -148,6 +158,7 @@ func (s *Server) postRecommend(ctx context.Context, in *recommendBodyInput) (*an
 
 // recommendUser answers for a user's window as it is now.
 func (s *Server) recommendUser(ctx context.Context, user string, q query) (*answerOutput, error) {
+	defer s.asking.leave(s.asking.enter())
 	start := time.Now()
 	live, now := s.modelFor(q), s.deps.Now()
 	q.span = s.tracer.Current(ctx)
@@ -155,7 +166,7 @@ func (s *Server) recommendUser(ctx context.Context, user string, q query) (*answ
 	win, err := s.gateway.readInto(ctx, user, s.spares.take())
 	reading.End(err)
 	if err != nil {
-		return s.answer(start, live, 0, s.popular(ctx, live, q, now), q, "", s.degrade(err))
+		return s.answer(ctx, start, live, 0, s.popular(ctx, live, q, now), q, "", s.degrade(err))
 	}
 	win.UserID = user
 	q.lent = true
@@ -172,7 +183,7 @@ func (s *Server) recommendWindow(ctx context.Context, start time.Time, live *Liv
 		key.text = 1 + s.deps.Texts.Version() // before the scores: a list may know more than its key says, never less
 	}
 	if !q.keepable() {
-		out, err := s.answer(start, live, win.Version, s.recommend(ctx, live, win.Entries, reading, q, now), q, state, "")
+		out, err := s.answer(ctx, start, live, win.Version, s.recommend(ctx, live, win.Entries, reading, q, now), q, state, "")
 		s.offerShadows(out, q, live, win.Entries, reading, now)
 		return out, err
 	}
@@ -201,7 +212,7 @@ func (s *Server) recommendWindow(ctx context.Context, start time.Time, live *Liv
 		items = list.items
 		s.cache.put(key, items)
 	}
-	out, err := s.answer(start, live, win.Version, answerList{items: items}, q, state, "")
+	out, err := s.answer(ctx, start, live, win.Version, answerList{items: items}, q, state, "")
 	if err != nil {
 		return nil, err
 	}
@@ -225,7 +236,7 @@ func (s *Server) getSimilar(ctx context.Context, in *similarInput) (*answerOutpu
 	if err == nil && tag != "" && s.holds(in.IfNoneMatch, tag) {
 		return notModified(tag), nil
 	}
-	return s.answerTagged(start, live, s.similar(ctx, live, in.Item, q, now), q, tag, s.degrade(err))
+	return s.answerTagged(ctx, start, live, s.similar(ctx, live, in.Item, q, now), q, tag, s.degrade(err))
 }
 
 func (s *Server) getPopular(ctx context.Context, in *popularInput) (*answerOutput, error) {
@@ -241,7 +252,7 @@ func (s *Server) getPopular(ctx context.Context, in *popularInput) (*answerOutpu
 	if err == nil && tag != "" && s.holds(in.IfNoneMatch, tag) {
 		return notModified(tag), nil
 	}
-	return s.answerTagged(start, live, s.popular(ctx, live, q, now), q, tag, s.degrade(err))
+	return s.answerTagged(ctx, start, live, s.popular(ctx, live, q, now), q, tag, s.degrade(err))
 }
 
 func (s *Server) postSession(ctx context.Context, in *sessionInput) (*answerOutput, error) {
@@ -260,7 +271,7 @@ func (s *Server) postSession(ctx context.Context, in *sessionInput) (*answerOutp
 	_, err = s.gateway.read(ctx, "")
 	history := session(items, now)
 	reading, state := s.text(ctx, live, sessionKey(items), history)
-	return s.answer(start, live, 0, s.recommend(ctx, live, history, reading, q, now), q, state, s.degrade(err))
+	return s.answer(ctx, start, live, 0, s.recommend(ctx, live, history, reading, q, now), q, state, s.degrade(err))
 }
 
 // session makes a history of items, oldest first, one second apart so that each is a step of its own.
@@ -283,7 +294,7 @@ type answerList struct {
 }
 
 // answer makes the answer that holds l.
-func (s *Server) answer(start time.Time, live *Live, window int64, l answerList, q query, text schema.TextState, degraded string) (*answerOutput, error) {
+func (s *Server) answer(ctx context.Context, start time.Time, live *Live, window int64, l answerList, q query, text schema.TextState, degraded string) (*answerOutput, error) {
 	if l.err != nil {
 		return nil, l.err
 	}
@@ -304,7 +315,7 @@ func (s *Server) answer(start time.Time, live *Live, window int64, l answerList,
 	if q.arm != nil {
 		out.Body.Arm = q.arm.name()
 	}
-	out.logged = s.noteImpression(id, live, q, l.items)
+	out.logged = s.noteImpression(ctx, id, live, q, l.items)
 	return out, nil
 }
 

@@ -44,6 +44,7 @@ type Server struct {
 
 	impressions *impressionLog
 	shadows     *shadows
+	asking      turns // who has read a window, or has something of one in hand
 
 	routes http.Handler // of the API, without what stands before them
 	api    http.Handler
@@ -87,7 +88,7 @@ func New(cfg Config, deps Deps) (*Server, error) {
 	if s.arms != nil {
 		s.models.swapped = func(ctx context.Context) { s.arms.refresh(ctx, s.models) } // arms that derive their model from the live one
 	}
-	s.impressions, s.shadows = newImpressionLog(deps.Impressions, cfg), newShadows(s)
+	s.impressions, s.shadows = newImpressionLog(deps.Impressions, cfg, &s.asking), newShadows(s)
 	s.intake = &intake{}
 	s.tracer, s.effects = tracing.New(deps.Traces, "serve"), newEffects()
 	s.items = newItemChanges()

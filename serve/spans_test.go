@@ -242,11 +242,11 @@ func TestEffects_areBoundedAndForgetful(t *testing.T) {
 	if _, first, missing := e.seen(schema.Window{UserID: fmt.Sprint("u", effectUsers)}, testStart.Add(effectGrace+1)); first || !missing {
 		t.Error("a written event that the window lacks is not missed")
 	}
-	e.forget(fmt.Sprint("u", effectUsers), false)
+	e.forget(crowdOf([]schema.Deletion{{UserID: fmt.Sprint("u", effectUsers)}}))
 	if n := e.waiting.Load(); n != effectUsers-2 {
 		t.Errorf("%d users are remembered, want %d", n, effectUsers-2)
 	}
-	e.forget("", true)
+	e.forget(crowd{everybody: true})
 	if n := e.waiting.Load(); n != 0 {
 		t.Errorf("%d users are remembered after all were forgotten", n)
 	}

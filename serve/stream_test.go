@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -194,7 +195,7 @@ func TestLive_redisAway(t *testing.T) {
 	st := newStack(t).stock(1).refresh()
 	sub := st.s.hub.subscribe()
 	st.mr.Close()
-	p := &poller{h: st.s.hub}
+	p := newPoller(st.s.hub)
 	p.poll(t.Context())
 	if f := string(<-sub.frames); !strings.HasPrefix(f, "event: stats\n") || !strings.Contains(f, "redis is away") {
 		t.Errorf("frame %s", f)
@@ -233,5 +234,21 @@ func TestStats_rounds(t *testing.T) {
 	s := into[FullStats](t, st.do("GET", "/v1/stats", ""), 200)
 	if s.Prequential == nil || s.Prequential.Scores["model"].HR10 != 0.5 || s.Model != nil {
 		t.Errorf("stats %+v", s)
+	}
+}
+
+// What the poller remembers of the feed, also after the last stream has ended, is nothing of a user.
+func TestLive_remembersNobody(t *testing.T) {
+	st := newStack(t).stock(1).refresh()
+	sub := st.s.hub.subscribe()
+	p := newPoller(st.s.hub)
+	st.recent(schema.Event{UserID: "anna", ItemID: "i000", Type: "view", Timestamp: st.clock()}, 1)
+	p.poll(t.Context())
+	st.s.hub.unsubscribe(sub)
+	if len(p.recent) != 1 {
+		t.Errorf("%d entries are known, want 1", len(p.recent))
+	}
+	if all := fmt.Sprintf("%+v %+v %+v", p.recent, p.rounds, p.prequential); strings.Contains(all, "anna") {
+		t.Errorf("it remembers %s", all)
 	}
 }

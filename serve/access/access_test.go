@@ -15,6 +15,7 @@ import (
 	"sync"
 	"testing"
 	"time"
+	"unsafe"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
@@ -168,6 +169,34 @@ func TestGuard_rotationWithoutRestart(t *testing.T) {
 	d.advance(time.Second)
 	d.refused(keys[0], Read, 401, "unknown")
 	d.admitted(next, Read, "shop")
+}
+
+// setBack is t as a machine shows it whose clock was set back by d meanwhile: only the wall clock's reading is another.
+func setBack(t time.Time, d time.Duration) time.Time {
+	*(*uint64)(unsafe.Pointer(&t)) -= uint64(d/time.Second) << 30 // the seconds stand above the nanoseconds
+	return t
+}
+
+// A clock that was set back by an hour kept a revoked key valid for an hour.
+func TestGuard_clockSetBack(t *testing.T) {
+	d, keys := newDesk(t, nil, Key{Name: "shop", Scopes: []Scope{Read}})
+	cfg := DefaultConfig()
+	cfg.KeysFile = d.path
+	now := time.Now()
+	var err error
+	if d.guard, err = NewGuard(cfg, prometheus.NewRegistry(), slog.New(slog.DiscardHandler), func() time.Time { return now }); err != nil {
+		t.Fatal(err)
+	}
+	d.admitted(keys[0], Read, "shop")
+	if err := Edit(d.path, func(f *File) error { f.Keys = nil; return nil }); err != nil {
+		t.Fatal(err)
+	}
+	before := now
+	now = setBack(now.Add(cfg.Reload), time.Hour)
+	if now.Sub(before) != cfg.Reload || before.Unix()-now.Unix() < 3500 {
+		t.Fatalf("the test does not set the clock back: %s after %s", now, before)
+	}
+	d.refused(keys[0], Read, http.StatusUnauthorized, "unknown")
 }
 
 func TestGuard_badFileChangesNothing(t *testing.T) {

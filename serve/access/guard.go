@@ -38,7 +38,8 @@ type Guard struct {
 	look    sync.Mutex // one look at the file at a time; guards what follows
 	seen    os.FileInfo
 	said    string // the fault that was logged
-	nextAt  atomic.Int64
+	start   time.Time
+	nextAt  atomic.Int64 // since start, which a clock that is set back does not change
 	reloads atomic.Int64
 }
 
@@ -76,7 +77,7 @@ func NewGuard(cfg Config, reg prometheus.Registerer, log *slog.Logger, now func(
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	g := &Guard{cfg: cfg, log: log, now: now, free: &holder{key: Key{Name: Anonymous, Scopes: Scopes()}}}
+	g := &Guard{cfg: cfg, log: log, now: now, start: now(), free: &holder{key: Key{Name: Anonymous, Scopes: Scopes()}}}
 	g.free.limiter = cfg.limiter(g.free.key)
 	g.requests = prometheus.NewCounterVec(prometheus.CounterOpts{Name: "softrec_access_requests_total", Help: "Requests let in, by the name of their key; anonymous where no keys are configured. A batch counts once, also when its size is then too much for the rate."}, []string{"key"})
 	g.limited = prometheus.NewCounterVec(prometheus.CounterOpts{Name: "softrec_access_limited_total", Help: "Requests answered with 429 because their key was over its rate, by the name of the key."}, []string{"key"})
@@ -106,7 +107,7 @@ func NewGuard(cfg Config, reg prometheus.Registerer, log *slog.Logger, now func(
 	}
 	g.seen = info
 	g.keys.Store(g.ring(f))
-	g.nextAt.Store(now().Add(cfg.Reload).UnixNano())
+	g.nextAt.Store(int64(g.elapsed() + cfg.Reload))
 	return g, nil
 }
 
@@ -224,14 +225,16 @@ func (g *Guard) ring(f File) *ring {
 	return r
 }
 
+func (g *Guard) elapsed() time.Duration { return g.now().Sub(g.start) }
+
 // refresh reads the keys file when it is time to look and the file is another one than before.
 func (g *Guard) refresh() {
-	now := g.now()
-	if now.UnixNano() < g.nextAt.Load() || !g.look.TryLock() {
+	now := g.elapsed()
+	if int64(now) < g.nextAt.Load() || !g.look.TryLock() {
 		return
 	}
 	defer g.look.Unlock()
-	g.nextAt.Store(now.Add(g.cfg.Reload).UnixNano())
+	g.nextAt.Store(int64(now + g.cfg.Reload))
 	info, err := os.Stat(g.cfg.KeysFile)
 	if err == nil && g.said == "" && same(info, g.seen) {
 		return

@@ -109,6 +109,7 @@ func checkSections(b *tab) {
 		`[...document.querySelectorAll("#partitions .lag")].map(e => e.textContent).join() === "0,1,4,9"`,
 		`document.querySelectorAll("#window > li").length > 3`,
 		`document.querySelectorAll("#recommended > li").length === 10`,
+		`document.querySelector("#recommended-note").textContent === "by ` + version(6) + ` · language model: ready"`,
 		`document.querySelectorAll("#results > li").length === 20`,
 	} {
 		b.until(js)
@@ -307,6 +308,7 @@ func testBlank(b *tab) {
 		b.until(fmt.Sprintf(`document.querySelector("#%s-empty").offsetHeight > 0`, id))
 	}
 	b.until(`document.querySelector("#recommended-empty").textContent.endsWith("the catalogue is empty.")`)
+	b.until(`document.querySelector("#recommended-note").textContent === "no model yet"`)
 	b.until(`document.querySelector("#live-model").textContent === "no model yet"`)
 	b.until(`document.querySelector("#window-empty").offsetHeight > 0`)
 	b.shoot("blank")

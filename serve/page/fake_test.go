@@ -242,9 +242,9 @@ func (f *fake) recommend(w http.ResponseWriter, r *http.Request) {
 	if r.URL.Query().Get("log") != "false" {
 		f.logged[user]++
 	}
-	answer := schema.Answer{RecommendationID: fmt.Sprintf("0191-%s-%d", user, len(win)), ModelVersion: version(6), WindowOffset: int64(len(win)), TookMS: 1.2}
+	answer := schema.Answer{RecommendationID: fmt.Sprintf("0191-%s-%d", user, len(win)), ModelVersion: version(6), WindowOffset: int64(len(win)), TookMS: 1.2, Text: schema.TextReady}
 	if f.blank {
-		answer.ModelVersion = ""
+		answer.ModelVersion, answer.Text = "", ""
 		write(w, answer)
 		return
 	}

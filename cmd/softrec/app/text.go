@@ -37,9 +37,6 @@ type language struct {
 func (a *App) openText(ctx context.Context, roles []Role) error {
 	trains, learns := slices.Contains(roles, Trainer), a.cfg.Trainer.Learner == trainer.LearnerText
 	if a.cfg.Text.Model == "" {
-		if trains && learns {
-			return fmt.Errorf("trainer.learner is %q but text.model is empty: name a Hugging Face folder with --model", trainer.LearnerText)
-		}
 		return nil
 	}
 	log := a.log.With("component", "text")

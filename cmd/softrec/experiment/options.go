@@ -65,10 +65,10 @@ type Options struct {
 	Settings map[string]string `json:",omitempty"`
 }
 
-// DefaultOptions is the paper's regime with five seeds of the main pair and two of the controls.
+// DefaultOptions is the paper's regime with five seeds of the main pair and three of the controls.
 func DefaultOptions() Options {
 	return Options{
-		Regime: RegimePaper, Seeds: 5, ControlSeeds: 2, TrainPrompts: RegimeSize, ValidPrompts: RegimeSize, TestPrompts: RegimeSize,
+		Regime: RegimePaper, Seeds: 5, ControlSeeds: 3, TrainPrompts: RegimeSize, ValidPrompts: RegimeSize, TestPrompts: RegimeSize,
 		History: 10, Pieces: 16, Batch: 128, Epochs: 7, Patience: 2, Probe: 256, LR: AutoLR, LRGrid: []float64{3e-4, 1e-3, 3e-3},
 		FilterSeen: split.FilterAuto, MaskHistory: split.FilterOn, FilterAnswers: split.FilterAuto, SeqEpochs: 20, Draws: 2000,
 		BF16:   lm.BF16Auto,

@@ -23,8 +23,14 @@ export function showAnswer(answer, moved, onPick) {
   if (items.length === 0) setText($("recommended-empty"), "Nothing to recommend yet: the catalogue is empty.");
   show($("recommended-empty"), items.length === 0);
   show(list, items.length > 0);
-  setText($("recommended-note"), [answer.model_version ? `by ${answer.model_version}` : "no model yet", answer.degraded].filter(Boolean).join(" · "));
+  setText($("recommended-note"), note(answer));
   legend(items);
+}
+
+// note says what made the list, and what it lacks.
+function note(answer) {
+  const model = answer.model_version ? `by ${answer.model_version}` : "no model yet";
+  return [model, answer.text && `language model: ${answer.text}`, answer.degraded].filter(Boolean).join(" · ");
 }
 
 function row(it, onPick) {
