@@ -140,7 +140,7 @@ func (c Config) identity(rules window.Rules, text TextModel) string {
 	return string(b)
 }
 
-// tunesSequence reports whether rounds train the sequence model.
-func (c Config) tunesSequence() bool {
+// TunesSequence reports whether rounds train the sequence model.
+func (c Config) TunesSequence() bool {
 	return c.Learner == LearnerSequence || c.Learner == LearnerText && c.Text.Sequence
 }

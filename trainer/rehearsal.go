@@ -29,6 +29,8 @@ type Rehearsal struct {
 	rounds    *rounds
 	online    *mixer.Online
 	filter    bool
+	alone     bool              // the language model answers by itself
+	read      reread            // newest reading of the language model
 	titles    map[string]string // told of, by item
 	words     *words.Table      // of the vocabulary as it is now; nil before the first title
 
@@ -44,7 +46,8 @@ type Rehearsal struct {
 // RehearsalOptions are what a Rehearsal works with besides its Config.
 type RehearsalOptions struct {
 	Tuner      Tuner        // of the network; nil for counts and the mixing model alone
-	Text       TextModel    // nil but for LearnerText, which answers by RankText alone: no mixing model is fitted
+	Text       TextModel    // of LearnerText, nil for the others: its score is part of the mixing model, as in production
+	TextAlone  bool         // Text answers by itself, see Rank: no mixing model is fitted
 	Plain      bool         // rounds are plain fine-tuning: the control of SOFT
 	FilterSeen bool         // questions leave out what is in the user's window, and the mixing model learns so
 	Logger     *slog.Logger // nil: silent
@@ -71,15 +74,22 @@ func NewRehearsal(cfg Config, rules window.Rules, o RehearsalOptions) (*Rehearsa
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	r := &Rehearsal{cfg: cfg, online: state.Mixing, filter: o.FilterSeen, titles: map[string]string{}, state: state}
+	if reads := cfg.Learner == LearnerText; reads != (o.Text != nil) || o.TextAlone && !reads {
+		return nil, fmt.Errorf("rehearse the %s learner: language model %t, which answers alone %t: want one for the %s learner, and for no other", cfg.Learner, o.Text != nil, o.TextAlone, LearnerText)
+	}
+	r := &Rehearsal{cfg: cfg, online: state.Mixing, filter: o.FilterSeen, alone: o.TextAlone, titles: map[string]string{}, state: state}
 	r.collector = newCollector(rules, 100*365*24*time.Hour, r.state)
 	r.collector.whole = true
 	r.rounds = &rounds{cfg: cfg, rules: rules, tuner: o.Tuner, plain: o.Plain, text: o.Text, log: o.Logger, now: time.Now}
 	return r, nil
 }
 
-// Rank answers q with the user's window and the model as they are now, best first.
-func (r *Rehearsal) Rank(q Ask) ([]ranker.Scored, error) {
+// Rank answers q with the user's window and the model as they are now, best first. With RehearsalOptions.TextAlone that model is the language
+// model, see rankText. ctx ends its reading.
+func (r *Rehearsal) Rank(ctx context.Context, q Ask) ([]ranker.Scored, error) {
+	if r.alone {
+		return r.rankText(ctx, q)
+	}
 	b := r.frozen
 	if b == nil {
 		var err error
@@ -91,12 +101,23 @@ func (r *Rehearsal) Rank(q Ask) ([]ranker.Scored, error) {
 	if q.NetworkOnly {
 		return b.RankNetwork(ranker.Request{History: history, Now: q.At, N: q.N, Allow: q.Allow, ExcludeHistory: r.filter}), nil
 	}
-	return b.Rank(ranker.Request{History: history, Now: q.At, N: q.N, Allow: q.Allow, ExcludeHistory: r.filter}), nil
+	text, err := r.text(ctx, b.Adapter, q.User)
+	if err != nil {
+		return nil, err
+	}
+	return b.Rank(ranker.Request{History: history, Now: q.At, N: q.N, Allow: q.Allow, ExcludeHistory: r.filter, Text: text}), nil
 }
 
 // bundle is the model as it is now. It is good until the next Learn: the counts go on in place.
 func (r *Rehearsal) bundle() (*ranker.Bundle, error) {
-	b, err := ranker.New(r.collector.vocab, r.collector.live, r.network, r.online.Mixer())
+	return r.build(r.collector.vocab, r.collector.live)
+}
+
+func (r *Rehearsal) build(v *vocab.Vocab, c *counts.Counts) (*ranker.Bundle, error) {
+	b, err := ranker.New(v, c, r.network, r.online.Mixer())
+	if r.rounds.text != nil {
+		b, err = ranker.NewText(v, c, r.network, r.rounds.text.Model(), r.state.Network.Adapter, r.online.Mixer())
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -125,13 +146,11 @@ func (r *Rehearsal) name() {
 	}
 }
 
-// Freeze ends all learning: every later answer comes from the model as it is now. Windows go on.
+// Freeze ends all learning: every later answer comes from the model as it is now. Windows go on, and a language model goes on reading the
+// titles of new items, as a server's does.
 func (r *Rehearsal) Freeze() error {
-	b, err := ranker.New(r.collector.vocab.Clone(), r.collector.live.Clone(), r.network, r.online.Mixer())
-	if err != nil {
-		return err
-	}
-	r.frozen, err = b.WithWords(r.words) // which is not told of new items any more
+	var err error
+	r.frozen, err = r.build(r.collector.vocab.Clone(), r.collector.live.Clone()) // whose words are not told of new items any more
 	return err
 }
 
@@ -154,8 +173,8 @@ func (r *Rehearsal) Learn(ctx context.Context, basket []schema.Event) error {
 			return fmt.Errorf("learn basket of user %q at %s: holds an interaction of user %q at %s", first.UserID, first.Timestamp, e.UserID, e.Timestamp)
 		}
 	}
-	if r.frozen == nil && r.rounds.text == nil {
-		if err := r.mix(basket); err != nil {
+	if r.frozen == nil && !r.alone {
+		if err := r.mix(ctx, basket); err != nil {
 			return err
 		}
 	}
@@ -174,12 +193,15 @@ func (r *Rehearsal) Learn(ctx context.Context, basket []schema.Event) error {
 }
 
 // mix shows the basket to the mixing model as it looked before anybody knew it.
-func (r *Rehearsal) mix(basket []schema.Event) error {
+func (r *Rehearsal) mix(ctx context.Context, basket []schema.Event) error {
 	b, err := r.bundle()
 	if err != nil {
 		return err
 	}
 	q := ranker.Question{History: r.window(basket[0].UserID), Now: basket[0].Timestamp, ExcludeHistory: r.filter}
+	if q.Text, err = r.text(ctx, b.Adapter, basket[0].UserID); err != nil {
+		return err
+	}
 	for _, e := range basket {
 		q.Items = append(q.Items, e.ItemID)
 	}
@@ -219,9 +241,9 @@ func (r *Rehearsal) round(ctx context.Context) error {
 	} else {
 		w.fit = questions(gate, w.vocab, r.rounds.rules.Len, r.cfg.GateLimit)
 		rec.Verdict = schema.VerdictRefused
-		if r.noWorse(ctx, w, tuned) {
+		if next := r.noWorse(ctx, w, tuned); next != w.network {
 			rec.Verdict = schema.VerdictPromoted
-			w.network = tuned
+			w.network = next
 			r.trained = r.events
 		}
 		r.state = w.after()
@@ -236,14 +258,17 @@ func (r *Rehearsal) round(ctx context.Context) error {
 	return nil
 }
 
-// noWorse reports whether what was tuned may replace what it was tuned from. An adapter has to be better: the untuned model
-// stands in for the first one.
-func (r *Rehearsal) noWorse(ctx context.Context, w *work, tuned Network) bool {
-	before := w.network
+// noWorse is the round's network with those parts that were tuned and may replace what they were tuned from, each judged by itself. An
+// adapter has to be better: the untuned model stands in for the first one.
+func (r *Rehearsal) noWorse(ctx context.Context, w *work, tuned Network) Network {
+	next := w.network
 	if r.rounds.text != nil {
-		return w.reader.better(ctx, w.fit, before.Adapter, tuned.Adapter) != before.Adapter
+		next.Adapter = w.reader.better(ctx, w.fit, next.Adapter, tuned.Adapter)
 	}
-	return before.Sequence == nil || r.rounds.hits(w, tuned.Sequence) >= r.rounds.hits(w, before.Sequence)
+	if s := tuned.Sequence; s != nil && (next.Sequence == nil || r.rounds.hits(w, s) >= r.rounds.hits(w, next.Sequence)) {
+		next.Sequence = s
+	}
+	return next
 }
 
 // sameIndices checks that both number the items alike, which they do where interactions come in the order of time.

@@ -79,7 +79,7 @@ func rehearse(t *testing.T, o RehearsalOptions, log [][]schema.Event, visit func
 			told = append(told, schema.Item{ID: e.ItemID, Title: titleOf(e.ItemID)})
 		}
 		r.Describe(told)
-		list, err := r.Rank(Ask{User: basket[0].UserID, At: basket[0].Timestamp, N: 10})
+		list, err := r.Rank(t.Context(), Ask{User: basket[0].UserID, At: basket[0].Timestamp, N: 10})
 		if err != nil {
 			t.Fatal(err)
 		}

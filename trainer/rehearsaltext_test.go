@@ -2,9 +2,11 @@ package trainer
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -44,15 +46,21 @@ func (a *adapters) Tune(_ context.Context, task Task, _ *schema.Round) (Network,
 
 func recite(t *testing.T, o *oracle, tuner Tuner, plain bool, log [][]schema.Event) (*Rehearsal, [][]ranker.Scored) {
 	t.Helper()
+	return ranked(t, RehearsalOptions{Tuner: tuner, Text: o, TextAlone: true, Plain: plain}, log)
+}
+
+// ranked plays a log to a rehearsal of the text learner.
+func ranked(t *testing.T, o RehearsalOptions, log [][]schema.Event) (*Rehearsal, [][]ranker.Scored) {
+	t.Helper()
 	cfg := rehearsalConfig()
 	cfg.Learner, cfg.Text.Sequence = LearnerText, false
-	r, err := NewRehearsal(cfg, window.Rules{Len: 40, Lateness: time.Hour}, RehearsalOptions{Tuner: tuner, Text: o, Plain: plain})
+	r, err := NewRehearsal(cfg, window.Rules{Len: 40, Lateness: time.Hour}, o)
 	if err != nil {
 		t.Fatal(err)
 	}
 	var lists [][]ranker.Scored
 	for _, basket := range log {
-		list, err := r.RankText(t.Context(), Ask{User: basket[0].UserID, At: basket[0].Timestamp, N: 10})
+		list, err := r.Rank(t.Context(), Ask{User: basket[0].UserID, At: basket[0].Timestamp, N: 10})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -99,6 +107,81 @@ func TestRehearsal_languageModelAlone(t *testing.T) {
 	}
 }
 
+// In the ranker the language model's score is part of the mixing model: it finds what nobody has clicked yet, better with the adapter of a
+// round, and reads each window once for the question and the basket that answers it.
+func TestRehearsal_languageModelInTheRanker(t *testing.T) {
+	slow(t)
+	log := parts(2, 1000, 1000)
+	single := 0
+	o := newOracle(20, 200)
+	o.fails = func(_ *lora.Adapter, histories [][]schema.Interaction) error {
+		if len(histories) == 1 {
+			single++
+		}
+		return nil
+	}
+	tuner := &adapters{t: t}
+	r, lists := ranked(t, RehearsalOptions{Tuner: tuner, Text: o}, log)
+	early, late := first(lists, log, 0, 400), first(lists, log, 700, 1000)
+	if early < 60 || early > 250 || late < 200 {
+		t.Errorf("finds %d of 400 untuned, %d of 300 tuned", early, late)
+	}
+	if len(tuner.tasks) != 2 || tuner.tasks[0].Text == nil || tuner.tasks[0].Train != nil || r.state.Network.Adapter == nil || r.Age() <= 0 {
+		t.Errorf("%d tasks, adapter %v, age %d", len(tuner.tasks), r.state.Network.Adapter, r.Age())
+	}
+	if cases := r.online.Report().Cases; cases < 300 {
+		t.Errorf("the mixing model has learnt of %d baskets", cases)
+	}
+	if single == 0 || single > len(log) {
+		t.Errorf("%d windows read for %d baskets", single, len(log))
+	}
+	if err := r.Freeze(); err != nil {
+		t.Fatal(err)
+	}
+	ask := Ask{User: log[999][0].UserID, At: log[999][0].Timestamp, N: 3}
+	list, err := r.Rank(t.Context(), ask)
+	if err != nil || len(list) == 0 || list[0].Source != schema.SourceText {
+		t.Errorf("frozen: %+v, %v", list, err)
+	}
+	o.set(func(o *oracle) { o.err = errors.New("out of memory") })
+	r.read = reread{}
+	if _, err := r.Rank(t.Context(), ask); err == nil || !strings.Contains(err.Error(), ask.User) || !strings.Contains(err.Error(), "out of memory") {
+		t.Errorf("got %v", err)
+	}
+}
+
+// What comes later must not change an answer of the ranker with a language model by a bit.
+func TestRehearsal_rankerWithTextDoesNotKnowTheFuture(t *testing.T) {
+	slow(t)
+	const n, keep = 700, 450
+	log, other := parts(2, n, keep), parts(3, n, keep)
+	_, a := ranked(t, RehearsalOptions{Tuner: &adapters{t: t}, Text: newOracle(20, 200)}, log)
+	_, b := ranked(t, RehearsalOptions{Tuner: &adapters{t: t}, Text: newOracle(20, 200)}, other)
+	same := func(x, y ranker.Scored) bool { return x.Item == y.Item && x.Score == y.Score }
+	for i := range keep + 1 {
+		if log[i][0].UserID == other[i][0].UserID && !slices.EqualFunc(a[i], b[i], same) {
+			t.Fatalf("answer %d knows what came after it", i)
+		}
+	}
+}
+
+// A language model belongs to the text learner.
+func TestNewRehearsal_refusesWhatDoesNotGoTogether(t *testing.T) {
+	text := rehearsalConfig()
+	text.Learner = LearnerText
+	for name, x := range map[string]struct {
+		cfg Config
+		o   RehearsalOptions
+	}{
+		"no model": {text, RehearsalOptions{}}, "another learner": {rehearsalConfig(), RehearsalOptions{Text: newOracle(1, 1)}},
+		"alone without": {rehearsalConfig(), RehearsalOptions{TextAlone: true}},
+	} {
+		if _, err := NewRehearsal(x.cfg, window.DefaultRules(), x.o); err == nil || !strings.Contains(err.Error(), x.cfg.Learner) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
 // An adapter that finds less than the untuned model does not answer.
 func TestRehearsal_keepsTheBetterAdapter(t *testing.T) {
 	o := newOracle(20, 200)
@@ -127,12 +210,12 @@ func TestRehearsal_languageModelDoesNotKnowTheFuture(t *testing.T) {
 func TestRehearsal_languageModelLeavesOut(t *testing.T) {
 	r, _ := recite(t, newOracle(20, 200), nil, false, parts(2, 200, 200))
 	ask := Ask{User: "u3", N: 100_000, Allow: func(item string) bool { return item != "s3-1" }}
-	whole, err := r.RankText(t.Context(), ask)
+	whole, err := r.Rank(t.Context(), ask)
 	if err != nil {
 		t.Fatal(err)
 	}
 	r.filter = true
-	filtered, err := r.RankText(t.Context(), ask)
+	filtered, err := r.Rank(t.Context(), ask)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -148,7 +231,7 @@ func TestRehearsal_languageModelLeavesOut(t *testing.T) {
 	if len(whole) <= len(filtered) || len(filtered) == 0 {
 		t.Errorf("%d items, %d without the window's", len(whole), len(filtered))
 	}
-	if list, err := r.RankText(t.Context(), Ask{User: "nobody", N: 10}); err != nil || len(list) != 0 {
+	if list, err := r.Rank(t.Context(), Ask{User: "nobody", N: 10}); err != nil || len(list) != 0 {
 		t.Errorf("for nobody: %v, %v", list, err)
 	}
 }
@@ -158,7 +241,7 @@ func TestRounds_plainBySetting(t *testing.T) {
 	cfg := rehearsalConfig()
 	cfg.Learner, cfg.Text.Sequence, cfg.Plain = LearnerText, false, true
 	tuner := &adapters{t: t}
-	r, err := NewRehearsal(cfg, window.Rules{Len: 40, Lateness: time.Hour}, RehearsalOptions{Tuner: tuner, Text: newOracle(20, 200)})
+	r, err := NewRehearsal(cfg, window.Rules{Len: 40, Lateness: time.Hour}, RehearsalOptions{Tuner: tuner, Text: newOracle(20, 200), TextAlone: true})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -149,7 +149,7 @@ func (r *rounds) tune(ctx context.Context, w *work, rec *schema.Round) (Network,
 		return Network{}, fmt.Errorf("tune the %s learner: the gate could not judge it by its text: %w", r.cfg.Learner, err)
 	}
 	task := Task{Vocab: w.vocab.Len(), Seed: w.seed, InitSeed: uint64(r.cfg.Seed), Live: w.network, Plain: r.plain || r.cfg.Plain, OnEpoch: r.onEpoch, Now: r.now}
-	if r.cfg.tunesSequence() {
+	if r.cfg.TunesSequence() {
 		task.Train = examples(slices.Concat(w.replay, w.learn), r.cfg.Sequence.MaxLen, w.seed)
 		task.Validation = validation(w.fit, w.vocab)
 		if len(task.Train) == 0 || len(task.Validation) == 0 {
@@ -161,7 +161,7 @@ func (r *rounds) tune(ctx context.Context, w *work, rec *schema.Round) (Network,
 		if len(task.Text.Train) == 0 || len(task.Text.Validation) == 0 {
 			w.reader.notes = append(w.reader.notes, fmt.Sprintf("the language model was not tuned: %d prompts to train on and %d to validate on have titles",
 				len(task.Text.Train), len(task.Text.Validation)))
-			if task.Text = nil; !r.cfg.tunesSequence() {
+			if task.Text = nil; !r.cfg.TunesSequence() {
 				return w.network, nil
 			}
 		}

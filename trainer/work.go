@@ -125,7 +125,7 @@ func (r *rounds) choose(ctx context.Context, w *work, live *liveModel, tuned Net
 
 // grow gives n rows for the round's new items. One that is not trained may lag behind the vocabulary.
 func (r *rounds) grow(w *work, n *sequence.Weights) (*sequence.Weights, error) {
-	if n == nil || !r.cfg.tunesSequence() {
+	if n == nil || !r.cfg.TunesSequence() {
 		return n, nil
 	}
 	grown, err := n.Grow(w.vocab.Len(), uint64(r.cfg.Seed))

@@ -24,99 +24,89 @@ import (
 type Rehearsal struct {
 	*trainer.Rehearsal
 	app  *App
-	text *recital // nil: of the ranker
+	ctx  context.Context // of the evaluation: it ends reading
+	text *recital        // nil without a language model
 }
 
 // recital is a language model that is told the titles of a log as they come up.
 type recital struct {
-	ctx     context.Context // of the evaluation: it ends reading
+	machine *textlive.Machine
 	runtime *textlive.Runtime
 	told    shelf
 }
 
-// CheckRehearsal refuses the learner whose ranker is not rehearsed.
-func CheckRehearsal(cfg config.Config) error {
-	if cfg.Trainer.Learner != trainer.LearnerText {
-		return nil
-	}
-	return errors.New("trainer.learner text: the ranker with a language model is not rehearsed in step with a log; softrec eval stream --mode delayed measures it live, " +
-		"softrec eval stream --models text the language model alone, and softrec eval soft compares its tunings")
-}
-
-// NewRehearsal opens a rehearsal of the trainer that cfg describes, where CheckRehearsal has nothing against it. The caller
+// NewRehearsal opens a rehearsal of the trainer that cfg describes; the text learner's reads text.model. ctx ends its work. The caller
 // closes it.
-func NewRehearsal(cfg config.Config, o trainer.RehearsalOptions, log *slog.Logger) (*Rehearsal, error) {
-	if err := CheckRehearsal(cfg); err != nil {
-		return nil, err
-	}
+func NewRehearsal(ctx context.Context, cfg config.Config, o trainer.RehearsalOptions, log *slog.Logger) (*Rehearsal, error) {
 	a := &App{cfg: cfg, log: log}
-	if cfg.Trainer.Learner == trainer.LearnerSequence {
-		deps := trainer.Deps{Logger: log}
-		if err := a.addTuner(&deps); err != nil {
-			return nil, errors.Join(err, a.Close())
-		}
-		o.Tuner = deps.Tuner
-	}
-	return a.rehearse(o, nil)
-}
-
-// NewTextRehearsal opens a rehearsal of the language model of cfg alone, whatever learner cfg names: it starts untuned, rounds
-// tune it, and it ranks by the titles of the user's window. ctx ends its work. The caller closes it.
-func NewTextRehearsal(ctx context.Context, cfg config.Config, o trainer.RehearsalOptions, log *slog.Logger) (*Rehearsal, error) {
-	cfg.Trainer.Learner, cfg.Trainer.Text.Sequence = trainer.LearnerText, false
-	a := &App{cfg: cfg, log: log}
-	text, err := a.recite(ctx, &o)
+	o.Logger = log
+	text, err := a.prepareRehearsal(ctx, &o)
 	if err != nil {
 		return nil, errors.Join(err, a.Close())
 	}
-	return a.rehearse(o, text)
-}
-
-// recite loads the language model and what tunes it.
-func (a *App) recite(ctx context.Context, o *trainer.RehearsalOptions) (*recital, error) {
-	dir, err := fetch.Resolve(ctx, a.cfg.Text.Model, FetchOptions(a.cfg.Text, a.log))
-	if err != nil {
-		return nil, fmt.Errorf("text.model: %w", err)
-	}
-	machine, err := textlive.OpenMachine(dir, func() (compute.Backend, error) {
-		be, _, err := a.openBackend(a.log)
-		return be, err
-	}, a.cfg.Text.Machine, a.log)
-	if err != nil {
-		return nil, err
-	}
-	a.onClose(machine.Close)
-	r := &recital{ctx: ctx}
-	if r.runtime, err = textlive.Open(a.cfg.Text.Live, machine, &r.told, "", a.log); err != nil {
-		return nil, err
-	}
-	a.onClose(r.runtime.Close)
-	tuner, err := a.textTuner(machine, r.runtime, nil, a.log)
-	if err != nil {
-		return nil, err
-	}
-	o.Tuner, o.Text = tuner, r.runtime
-	return r, nil
-}
-
-func (a *App) rehearse(o trainer.RehearsalOptions, text *recital) (*Rehearsal, error) {
-	o.Logger = a.log
 	// Nothing is late in a log that is played in order, and its clock may be anything.
 	a.cfg.Window.Lateness = max(a.cfg.Window.Lateness, 24*time.Hour)
 	r, err := trainer.NewRehearsal(a.cfg.Trainer, a.cfg.Window, o)
 	if err != nil {
 		return nil, errors.Join(err, a.Close())
 	}
-	return &Rehearsal{Rehearsal: r, app: a, text: text}, nil
+	return &Rehearsal{Rehearsal: r, app: a, ctx: ctx, text: text}, nil
 }
 
-// Rank answers q; a rehearsal of the language model by what that says.
-func (r *Rehearsal) Rank(q trainer.Ask) ([]ranker.Scored, error) {
-	if r.text != nil {
-		return r.RankText(r.text.ctx, q)
-	}
-	return r.Rehearsal.Rank(q)
+// NewTextRehearsal opens a rehearsal of the language model of cfg alone, whatever learner cfg names: it starts untuned, rounds
+// tune it, and it ranks by the titles of the user's window. ctx ends its work. The caller closes it.
+func NewTextRehearsal(ctx context.Context, cfg config.Config, o trainer.RehearsalOptions, log *slog.Logger) (*Rehearsal, error) {
+	cfg.Trainer.Learner, cfg.Trainer.Text.Sequence = trainer.LearnerText, false
+	o.TextAlone = true
+	return NewRehearsal(ctx, cfg, o, log)
 }
+
+// prepareRehearsal gives o what the learner is tuned with. It returns the text learner's language model.
+func (a *App) prepareRehearsal(ctx context.Context, o *trainer.RehearsalOptions) (*recital, error) {
+	deps := trainer.Deps{Logger: a.log}
+	if l := a.cfg.Trainer.Learner; l == trainer.LearnerSequence || l == trainer.LearnerText && a.cfg.Trainer.Text.Sequence {
+		if err := a.addTuner(&deps); err != nil {
+			return nil, err
+		}
+	}
+	o.Tuner = deps.Tuner
+	if a.cfg.Trainer.Learner != trainer.LearnerText {
+		return nil, nil
+	}
+	text, err := a.recite(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if o.Tuner, err = a.textTuner(text.machine, text.runtime, deps.Tuner, a.log); err != nil {
+		return nil, err
+	}
+	o.Text = text.runtime
+	return text, nil
+}
+
+// recite loads the language model.
+func (a *App) recite(ctx context.Context) (*recital, error) {
+	dir, err := fetch.Resolve(ctx, a.cfg.Text.Model, FetchOptions(a.cfg.Text, a.log))
+	if err != nil {
+		return nil, fmt.Errorf("text.model: %w", err)
+	}
+	r := &recital{}
+	if r.machine, err = textlive.OpenMachine(dir, func() (compute.Backend, error) {
+		be, _, err := a.openBackend(a.log)
+		return be, err
+	}, a.cfg.Text.Machine, a.log); err != nil {
+		return nil, err
+	}
+	a.onClose(r.machine.Close)
+	if r.runtime, err = textlive.Open(a.cfg.Text.Live, r.machine, &r.told, "", a.log); err != nil {
+		return nil, err
+	}
+	a.onClose(r.runtime.Close)
+	return r, nil
+}
+
+// Rank answers q.
+func (r *Rehearsal) Rank(q trainer.Ask) ([]ranker.Scored, error) { return r.Rehearsal.Rank(r.ctx, q) }
 
 // Describe tells what items are called, before the first basket that holds them.
 func (r *Rehearsal) Describe(ctx context.Context, items []schema.Item) error {

@@ -8,7 +8,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/softrec/softrec/cmd/softrec/app"
 	"github.com/softrec/softrec/cmd/softrec/config"
 	"github.com/softrec/softrec/cmd/softrec/evaluation"
 	"github.com/softrec/softrec/cmd/softrec/evaluation/live"
@@ -25,12 +24,13 @@ func newEvalStream(env Env) (*cobra.Command, error) {
 		Long: "Plays a log in the order of its time: every basket is first asked about, then learnt, by all models. In delayed mode the log goes to the real\n" +
 			"application (broker, windows, trainer, server) at a fixed pace, one replay per learned model and seed. Writes result.json, models.csv,\n" +
 			"windows.csv, report.md and report.html to --out; results of other settings there are refused, those of the same ones written over.\n\n" +
-			"A language model is named with --model. In synchronous mode the models text and text-sft are it alone, refreshed by SOFT and by plain fine-tuning; in delayed mode --learner text makes it the learner of the\n" +
-			"application, which sft refreshes by plain fine-tuning and soft by SOFT. What it knows are titles: --items.\n\n" +
+			"A language model is named with --model. --learner text makes it the learner of the ranker, which sft refreshes by plain fine-tuning and soft by SOFT; in\n" +
+			"synchronous mode the models text and text-sft are it alone, tuned so. What it knows are titles: --items. The model counts, in synchronous mode, is the ranker without any network.\n\n" +
 			"Models: " + strings.Join(evaluation.Names(), ", ") + ".",
 		Example: "  softrec eval stream --interactions log.tsv.zst --items items.tsv.zst --out ./stream\n" +
 			"  softrec eval stream --interactions log.tsv.zst --items items.tsv.zst --filter-seen --models popularity,transitions,ranker --seeds 3 --out ./first-time\n" +
 			"  softrec eval stream --interactions log.tsv.zst --items items.tsv.zst --mode delayed --speed 1000 --out ./live\n" +
+			"  softrec eval stream --interactions log.tsv.zst --items items.tsv.zst --learner text --model ./minilm --models transitions,counts,sft,soft --out ./mixed\n" +
 			"  softrec eval stream --interactions log.tsv.zst --items items.tsv.zst --mode delayed --learner text --model ./minilm --models sft,soft,ranker --out ./text",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -38,7 +38,7 @@ func newEvalStream(env Env) (*cobra.Command, error) {
 			if err != nil {
 				return err
 			}
-			if o.Model = loaded.Config.Text.Model; len(o.Models) == 0 && o.Mode == stream.Synchronous && !cmd.Flags().Changed("model") {
+			if o.Model = loaded.Config.Text.Model; len(o.Models) == 0 && o.Mode == stream.Synchronous && !cmd.Flags().Changed("model") && loaded.Config.Trainer.Learner != trainer.LearnerText {
 				o.Model = "" // a setting of production brings no model of hours into a comparison
 			}
 			if err := errors.Join(o.Validate(), checkStream(o, loaded.Config)); err != nil {
@@ -50,7 +50,7 @@ func newEvalStream(env Env) (*cobra.Command, error) {
 			}
 			res, err := stream.Execute(cmd.Context(), o, stream.Kit{
 				Open: openRehearsal(loaded.Config, o.FilterSeen, log), System: live.Open(loaded, log, env.Version), Text: o.Model != "",
-				Learner: loaded.Config.Trainer.Learner, Settings: settings, Log: log, Watch: stream.Bars(env.Err),
+				Learner: loaded.Config.Trainer.Learner, NoSequence: !loaded.Config.Trainer.TunesSequence(), Settings: settings, Log: log, Watch: stream.Bars(env.Err),
 			})
 			if err != nil {
 				return err
@@ -74,9 +74,8 @@ func checkStream(o stream.Options, cfg config.Config) error {
 	if o.Mode == stream.Delayed {
 		return live.Check(cfg, o.Wanted())
 	}
-	ranked := func(name string) bool { return rival.IsLearned(name) && !evaluation.TextAlone(name) }
-	if slices.ContainsFunc(o.Wanted(), ranked) {
-		return app.CheckRehearsal(cfg)
+	if reads(o, cfg.Trainer.Learner) && cfg.Text.Model == "" {
+		return errors.New("trainer.learner text: want a language model in --model")
 	}
 	return nil
 }

@@ -27,14 +27,14 @@ func openRehearsal(cfg config.Config, filterSeen bool, log *slog.Logger) rival.O
 	return func(ctx context.Context, c rival.RunConfig) (rival.Rehearser, error) {
 		cfg := cfg
 		cfg.Trainer.Seed += c.Seed - 1 // the seeds of an evaluation follow the one that is set
-		o := trainer.RehearsalOptions{Plain: c.Refresh == rival.RefreshSFT, FilterSeen: filterSeen}
+		if c.Counts {
+			cfg.Trainer.Learner = trainer.LearnerCounts
+		}
 		open := app.NewRehearsal
 		if c.Text {
-			open = func(cfg config.Config, o trainer.RehearsalOptions, log *slog.Logger) (*app.Rehearsal, error) {
-				return app.NewTextRehearsal(ctx, cfg, o, log)
-			}
+			open = app.NewTextRehearsal
 		}
-		r, err := open(cfg, o, log)
+		r, err := open(ctx, cfg, trainer.RehearsalOptions{Plain: c.Refresh == rival.RefreshSFT, FilterSeen: filterSeen}, log)
 		if err != nil {
 			return nil, err
 		}
@@ -75,10 +75,7 @@ func streamSettings(ctx context.Context, o stream.Options, loaded *config.Loaded
 // reads reports whether one of the models that are wanted reads the language model.
 func reads(o stream.Options, learner string) bool {
 	return slices.ContainsFunc(o.Wanted(), func(name string) bool {
-		if o.Mode == stream.Delayed {
-			return learner == trainer.LearnerText && rival.IsLearned(name)
-		}
-		return evaluation.TextAlone(name)
+		return evaluation.TextAlone(name) || learner == trainer.LearnerText && rival.IsLearned(name) && name != evaluation.Counts
 	})
 }
 

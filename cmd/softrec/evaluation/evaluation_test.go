@@ -103,7 +103,7 @@ func TestWrite_readsBackAndKeepsOthers(t *testing.T) {
 			t.Errorf("the report holds %q", bad)
 		}
 	}
-	for _, want := range []string{"<svg", "var(--ink-10)", "prefers-color-scheme: dark", "&lt;b&gt;bold"} {
+	for _, want := range []string{"<svg", "var(--ink-11)", "prefers-color-scheme: dark", "&lt;b&gt;bold"} {
 		if !bytes.Contains(page, []byte(want)) {
 			t.Errorf("the report lacks %q", want)
 		}

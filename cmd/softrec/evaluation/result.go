@@ -11,6 +11,7 @@ const (
 	DecayedPopularity = "decayed-popularity"
 	Repeats           = "repeats"
 	Transitions       = "transitions"
+	Counts            = "counts"   // the ranker of counts alone: no network and no language model
 	Sequence          = "sequence" // the network alone
 	Text              = "text"     // the language model alone, refreshed by SOFT
 	TextSFT           = "text-sft" // the language model alone, refreshed by plain fine-tuning
@@ -22,7 +23,7 @@ const (
 
 // Names returns every model there is.
 func Names() []string {
-	return []string{Popularity, DecayedPopularity, Repeats, Transitions, Sequence, Text, TextSFT, Frozen, SFT, SOFT, Ranker}
+	return []string{Popularity, DecayedPopularity, Repeats, Transitions, Counts, Sequence, Text, TextSFT, Frozen, SFT, SOFT, Ranker}
 }
 
 // TextAlone reports whether a model is a language model and nothing else.

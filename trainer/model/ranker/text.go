@@ -45,6 +45,7 @@ type textPart struct {
 	fresh  []string  // items outside the vocabulary that may become candidates, best first
 
 	vocab *vocab.Vocab // that of is for
+	size  int          // of vocab then: a rehearsal's grows in place
 	ids   []string
 	of    []int32 // by row of ids: index in the vocabulary, 0 for none
 }
@@ -104,14 +105,14 @@ func (p *textPart) reset(n int) {
 // kept for the next request with the same catalogue.
 func (p *textPart) match(v *vocab.Vocab, ids []string) {
 	known := len(p.ids)
-	if p.vocab != v || known == 0 || known > len(ids) || &p.ids[0] != &ids[0] {
+	if p.vocab != v || p.size != v.Len() || known == 0 || known > len(ids) || &p.ids[0] != &ids[0] {
 		p.of, known = p.of[:0], 0
 	}
 	for _, id := range ids[known:] {
 		item, _ := v.Lookup(id)
 		p.of = append(p.of, item)
 	}
-	p.vocab, p.ids = v, ids
+	p.vocab, p.size, p.ids = v, v.Len(), ids
 }
 
 // proposeText chooses the most probable items of the text: those of the vocabulary, and new ones.

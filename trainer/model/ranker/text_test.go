@@ -299,7 +299,8 @@ func TestText_bundleSurvivesItsFiles(t *testing.T) {
 	}
 }
 
-// The lookup of rows is kept between requests; a catalogue that grew or changed must not be read by the old one.
+// The lookup of rows is kept between requests; a catalogue that grew or changed must not be read by the old one, nor with
+// a vocabulary that has grown in place.
 func TestText_followsTheCatalogue(t *testing.T) {
 	w := newWorld(26, 20, 100)
 	w.run(1000)
@@ -307,17 +308,24 @@ func TestText_followsTheCatalogue(t *testing.T) {
 	all := append(make([]string, 0, 400), w.catalogue(0)...)
 	s := new(scratch)
 	for i := range 40 {
+		learnt := ""
 		switch {
+		case i%10 == 5: // the vocabulary of a rehearsal learns an item that a row had before
+			learnt = fmt.Sprintf("new-%d", i-1)
+			b.Vocab.Add(learnt)
 		case i%10 == 9: // rows move: another slice
 			all = append(make([]string, 0, 400), all[1:]...)
 		default:
 			all = append(all, fmt.Sprintf("new-%d", i))
 		}
 		item := all[w.rng.IntN(len(all)-3)+3]
+		if learnt != "" {
+			item = learnt
+		}
 		if item == "" {
 			continue
 		}
-		r := Request{History: w.windows[i%20], Now: w.now, N: 5, Text: planted(w.rng, all, item)}
+		r := Request{History: w.windows[i%20], Now: w.now, N: 40, Text: planted(w.rng, all, item)}
 		if want, got := b.rank(new(scratch), r), b.rank(s, r); !reflect.DeepEqual(got, want) {
 			t.Fatalf("step %d: kept rows answer %v, fresh ones %v", i, got, want)
 		}

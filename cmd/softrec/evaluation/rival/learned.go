@@ -18,7 +18,8 @@ const (
 // RunConfig says which rehearsal is wanted.
 type RunConfig struct {
 	Refresh string // RefreshSOFT or RefreshSFT
-	Text    bool   // the language model is the network
+	Text    bool   // the language model alone answers
+	Counts  bool   // no network: the mixing model has counts alone
 	Seed    int64  // number of the run, from 1: the first has the seed that is set, see Seeded
 }
 
@@ -27,14 +28,14 @@ type Open func(ctx context.Context, c RunConfig) (Rehearser, error)
 
 // LearnedNames returns the names that Learned knows.
 func LearnedNames() []string {
-	return []string{evaluation.Sequence, evaluation.Text, evaluation.TextSFT, evaluation.Frozen, evaluation.SFT, evaluation.SOFT, evaluation.Ranker}
+	return []string{evaluation.Counts, evaluation.Sequence, evaluation.Text, evaluation.TextSFT, evaluation.Frozen, evaluation.SFT, evaluation.SOFT, evaluation.Ranker}
 }
 
 // IsLearned reports whether Learned knows a name.
 func IsLearned(name string) bool { return slices.Contains(LearnedNames(), name) }
 
 // Learned returns the models of the given names that come out of rehearsals with a seed, the number of their run. soft is ranker under its second
-// name, sequence is the network of the same rehearsal alone; frozen, sft, text and text-sft have one each. What was opened is closed
+// name, sequence is the network of the same rehearsal alone; counts, frozen, sft, text and text-sft have one each. What was opened is closed
 // when a later one cannot be.
 func Learned(ctx context.Context, open Open, seed int64, names []string) ([]Contender, error) {
 	var out []Contender
@@ -46,6 +47,8 @@ func Learned(ctx context.Context, open Open, seed int64, names []string) ([]Cont
 			key = evaluation.Ranker
 		case evaluation.SFT:
 			cfg.Refresh = RefreshSFT
+		case evaluation.Counts:
+			cfg.Counts = true
 		case evaluation.Text:
 			cfg.Text = true
 		case evaluation.TextSFT:

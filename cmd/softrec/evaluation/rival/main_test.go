@@ -299,14 +299,15 @@ func TestLearned_shareRehearsals(t *testing.T) {
 	}
 	var got []string
 	for _, r := range runs {
-		got = append(got, fmt.Sprintf("%s/%v/%d asked %d learnt %d frozen %v closed %v titles %d", r.cfg.Refresh, r.cfg.Text, r.cfg.Seed, r.asked, r.learnt, r.frozen, r.closed, len(r.described)))
+		got = append(got, fmt.Sprintf("%s/%v/%v/%d asked %d learnt %d frozen %v closed %v titles %d", r.cfg.Refresh, r.cfg.Counts, r.cfg.Text, r.cfg.Seed, r.asked, r.learnt, r.frozen, r.closed, len(r.described)))
 	}
 	want := []string{
-		"soft/false/5 asked 60 learnt 30 frozen false closed true titles 30", // sequence, soft and ranker
-		"soft/true/5 asked 30 learnt 30 frozen false closed true titles 30",  // text
-		"sft/true/5 asked 30 learnt 30 frozen false closed true titles 30",   // text-sft
-		"soft/false/5 asked 30 learnt 30 frozen true closed true titles 30",  // frozen
-		"sft/false/5 asked 30 learnt 30 frozen false closed true titles 30",  // sft
+		"soft/true/false/5 asked 30 learnt 30 frozen false closed true titles 30",  // counts
+		"soft/false/false/5 asked 60 learnt 30 frozen false closed true titles 30", // sequence, soft and ranker
+		"soft/false/true/5 asked 30 learnt 30 frozen false closed true titles 30",  // text
+		"sft/false/true/5 asked 30 learnt 30 frozen false closed true titles 30",   // text-sft
+		"soft/false/false/5 asked 30 learnt 30 frozen true closed true titles 30",  // frozen
+		"sft/false/false/5 asked 30 learnt 30 frozen false closed true titles 30",  // sft
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("got  %q\nwant %q", got, want)

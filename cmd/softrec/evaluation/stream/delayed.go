@@ -39,6 +39,8 @@ func delayedByDefault(name string) bool {
 // refused is why the delayed mode cannot run a model, empty where it can.
 func refused(name string) string {
 	switch name {
+	case evaluation.Counts:
+		return "a server answers with what its learner makes; use --learner counts with --models ranker, or --mode " + Synchronous
 	case evaluation.Sequence:
 		return "a server answers with the whole ranker, never with the network alone; use --mode " + Synchronous
 	case evaluation.Text, evaluation.TextSFT:

@@ -15,13 +15,14 @@ import (
 
 // Kit is what an evaluation needs besides its options.
 type Kit struct {
-	Open     rival.Open   // makes rehearsals; nil: the learned models are left out of the synchronous mode
-	System   OpenSystem   // makes applications; nil: they are left out of the delayed mode
-	Text     bool         // those rehearsals can read a language model; else the model text is left out
-	Learner  string       // what the rounds of rehearsals and applications tune, for the result
-	Settings string       // whatever of the rehearsals' configuration decides over their answers
-	Log      *slog.Logger // nil is silent
-	Watch    Watch        // nil shows nothing
+	Open       rival.Open   // makes rehearsals; nil: the learned models are left out of the synchronous mode
+	System     OpenSystem   // makes applications; nil: they are left out of the delayed mode
+	Text       bool         // those rehearsals can read a language model; else the model text is left out
+	Learner    string       // what the rounds of rehearsals and applications tune, for the result
+	NoSequence bool         // that learner trains no sequence model: the model sequence is left out
+	Settings   string       // whatever of the rehearsals' configuration decides over their answers
+	Log        *slog.Logger // nil is silent
+	Watch      Watch        // nil shows nothing
 }
 
 // evaluator is an evaluation under way.
@@ -97,6 +98,8 @@ func (e *evaluator) all(ctx context.Context) error {
 			simple = append(simple, n)
 		case e.o.Mode == Delayed && e.kit.System == nil, e.o.Mode == Synchronous && e.kit.Open == nil:
 			e.note("%s: left out, this evaluation has no trainer", n)
+		case n == evaluation.Sequence && e.kit.NoSequence:
+			e.note("%s: left out, trainer.learner %s trains no sequence model", n, e.kit.Learner)
 		case evaluation.TextAlone(n) && !e.kit.Text: // never in delayed mode: see refused
 			e.note("%s: left out, this evaluation has no rehearsal that reads a language model", n)
 		default:

@@ -38,7 +38,7 @@ func (e *evaluator) result(settings string) (*evaluation.Result, error) {
 func (e *evaluator) tell(r *evaluation.Result) {
 	for name := range e.runs {
 		switch {
-		case slices.Contains(rival.SimpleNames(), name):
+		case slices.Contains(rival.SimpleNames(), name), name == evaluation.Counts:
 		case evaluation.TextAlone(name):
 			r.Language = e.language()
 		default:
@@ -114,9 +114,9 @@ func (e *evaluator) meanHR(name string) float64 {
 	return sum / float64(len(e.runs[name]))
 }
 
-// questions are the pairs that are always compared where both ran, and this way round: SOFT with plain fine-tuning.
+// questions are the pairs that are always compared where both ran, and this way round: SOFT with plain fine-tuning, and with no network.
 func questions() [][2]string {
-	return [][2]string{{evaluation.SOFT, evaluation.SFT}, {evaluation.Text, evaluation.TextSFT}}
+	return [][2]string{{evaluation.SOFT, evaluation.SFT}, {evaluation.Text, evaluation.TextSFT}, {evaluation.SOFT, evaluation.Counts}}
 }
 
 // isQuestion reports whether a pair is one of questions, either way round.
