@@ -206,7 +206,7 @@ func (c *committer) onHopeless(f func(error)) {
 // store reports whether a commit that failed with result failed at the store that the consumer writes. A store that is awaited is asked
 // there; what is otherwise synced is a disk, which an operator may mend.
 func (c *committer) store(result string) bool {
-	return result == resultNote || result == resultSync && c.awaited
+	return result == resultNote || result == resultLook || result == resultSync && c.awaited
 }
 
 func (c *committer) failed(ctx context.Context, result, message string, err error) {

@@ -186,13 +186,13 @@ func (s *shards) Note(context.Context, string, map[int]int64) error {
 }
 
 // A node that dies while the store is awaited takes what it had just acknowledged along. The place once went past it, as it lies on another node:
-// what was lost was not read again.
+// what was lost was not read again. A refusal of the store the consumer is told of, as of one of its ledger.
 func TestCommitter_aNodeDiesDuringTheSync(t *testing.T) {
 	restarted := &progress.RestartedError{RunID: "another"}
 	for name, c := range map[string]struct {
 		look error
 		told bool
-	}{"away": {syscall.ECONNREFUSED, false}, "back as another process": {restarted, true}} {
+	}{"away": {syscall.ECONNREFUSED, false}, "back as another process": {restarted, true}, "refuses the login": {loginRefused{}, true}} {
 		t.Run(name, func(t *testing.T) {
 			s := &shards{look: c.look}
 			m, err := newMetrics(nil, "t")

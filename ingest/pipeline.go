@@ -213,7 +213,7 @@ func (p *pipeline) acknowledge(work context.Context) error {
 		case <-work.Done():
 			return nil
 		}
-		if b.out.Applied > 0 {
+		if b.out.Applied > 0 && b.out.Forgotten <= len(b.forgot) { // else some are of a user from before the tombstone, and nobody says which
 			c.reporter.offer(b.events)
 		}
 		if err := c.confirm(work, b.forgot); err != nil {

@@ -57,6 +57,37 @@ func (deadEnd) Publish(context.Context, string, ...broker.Record) error {
 	return errors.New("no dead letters here")
 }
 
+// Events of a user that are from before the tombstone, and read after it, come onto the page as little as into the window: its receipt
+// covers both. What of a batch was dropped nobody says, so that the page misses the batch.
+func TestPipeline_thePageShowsNothingOfTheForgotten(t *testing.T) {
+	for _, c := range []struct {
+		forgot int // tombstones in the batch
+		out    window.Outcome
+		shown  bool
+	}{
+		{0, window.Outcome{Applied: 2}, true}, {1, window.Outcome{Applied: 2, Forgotten: 1}, true},
+		{0, window.Outcome{Applied: 1, Forgotten: 1}, false}, {1, window.Outcome{Applied: 1, Forgotten: 2}, false},
+	} {
+		consumer, err := New(DefaultConfig(), &script{}, windowsFunc(nil), deadEnd{}, WithPage(&lastStatus{}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		p := newPipeline(consumer)
+		b := &batch{recs: []broker.Record{{Topic: "t"}}, done: make(chan struct{}), out: c.out, forgot: make([]schema.Deletion, c.forgot),
+			events: []decodedEvent{{event: schema.Event{UserID: "ann"}}, {event: schema.Event{UserID: "ben"}}}}
+		close(b.done)
+		consumer.took(b.recs)
+		p.acks <- b
+		close(p.acks)
+		if err := p.acknowledge(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if got := len(consumer.reporter.recent); (got > 0) != c.shown {
+			t.Errorf("%d tombstones, %+v: %d events wait for the page", c.forgot, c.out, got)
+		}
+	}
+}
+
 // stream of one partition: n batches of size, of users named by the number modulo users.
 func numberedBatches(n, size, users int) [][]broker.Record {
 	var batches [][]broker.Record

@@ -94,6 +94,7 @@ type dropped struct {
 	first  int64 // deletions before this process began
 	seen   int64
 	before []schema.Deletion // dropped once already, the newest of those seen
+	all    bool              // everything was dropped once: some are not listed
 }
 
 func newOblivion() *oblivion {
@@ -134,12 +135,13 @@ func (s *Server) forgetUsers(ctx context.Context) error {
 		return err
 	}
 	who := crowdOf(emptied, o.before)
-	who.everybody = missed && (count < o.seen || count-int64(len(emptied)) > o.first) // of those before its time this process has nothing
+	all := missed && (count < o.seen || count-int64(len(emptied)) > o.first) // of those before its time this process has nothing
+	who.everybody = all || o.all
 	s.drop(who)
 	if err := s.confirm(ctx, o); err != nil {
 		return err // and the rest of it again
 	}
-	o.follow(emptied, count)
+	o.follow(emptied, count, all)
 	return nil
 }
 
@@ -166,25 +168,25 @@ func (s *Server) forgetItems(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if len(withdrawn) > 0 || len(o.before) > 0 || missed {
+	if len(withdrawn) > 0 || len(o.before) > 0 || missed || o.all {
 		if err := s.deps.Catalogue.Sync(ctx); err != nil {
 			return err
 		}
 		s.cache.outdated(s.deps.Catalogue.Version())
-		s.forgetReadings(withdrawn, o.before, missed)
+		s.forgetReadings(withdrawn, o.before, missed || o.all)
 	}
 	if err := s.confirm(ctx, o); err != nil {
 		return err
 	}
-	o.follow(withdrawn, count)
+	o.follow(withdrawn, count, missed)
 	return nil
 }
 
 // forgetReadings drops what the language model made of withdrawn items, now and at the look before; all where some are not known.
-func (s *Server) forgetReadings(now, before []schema.Deletion, missed bool) {
+func (s *Server) forgetReadings(now, before []schema.Deletion, all bool) {
 	switch {
 	case s.desk == nil:
-	case missed:
+	case all:
 		s.desk.forget(crowd{everybody: true})
 	default:
 		items := make([]string, 0, len(now)+len(before))
@@ -195,12 +197,12 @@ func (s *Server) forgetReadings(now, before []schema.Deletion, missed bool) {
 	}
 }
 
-// follow goes on after a look that found gone.
-func (o *dropped) follow(gone []schema.Deletion, count int64) {
+// follow goes on after a look that found gone, and dropped all where some were missing.
+func (o *dropped) follow(gone []schema.Deletion, count int64, all bool) {
 	if count < o.seen { // Redis lost the list
 		o.first = 0
 	}
-	o.before, o.seen = gone, count
+	o.before, o.seen, o.all = gone, count, all
 }
 
 // older is how many of those dropped are older than the process.

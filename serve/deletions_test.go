@@ -23,6 +23,10 @@ func (g *gone) Since(context.Context, int64) ([]schema.Deletion, int64, bool, er
 	return g.emptied, g.count, g.missed, nil
 }
 
+func (g *gone) ItemsSince(context.Context, int64) ([]schema.Deletion, int64, bool, error) {
+	return nil, g.count, g.missed, nil
+}
+
 func (g *gone) ConfirmAll(_ context.Context, ids []string, _ time.Time, _ ...string) (int, error) {
 	g.confirmed = append(g.confirmed, ids...)
 	return len(ids), nil
@@ -120,6 +124,29 @@ func TestForget_moreThanTheListHolds(t *testing.T) {
 	}
 }
 
+// Where everybody's lists go they go twice as those of one user do: a request may have had the window of somebody who is not listed.
+func TestForget_everybodyGoesTwice(t *testing.T) {
+	g := &gone{emptied: deletionsOf("a"), count: 2, missed: true}
+	st := newStack(t, withGone(g), func(_ *Config, d *Deps) { d.Texts = &fakeTexts{} })
+	for look, want := range [][]string{nil, nil, {"late"}} {
+		st.listsOf("late")
+		if err := st.s.forgetUsers(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if got := st.cached(); !slices.Equal(got, want) {
+			t.Errorf("look %d: lists of %v are left, want %v", look, got, want)
+		}
+		st.s.desk.readings.Add(userKey("late", 1), kept{})
+		if err := st.s.forgetItems(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if n := st.s.desk.readings.Len(); n != len(want) {
+			t.Errorf("look %d: %d readings are left, want %d", look, n, len(want))
+		}
+		g.emptied, g.missed = nil, false
+	}
+}
+
 // A request that had read the window before it was emptied may take longer than two looks to rank it: its list stood in the cache after
 // the deletion was confirmed.
 func TestForget_waitsForWhoHasReadTheWindow(t *testing.T) {
@@ -173,6 +200,21 @@ func TestForget_waitsForABatch(t *testing.T) {
 	into[BatchResult](t, st.do("POST", "/v1/recommend:batch", `{"users":["u"]}`), 200)
 	if !st.s.asking.settled() {
 		t.Error("a batch that has ended is waited for")
+	}
+}
+
+// Sessions are read by the language model too, with items that may be withdrawn meanwhile.
+func TestForget_waitsForASession(t *testing.T) {
+	st := newStack(t).stock(30).model("v1", names(30)...)
+	st.s.Live().Ranker.(*fakeRanker).delay = func() {
+		st.s.asking.next()
+		if st.s.asking.settled() {
+			t.Error("nobody waits for a session")
+		}
+	}
+	st.do("POST", "/v1/session/recommend", `{"items":["i001"]}`)
+	if !st.s.asking.settled() {
+		t.Error("a session that has ended is waited for")
 	}
 }
 

@@ -25,12 +25,12 @@ func (s *Server) mayReturn(ctx context.Context, partition int, offset int64) err
 	case err != nil:
 		s.log.Warn("look for a dead letter", "err", err)
 		return unavailable(retryAfter, "the dead letters cannot be read now")
-	case found:
+	case found && letter.Replayable:
 		return s.checkReturn(ctx, letter)
 	case !all:
-		return problem(http.StatusUnprocessableEntity, fmt.Sprintf("it is not among the newest %d dead letters, so nobody can tell whether its user was forgotten meanwhile", searched[len(searched)-1]))
+		return problem(http.StatusUnprocessableEntity, fmt.Sprintf("the dead letter of partition %d at offset %d is not among the newest %d, so nobody can tell whether its user was forgotten meanwhile", partition, offset, searched[len(searched)-1]))
 	}
-	return nil // whoever sends it says that there is none
+	return nil // whoever sends it says that there is none, or that it cannot be sent
 }
 
 // findLetter looks for one dead letter. all says that it has looked at every one there is.
@@ -50,12 +50,27 @@ func (s *Server) findLetter(ctx context.Context, partition int, offset int64) (l
 	return letter, false, false, nil
 }
 
-// checkReturn looks for the newest deletion of each user that a dead letter may be of, or of its item.
+// checkReturn looks for the newest deletion of each user that a dead letter may be of, or of its item. What a topic with a name of its own
+// holds is not known here: there it looks for both.
 func (s *Server) checkReturn(ctx context.Context, letter schema.DeadLetter) error {
-	what, part, ids, latest := "user", schema.PartWindow, usersOf(letter), s.deps.Deletions.Latest
-	if letter.Topic == schema.TopicItems {
-		what, part, ids, latest = "item", schema.PartCatalogue, []string{string(letter.Key)}, s.deps.Deletions.LatestItem
+	if letter.Topic != schema.TopicItems {
+		users := usersOf(letter)
+		if len(letter.Value) < letter.ValueBytes && !slices.ContainsFunc(users, func(id string) bool { return schema.CheckUserID(id) == nil }) {
+			return problem(http.StatusUnprocessableEntity, fmt.Sprintf("the dead letter of partition %d at offset %d names no user in the %d bytes that are looked at, so nobody can tell whether its user was forgotten meanwhile",
+				letter.Partition, letter.Offset, len(letter.Value)))
+		}
+		if err := s.checkGone(ctx, letter, "user", schema.PartWindow, users, s.deps.Deletions.Latest); err != nil {
+			return err
+		}
 	}
+	if letter.Topic != schema.TopicInteractions && letter.Topic != schema.TopicImpressions {
+		return s.checkGone(ctx, letter, "item", schema.PartCatalogue, []string{string(letter.Key)}, s.deps.Deletions.LatestItem)
+	}
+	return nil
+}
+
+// checkGone looks for the newest deletion of each of some users or items, which took effect as part had confirmed it.
+func (s *Server) checkGone(ctx context.Context, letter schema.DeadLetter, what, part string, ids []string, latest func(context.Context, string) (schema.Deletion, bool, error)) error {
 	for _, id := range ids {
 		if schema.CheckUserID(id) != nil { // no more can name an item
 			continue

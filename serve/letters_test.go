@@ -147,6 +147,44 @@ func TestLetters_theForgottenStayForgotten(t *testing.T) {
 	}
 }
 
+// Topics may have other names than by default. Of a record of one of those both its users and its item are looked for.
+func TestLetters_theForgottenStayForgottenUnderOtherNames(t *testing.T) {
+	d := &drawer{}
+	for i, l := range []schema.DeadLetter{
+		{Topic: "shop.items", Key: []byte("i001"), Value: []byte(`{"title":"Mug"}`)}, {Topic: "shop.items", Key: []byte("i002"), Value: []byte(`{"title":"Cup"}`)},
+		{Topic: "shop.events", Key: []byte("u"), Value: []byte(`{"user_id":"u","item_id":"i002"}`)}, {Topic: "shop.events", Key: []byte("v"), Value: []byte(`{"user_id":"v","item_id":"i001"}`)},
+	} {
+		l.Offset, l.At, l.Replayable = int64(i), testStart, true
+		d.letters = append(d.letters, l)
+	}
+	st := newStack(t, withLetters(d)).stock(3)
+	st.advance(time.Minute)
+	st.do("DELETE", "/v1/users/u", "")
+	st.do("DELETE", "/v1/items/i001", "")
+	for i, want := range []int{422, 200, 422, 200} {
+		if r := st.do("POST", "/v1/deadletters/replay", fmt.Sprintf(`{"partition":0,"offset":%d}`, i)); r.Code != want {
+			t.Errorf("%s of %s: %d %s, want %d", d.letters[i].Key, d.letters[i].Topic, r.Code, r.Body, want)
+		}
+	}
+}
+
+// A long record without a key may name its user behind what is shown of it.
+func TestLetters_replayOfOneThatNamesNobody(t *testing.T) {
+	long := schema.DeadLetter{At: testStart, Topic: schema.TopicInteractions, Replayable: true, Value: []byte(`{"page":"` + strings.Repeat("x", schema.MaxShownLetter-9)), ValueBytes: 5000}
+	keyed, named, fixed := long, long, long
+	keyed.Offset, keyed.Key = 1, []byte("u")
+	named.Offset, named.Value = 2, []byte(`{"user_id":"u","page":"`+strings.Repeat("x", schema.MaxShownLetter-23))
+	fixed.Offset, fixed.Replayable = 3, false
+	d := &drawer{letters: []schema.DeadLetter{long, keyed, named, fixed}}
+	st := newStack(t, withLetters(d))
+	for i, want := range []int{422, 200, 200, 409} {
+		r := st.do("POST", "/v1/deadletters/replay", fmt.Sprintf(`{"partition":0,"offset":%d}`, i))
+		if r.Code != want || want == 422 && !strings.Contains(string(r.Body), "partition 0 at offset 0") {
+			t.Errorf("number %d: %d %s, want %d", i, r.Code, r.Body, want)
+		}
+	}
+}
+
 // One that stands far behind is found; where it is not, nobody can tell whose it is.
 func TestLetters_replayOfAnOldOne(t *testing.T) {
 	d := &drawer{letters: make([]schema.DeadLetter, 10_001)}

@@ -256,6 +256,7 @@ func (s *Server) getPopular(ctx context.Context, in *popularInput) (*answerOutpu
 }
 
 func (s *Server) postSession(ctx context.Context, in *sessionInput) (*answerOutput, error) {
+	defer s.asking.leave(s.asking.enter()) // its reading may be of an item that is withdrawn meanwhile
 	start := time.Now()
 	items, spec, err := decodeSession(in.RawBody)
 	if err != nil {

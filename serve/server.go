@@ -44,7 +44,7 @@ type Server struct {
 
 	impressions *impressionLog
 	shadows     *shadows
-	asking      turns // who has read a window, or has something of one in hand
+	asking      turns // who has read a window or a session, or has something of one in hand
 
 	routes http.Handler // of the API, without what stands before them
 	api    http.Handler

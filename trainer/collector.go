@@ -67,6 +67,7 @@ type collector struct {
 	cuts    int
 	forgot  []string // users forgotten since the last cut
 	gone    []string // items withdrawn since the last cut
+	erased  erasures
 
 	deletions []schema.Deletion // receipts of users that may still stand in what the rounds learnt
 	stats     collected
@@ -80,7 +81,7 @@ type collected struct {
 // newCollector starts from what the rounds so far have learnt.
 func newCollector(rules window.Rules, maxFuture time.Duration, k knowledge) *collector {
 	return &collector{
-		rules: rules, maxFuture: maxFuture, users: map[string]*user{}, offsets: map[int]int64{}, from: map[int]int64{},
+		rules: rules, maxFuture: maxFuture, users: map[string]*user{}, offsets: map[int]int64{}, from: map[int]int64{}, erased: erasures{},
 		vocab: k.Vocab.Clone(), live: k.Counts.Clone(), carried: k.Carried,
 	}
 }
@@ -102,6 +103,10 @@ func (c *collector) observe(rec broker.Record) {
 	}
 	if err != nil { // ingest sets these aside in the dead letters
 		c.stats.Bad++
+		return
+	}
+	if c.erased.cover(e.UserID, rec) {
+		c.stats.Forgotten++
 		return
 	}
 	if c.withdrawn != nil && c.withdrawn.Hidden(e.ItemID, rec.Partition, rec.Offset) {
@@ -197,6 +202,7 @@ func (c *collector) forget(rec broker.Record) {
 	delete(c.users, id) // what was read is known by partition
 	c.forgot = append(c.forgot, id)
 	c.deletions = append(c.deletions, deletionOf(rec))
+	c.erased.note(deletionOf(rec), rec.Partition)
 	c.live.Forget(counts.UserKey(id))
 	c.carried = dropUser(c.carried, id)
 	for i := range c.segs { // indices of open segments must stay: empty it in place

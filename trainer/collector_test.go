@@ -119,6 +119,36 @@ func TestCollector_forgetsUsers(t *testing.T) {
 	}
 }
 
+// A tombstone is read before older records of its user in another partition: these are not learnt, as they are in no window, and what the
+// user does later is. They once were.
+func TestCollector_forgottenInAnotherPartition(t *testing.T) {
+	c := testCollector(t)
+	c.observe(click(t, 0, 0, "u", "a", 10))
+	c.observe(broker.Record{Partition: 0, Offset: 1, Key: []byte("u"), Time: epoch.Add(100 * time.Second)})
+	var got []string
+	cut := func() {
+		for k := c.take(); len(k.New) > 0; k.New = k.New[1:] {
+			got = append(got, k.New[0].User+":"+names(k, k.New[0]))
+		}
+	}
+	cut() // the next one knows of it, too
+	c.observe(click(t, 1, 0, "u", "before", 99))
+	c.observe(click(t, 1, 1, "v", "another's", 99))
+	c.observe(click(t, 1, 2, "u", "at once", 100))
+	c.observe(click(t, 0, 2, "u", " by a clock that is behind", 99)) // the offset tells
+	cut()
+	c.observe(broker.Record{Partition: 2, Offset: 0, Key: []byte("u"), Time: epoch.Add(50 * time.Second)})
+	c.observe(click(t, 1, 3, "u", "before", 98))
+	c.observe(click(t, 2, 1, "u", "after", 101))
+	cut()
+	if d := cmp.Diff([]string{"v:|another's", "u:|at once", "u:| by a clock that is behind", "u:|after"}, got); d != "" {
+		t.Error(d)
+	}
+	if want := (collected{Events: 5, Forgotten: 4}); c.stats != want {
+		t.Errorf("%+v, want %+v", c.stats, want)
+	}
+}
+
 // The states of a cut do not change while the collector goes on.
 func TestCollector_cutIsFrozen(t *testing.T) {
 	c := testCollector(t)

@@ -16,7 +16,9 @@
 // was cut off is run again from the state before it); the context of a target is the window as it stood before the target's
 // basket; the same offsets, seed and configuration give the same snapshot hash on one backend, in whatever order the
 // partitions were read (with a language model, as long as the same titles are at hand when a round begins, and none comes
-// or goes, and no read fails, while it runs); no figure it reports was measured on interactions the scorer had learnt from.
+// or goes, and no read fails, while it runs); what a user did before a deletion that has a receipt when it starts, or whose
+// tombstone was read, is learnt by no round (erasures.go has the bounds); no figure it reports was measured on interactions
+// the scorer had learnt from.
 //
 // Run starts goroutines and waits for all of them: the collector reads and scores, the round trains on the cut the
 // collector hands over, and with a language model a third answers some of the baskets to be scored, so that the

@@ -18,7 +18,10 @@ import (
 
 // Deletions takes the trainer's confirmations; ingest/deletion.Store is one.
 type Deletions interface {
-	Open(ctx context.Context, d schema.Deletion) error
+	// Forgotten returns the deletions of users that a start may have to know of, with the times they were requested.
+	Forgotten(ctx context.Context) ([]schema.Deletion, error)
+	// OpenAll writes down that somebody wants users gone, unless it was before.
+	OpenAll(ctx context.Context, all []schema.Deletion) error
 	// ItemsSince returns the items withdrawn after the first seen ones and how many there were ever; missed: there were more.
 	ItemsSince(ctx context.Context, seen int64) (withdrawn []schema.Deletion, count int64, missed bool, err error)
 	// ConfirmAll writes down that parts had nothing of the users or items of many receipts any more. done of them, from the first on, are
@@ -89,10 +92,8 @@ func (t *Trainer) forgotten(ctx context.Context, gone []schema.Deletion, items h
 	if t.deps.Deletions == nil {
 		return nil
 	}
-	for _, d := range gone {
-		if err := t.deps.Deletions.Open(ctx, d); err != nil { // the trainer may be faster than ingest
-			return err
-		}
+	if err := t.deps.Deletions.OpenAll(ctx, receipted(gone, at)); err != nil { // the trainer may be faster than ingest
+		return err
 	}
 	var ids []string
 	for _, d := range slices.Concat(gone, items.receipts) { // ingest has opened those of items

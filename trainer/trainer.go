@@ -184,6 +184,12 @@ func (t *Trainer) Run(ctx context.Context) error {
 		}
 		return fmt.Errorf("restore trainer: %w", err)
 	}
+	if err := t.recall(ctx); err != nil {
+		if ctx.Err() != nil {
+			return nil
+		}
+		return fmt.Errorf("read who was forgotten: %w", err)
+	}
 	if err := t.followFirst(ctx); err != nil { // before any record: what is read from here on is not taken out again
 		if ctx.Err() != nil {
 			return nil

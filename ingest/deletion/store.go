@@ -196,6 +196,36 @@ func (s *Store) Since(ctx context.Context, seen int64) (emptied []schema.Deletio
 	return emptied, count, missed, err
 }
 
+// Forgotten returns the windows that were emptied, as far as they are listed and their receipts are there, oldest first and with the times
+// their deletion was requested, in one call for each few hundred.
+func (s *Store) Forgotten(ctx context.Context) (all []schema.Deletion, err error) {
+	listed, _, _, err := s.Since(ctx, 0)
+	if err != nil {
+		return nil, err
+	}
+	for some := range slices.Chunk(listed, receiptsPerCall) {
+		pipe, requested := s.rdb.Pipeline(), make([]*redis.StringCmd, len(some))
+		for i, d := range some {
+			requested[i] = pipe.HGet(ctx, s.keys.Deletion(d.ID), requestedField)
+		}
+		_ = roundtrip.Exec(ctx, pipe) // each command carries its own error
+		for i, d := range some {
+			at, err := requested[i].Result()
+			if errors.Is(err, redis.Nil) { // expired
+				continue
+			}
+			if err == nil {
+				d.Requested, err = time.Parse(time.RFC3339Nano, at)
+			}
+			if err != nil {
+				return nil, fmt.Errorf("read deletion %q: requested: %w", d.ID, err)
+			}
+			all = append(all, d)
+		}
+	}
+	return all, nil
+}
+
 // ItemsSince is Since for the items that were withdrawn.
 func (s *Store) ItemsSince(ctx context.Context, seen int64) (withdrawn []schema.Deletion, count int64, missed bool, err error) {
 	lines, count, missed, err := s.items().since(ctx, seen)

@@ -145,6 +145,38 @@ func TestReceipt_awaits(t *testing.T) {
 	}
 }
 
+// Whom the list names and has a receipt, with the time of each request, in a few calls.
+func TestForgotten(t *testing.T) {
+	s, m := open(t)
+	ctx := t.Context()
+	if all, err := s.Forgotten(ctx); len(all) != 0 || err != nil {
+		t.Errorf("nobody: %v, %v", all, err)
+	}
+	const many = 2*receiptsPerCall + 1
+	at := time.Date(2026, 11, 29, 12, 0, 0, 5, time.UTC)
+	var gone []schema.Deletion
+	for i := range many {
+		gone = append(gone, schema.Deletion{ID: fmt.Sprint("d", i), UserID: fmt.Sprint("u", i), Requested: at.Add(time.Duration(i) * time.Hour)})
+	}
+	if err := errors.Join(s.OpenAll(ctx, gone), s.EmptiedAll(ctx, gone)); err != nil {
+		t.Fatal(err)
+	}
+	m.Del(s.keys.Deletion("d7"))
+	all, err := s.Forgotten(ctx)
+	if err != nil || len(all) != many-1 {
+		t.Fatalf("%d of %d, %v", len(all), many-1, err)
+	}
+	for i, d := range slices.Delete(gone, 7, 8) {
+		if all[i].ID != d.ID || all[i].UserID != d.UserID || !all[i].Requested.Equal(d.Requested) {
+			t.Fatalf("%d is %+v, want %+v", i, all[i], d)
+		}
+	}
+	m.HSet(s.keys.Deletion("d9"), requestedField, "soon")
+	if _, err := s.Forgotten(ctx); err == nil || !strings.Contains(err.Error(), `"d9"`) || !strings.Contains(err.Error(), "soon") {
+		t.Errorf("a receipt without a time: %v", err)
+	}
+}
+
 func TestSince(t *testing.T) {
 	s, m := open(t)
 	ctx := t.Context()

@@ -93,7 +93,7 @@ func (b *Book) check(field string, all []*Arm, compile func(rules.Spec) error) e
 	if len(all) > MaxArms {
 		errs = append(errs, fmt.Errorf("%s: %d entries: want at most %d", field, len(all), MaxArms))
 	}
-	names := map[string]bool{schema.DefaultArm: true}
+	names := map[string]bool{schema.DefaultArm: true, schema.OlderArms: true}
 	for i, a := range all {
 		fault := func(part string, value any, want string) {
 			errs = append(errs, fmt.Errorf("%s[%d].%s %v: want %s", field, i, part, value, want))
@@ -102,7 +102,7 @@ func (b *Book) check(field string, all []*Arm, compile func(rules.Spec) error) e
 		case schema.CheckItemID(a.Name) != nil:
 			fault("name", fmt.Sprintf("%.64q", a.Name), "a name of 1 to 128 bytes")
 		case names[a.Name]:
-			fault("name", fmt.Sprintf("%q", a.Name), "a name that no other arm has; "+schema.DefaultArm+" is the arm of the users left")
+			fault("name", fmt.Sprintf("%q", a.Name), "a name that no other arm has; "+schema.DefaultArm+" is the arm of the users left, "+schema.OlderArms+" stands in totals for arms of before")
 		}
 		names[a.Name] = true
 		if math.IsNaN(a.Share) || a.Share < 0 || a.Share > 1 {

@@ -76,9 +76,10 @@ func TestDecode_namesArmAndField(t *testing.T) {
 	for text, want := range map[string]string{
 		`{`: "want an object",
 		`{"arms":[{"name":"a","share":0.1,"colour":1}]}`: `unknown field "colour"`,
-		`{}`:                                     "want at least one arm",
-		`{"arms":[{"name":"","share":0.1}]}`:     `arms[0].name ""`,
-		`{"arms":[{"name":"live","share":0.1}]}`: `arms[0].name "live": want a name that no other arm has`,
+		`{}`:                                      "want at least one arm",
+		`{"arms":[{"name":"","share":0.1}]}`:      `arms[0].name ""`,
+		`{"arms":[{"name":"live","share":0.1}]}`:  `arms[0].name "live": want a name that no other arm has`,
+		`{"arms":[{"name":"older","share":0.1}]}`: `arms[0].name "older": want a name that no other arm has`, // its totals would be those of others too
 		`{"arms":[{"name":"a","share":0.1},{"name":"a","share":0.1}]}`: `arms[1].name "a"`,
 		`{"arms":[{"name":"a","share":1.5}]}`:                          "arms[0].share 1.5: want 0 to 1",
 		`{"arms":[{"name":"a","share":0.7},{"name":"b","share":0.7}]}`: "shares sum up to 1.4",

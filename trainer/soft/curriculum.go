@@ -90,12 +90,12 @@ func (r *round) nextPass(ctx context.Context, e int) (Pass, float64, error) {
 }
 
 // stuck reports that the signal stands at its start or above. A loss does so when the learner grows so sure of D' that
-// it pays for it on D.
+// it pays for it on D. A distance of 0 cannot fall: nothing is left to come nearer to.
 func (r *round) stuck(d float64) bool {
 	if r.rec.Schedule == ScheduleLossRatio {
 		return r.meter.last >= r.meter.start
 	}
-	return len(r.probe) > 0 && d >= r.rec.StartDistance
+	return len(r.probe) > 0 && d > 0 && d >= r.rec.StartDistance
 }
 
 // note adds a sentence to the record.

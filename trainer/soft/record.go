@@ -21,7 +21,7 @@ type Record struct {
 	StartDistance   float64 `json:"start_distance"`   // d_0, of the student's start
 	TeacherDistance float64 `json:"teacher_distance"` // d_T
 	// StuckEpochs counts the epochs after the first before which the signal was not below its start: the loss for
-	// loss-ratio, else the distance. When all are, the signal cannot drive a curriculum, and a lambda that lives on it
+	// loss-ratio, else the distance, unless it was 0. When all are, the signal cannot drive a curriculum, and a lambda that lives on it
 	// has stood at 1 throughout: the run was D' alone.
 	StuckEpochs int `json:"stuck_epochs"`
 

@@ -18,6 +18,7 @@ func TestRound_warnsWhereTheSignalFails(t *testing.T) {
 		"adaptive falls":                {ScheduleAdaptive, []float64{1, 2, 1.5, 1.2}, nil},
 		"adaptive, one epoch stuck":     {ScheduleAdaptive, []float64{1, 2, 1.5, 2}, []string{stuck + " 1 of 2"}},
 		"adaptive, all stuck":           {ScheduleAdaptive, []float64{1, 2, 2, 2.1}, []string{stuck + " 2 of 2"}},
+		"adaptive, nothing to fall":     {ScheduleAdaptive, []float64{1, 0, 0, 0}, nil},
 		"calibrated falls":              {ScheduleSelfCalibrated, []float64{1, 2, 1.5, 1.2}, nil},
 		"calibrated, one epoch stuck":   {ScheduleSelfCalibrated, []float64{1, 2, 2.5, 1.2}, []string{stuck + " 1 of 2"}},
 		"teacher no nearer":             {ScheduleSelfCalibrated, []float64{2, 2, 1.5, 1.2}, []string{blind}},

@@ -91,6 +91,21 @@ func faked(t *testing.T) Options {
 	return o
 }
 
+// Softrec's contestants have the environment they are given, with the threads of all; PyTorch's has no use for it.
+func TestCommand_tellsSoftrecTheSettings(t *testing.T) {
+	o := faked(t)
+	o.Environ, o.Threads = []string{"SOFTREC_BACKEND_PARALLELISM=3"}, 5
+	for name, want := range map[string]bool{Torch: false, XLA: true, Go: true} {
+		cmd, err := command(t.Context(), o, name, "folder")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if told := slices.Contains(cmd.Env, o.Environ[0]); told != want || slices.Contains(cmd.Env, asContestant+"="+fake) == want || !slices.Contains(cmd.Env, "GOMAXPROCS=5") {
+			t.Errorf("%s has the environment %q", name, cmd.Env)
+		}
+	}
+}
+
 func TestRun_pairsRounds(t *testing.T) {
 	o := faked(t)
 	o.JSON = filepath.Join(t.TempDir(), "result.json")

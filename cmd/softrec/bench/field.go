@@ -80,7 +80,11 @@ func command(ctx context.Context, o Options, name, folder string) (*exec.Cmd, er
 	default:
 		cmd = exec.CommandContext(ctx, o.Python, "-B", filepath.Join(folder, scriptFile), "--folder", folder, "--threads", strconv.Itoa(o.Threads)) // #nosec G204 -- the command is the program itself or the one that the operator names
 	}
-	cmd.Env = append(os.Environ(), pairs.Environ(o.Threads)...)
+	env := os.Environ()
+	if name != Torch && o.Environ != nil {
+		env = slices.Clone(o.Environ)
+	}
+	cmd.Env = append(env, pairs.Environ(o.Threads)...)
 	cmd.Stderr = os.Stderr
 	return cmd, nil
 }

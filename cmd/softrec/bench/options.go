@@ -31,6 +31,7 @@ type Options struct {
 	JSON        string   // file for the result, empty for none
 	Self        []string // command line of the worker, less its own arguments: this binary
 	Plugin      string   // of XLA, as backend.Config has it
+	Environ     []string // of softrec's contestants; nil means that of this process
 }
 
 // DefaultOptions measure everything in about five minutes.

@@ -48,8 +48,8 @@ func (o QualityOptions) Validate() error {
 	if !(o.Target > 0 && o.Target <= 1) {
 		faults = append(faults, fmt.Errorf("--target %v: want above 0, at most 1", o.Target))
 	}
-	if !(o.Minutes > 0) {
-		faults = append(faults, fmt.Errorf("--minutes %v: want more than 0", o.Minutes))
+	if !(o.Minutes > 0 && o.Minutes <= offline.MostMinutes) {
+		faults = append(faults, fmt.Errorf("--minutes %v: want more than 0, at most %d, which is a year", o.Minutes, offline.MostMinutes))
 	}
 	if o.Every < 1 {
 		faults = append(faults, fmt.Errorf("--every %d: want at least 1", o.Every))

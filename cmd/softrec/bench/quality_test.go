@@ -2,6 +2,7 @@ package bench
 
 import (
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -89,6 +90,12 @@ func TestQualityOptions_Validate(t *testing.T) {
 	err := QualityOptions{Field: DefaultOptions()}.Validate()
 	for _, want := range []string{"--interactions", "--items", "--target 0", "--minutes 0", "--every 0"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("error %v: want it to name %s", err, want)
+		}
+	}
+	for _, minutes := range []float64{math.Inf(1), math.NaN(), 1e12} {
+		err := QualityOptions{Field: DefaultOptions(), Minutes: minutes}.Validate()
+		if want := fmt.Sprintf("--minutes %v", minutes); !strings.Contains(err.Error(), want) {
 			t.Errorf("error %v: want it to name %s", err, want)
 		}
 	}

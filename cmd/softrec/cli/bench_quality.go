@@ -9,6 +9,7 @@ import (
 
 	"github.com/softrec/softrec/cmd/softrec/bench"
 	"github.com/softrec/softrec/cmd/softrec/config"
+	"github.com/softrec/softrec/cmd/softrec/config/sandbox"
 )
 
 func newBenchQuality(env Env) (*cobra.Command, error) {
@@ -32,6 +33,9 @@ func newBenchQuality(env Env) (*cobra.Command, error) {
 			}
 			o.Field.Python = cmp.Or(o.Field.Python, lookup(env.Environ, config.PythonEnv))
 			o.Field.Self, o.Field.Plugin = []string{self, "bench", "worker"}, loaded.Config.Backend.Plugin
+			if o.Field.Environ, err = sandbox.Environ(loaded.Config); err != nil {
+				return err
+			}
 			result, err := bench.RunQuality(cmd.Context(), o, log)
 			if err != nil {
 				return err

@@ -21,14 +21,14 @@ func newBenchServe(env Env) (*cobra.Command, error) {
 		Example: "  softrec bench serve\n  softrec bench serve --json serve.json --swaps 100\n  softrec bench serve --overload 2\n  softrec bench serve --click-load 0.5 --with impressions,traces\n  softrec bench serve --compare 'http://127.0.0.1:8087/api/recommend/{user}' --kafka 127.0.0.1:9092 --redis 127.0.0.1:6379",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			_, log, err := start(cmd, env, nil)
+			loaded, log, err := start(cmd, env, nil)
 			if err != nil {
 				return err
 			}
 			if o.Self, err = os.Executable(); err != nil {
 				return fmt.Errorf("find this binary: %w", err)
 			}
-			result, err := serving.Run(cmd.Context(), o, log)
+			result, err := serving.Run(cmd.Context(), loaded.Config, o, log)
 			if err != nil {
 				return err
 			}

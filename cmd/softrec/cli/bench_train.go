@@ -9,6 +9,7 @@ import (
 
 	"github.com/softrec/softrec/cmd/softrec/bench"
 	"github.com/softrec/softrec/cmd/softrec/config"
+	"github.com/softrec/softrec/cmd/softrec/config/sandbox"
 )
 
 func newBenchTrain(env Env) (*cobra.Command, error) {
@@ -33,6 +34,9 @@ func newBenchTrain(env Env) (*cobra.Command, error) {
 			}
 			o.Python = cmp.Or(o.Python, lookup(env.Environ, config.PythonEnv))
 			o.Self, o.Plugin = []string{self, "bench", "worker"}, loaded.Config.Backend.Plugin
+			if o.Environ, err = sandbox.Environ(loaded.Config); err != nil {
+				return err
+			}
 			result, err := bench.Run(cmd.Context(), o, log)
 			if len(result.Lines) > 0 {
 				fmt.Fprint(env.Out, bench.Table(result))

@@ -58,6 +58,9 @@ func newEvalSoft(env Env) (*cobra.Command, error) {
 			"  softrec eval soft --interactions log.tsv.zst --items items.tsv.zst --model ./llama --out ./soft --answer free --ranking grounded --text-machine-compute-checkpoint --text-machine-generative-micro-batch 8",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if !cmd.Flags().Changed("control-seeds") { // fewer seeds were asked for
+				o.ControlSeeds = min(o.ControlSeeds, max(o.Seeds, 0))
+			}
 			if err := o.Filled().Validate(); err != nil {
 				return err
 			}
@@ -125,7 +128,7 @@ func evalDataFlags(cmd *cobra.Command, o *experiment.Options) {
 	fs.StringVar(&o.Regime, "regime", o.Regime, "paper: 4096 training, 512 validation and 1000 test prompts; full: all")
 	fs.StringSliceVar(&o.Variants, "variants", nil, "variants to run, separated by commas; empty for all")
 	fs.IntVar(&o.Seeds, "seeds", o.Seeds, "seeds of the main pair, sft and soft")
-	fs.IntVar(&o.ControlSeeds, "control-seeds", o.ControlSeeds, "seeds of the others")
+	fs.IntVar(&o.ControlSeeds, "control-seeds", o.ControlSeeds, "seeds of the others, at most --seeds")
 	fs.IntVar(&o.TrainPrompts, "train-prompts", o.TrainPrompts, "training prompts, drawn anew for every seed; 0 for all, -1 for the regime's")
 	fs.IntVar(&o.ValidPrompts, "valid-prompts", o.ValidPrompts, "validation prompts, the same for all; 0 for all, -1 for the regime's")
 	fs.IntVar(&o.TestPrompts, "test-prompts", o.TestPrompts, "test prompts, the same for all; 0 for all, -1 for the regime's")

@@ -74,3 +74,13 @@ func TestEvalSoft_readsTheSettingsOfTheMachine(t *testing.T) {
 		t.Errorf("a grounded ranking of an encoder: %v", err)
 	}
 }
+
+// Whoever asks for fewer seeds of the main pair than controls have by default means those, too; a number that was typed is judged as it is.
+func TestEvalSoft_fewSeeds(t *testing.T) {
+	for wrong, args := range map[bool][]string{false: {"--seeds", "2"}, true: {"--seeds", "2", "--control-seeds", "3"}} {
+		_, err := softrec(t, nil, append([]string{"eval", "soft"}, args...)...)
+		if err == nil || !strings.Contains(err.Error(), `--interactions "": want a path`) || strings.Contains(err.Error(), "--control-seeds 3") != wrong {
+			t.Errorf("%v: %v", args, err)
+		}
+	}
+}

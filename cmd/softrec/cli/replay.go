@@ -148,22 +148,7 @@ func measure(path string, limit int64) (span logfile.Span, err error) {
 		return span, err
 	}
 	defer func() { err = errors.Join(err, in.Close()) }()
-	for row, err := range in.All() {
-		if err != nil {
-			return span, err
-		}
-		at := row.Event.Timestamp
-		if span.Rows == 0 || at.Before(span.First) {
-			span.First = at
-		}
-		if at.After(span.Last) {
-			span.Last = at
-		}
-		if span.Rows++; span.Rows == limit {
-			break
-		}
-	}
-	return span, nil
+	return logfile.Measure(in, limit)
 }
 
 // shift moves the log so that it ends when its replay does.

@@ -31,13 +31,14 @@ func (c Config) CheckPair() error {
 func (c Config) CheckTopics() error {
 	rounds := c.Trainer.RoundsTopic
 	taken := []string{c.Ingest.Topic, c.Ingest.ItemsTopic, c.Ingest.DeadLetterTopic}
+	var errs []error
 	if slices.Contains(taken, rounds) {
-		return fmt.Errorf("trainer.rounds_topic %q: want a topic that has no other use", rounds)
+		errs = append(errs, fmt.Errorf("trainer.rounds_topic %q: want a topic that has no other use", rounds))
 	}
 	if t := c.Attribution.Topic; c.Attribution.Enabled && slices.Contains(append(taken, rounds), t) {
-		return fmt.Errorf("attribution.topic %q: want a topic that has no other use", t)
+		errs = append(errs, fmt.Errorf("attribution.topic %q: want a topic that has no other use", t))
 	}
-	return nil
+	return errors.Join(errs...)
 }
 
 // CheckLearner refuses the text learner without a language model.

@@ -20,6 +20,10 @@ func TestConfig_Check(t *testing.T) {
 		"Redis alone":           {map[string]string{"redis-addrs": "r:1"}, []string{`redis.addrs "r:1" are given but kafka.brokers is empty`}},
 		"TLS to nobody":         {map[string]string{"kafka-tls-enabled": "true"}, []string{"kafka.brokers is empty, but kafka.tls or kafka.sasl is set"}},
 		"rounds among items":    {map[string]string{"trainer-rounds-topic": "softrec.items"}, []string{`trainer.rounds_topic "softrec.items"`}},
+		"both topics": {
+			map[string]string{"trainer-rounds-topic": "softrec.items", "attribution-enabled": "true", "attribution-topic": "softrec.deadletter"},
+			[]string{`trainer.rounds_topic "softrec.items"`, `attribution.topic "softrec.deadletter"`},
+		},
 		"several": {
 			map[string]string{"redis-addrs": "r:1", "learner": "text", "attribution-enabled": "true", "attribution-topic": "softrec.rounds"},
 			[]string{"kafka.brokers is empty", `attribution.topic "softrec.rounds"`, "text.model is empty"},

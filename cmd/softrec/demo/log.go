@@ -61,5 +61,5 @@ func measure() (logfile.Span, error) {
 	}
 	defer f.Close()
 	defer in.Close()
-	return logfile.Measure(in)
+	return logfile.Measure(in, 0)
 }

@@ -76,10 +76,17 @@ func Write(dir string, r *Result) error {
 	return nil
 }
 
-// put writes a file whole or not at all.
+// put writes a file whole or not at all, also where the power is cut.
 func put(path string, content []byte) error {
 	half := path + ".new"
-	if err := os.WriteFile(half, content, 0o644); err != nil {
+	f, err := os.Create(half)
+	if err != nil {
+		return err
+	}
+	if _, err = f.Write(content); err == nil {
+		err = f.Sync()
+	}
+	if err := errors.Join(err, f.Close()); err != nil {
 		return err
 	}
 	return os.Rename(half, path)

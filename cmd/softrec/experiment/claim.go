@@ -4,7 +4,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
+	"os"
 	"path/filepath"
 	"reflect"
 	"slices"
@@ -36,19 +38,22 @@ func (r *runner) claim(settings string) error {
 		}
 		return refuse("holds the results", result.Settings, differences(result, mine))
 	}
-	for _, pattern := range []string{"*.json", "weights/*.json"} {
-		names, err := filepath.Glob(filepath.Join(r.o.Out, "runs", pattern))
-		if err != nil {
-			return err
+	for _, dir := range []string{filepath.Join(r.o.Out, "runs"), filepath.Join(r.o.Out, "runs", "weights")} {
+		files, err := os.ReadDir(dir)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("--out %q: %w", r.o.Out, err)
 		}
-		for _, name := range names {
+		for _, f := range files {
+			if filepath.Ext(f.Name()) != ".json" {
+				continue
+			}
 			var run claimed
-			there, err := readJSON(name, &run)
+			there, err := readJSON(filepath.Join(dir, f.Name()), &run)
 			if err != nil {
 				return err
 			}
 			if there && run.Settings != settings {
-				return refuse(filepath.Base(name)+" is", run.Settings, "")
+				return refuse(f.Name()+" is", run.Settings, "")
 			}
 			ok = ok || there
 		}

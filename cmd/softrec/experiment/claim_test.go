@@ -32,6 +32,7 @@ func files(t *testing.T, dir string) map[string]string {
 func TestExecute_refusesAFolderOfOtherSettings(t *testing.T) {
 	o := fakeOptions(t, true)
 	o.Variants, o.Seeds, o.ControlSeeds, o.LR = []string{SFT}, 1, 1, "0.001"
+	o.Out = filepath.Join(t.TempDir(), "retail[1]") // a name, no pattern
 	execute(t, o, fakeModel{})
 	other := o
 	other.History = 5

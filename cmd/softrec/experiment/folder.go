@@ -7,8 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
 
@@ -100,14 +102,14 @@ func kindOf(f *hf.Folder) string {
 func DigestFolder(dir string) (string, error) {
 	sum := sha256.New()
 	for _, pattern := range []string{"*.json", "*.safetensors", "*/config.json"} {
-		names, err := filepath.Glob(filepath.Join(dir, pattern))
+		names, err := fs.Glob(os.DirFS(dir), pattern) // dir is no pattern
 		if err != nil {
 			return "", err
 		}
 		slices.Sort(names)
 		for _, name := range names {
-			fmt.Fprintln(sum, filepath.Base(name))
-			if err := addFile(sum, name); err != nil {
+			fmt.Fprintln(sum, path.Base(name))
+			if err := addFile(sum, filepath.Join(dir, filepath.FromSlash(name))); err != nil {
 				return "", fmt.Errorf("digest of the model: %w", err)
 			}
 		}

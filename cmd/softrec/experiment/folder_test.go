@@ -209,3 +209,32 @@ func TestOpenFolder_encoderRefusesWhatDecodersDo(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// A folder's name says nothing, whatever signs are in it; each of its files does, also that of a pooling layer.
+func TestDigestFolder_namesTheContent(t *testing.T) {
+	digest := func(folder string, files map[string]string) string {
+		t.Helper()
+		dir := filepath.Join(t.TempDir(), folder)
+		for name, text := range files {
+			path := filepath.Join(dir, name)
+			if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, []byte(text), 0o600)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		got, err := DigestFolder(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return got
+	}
+	const weights, pooling = "model.safetensors", "1_Pooling/config.json"
+	plain := digest("model", map[string]string{weights: "a", pooling: "b"})
+	if got := digest("model[1]", map[string]string{weights: "a", pooling: "b"}); got != plain {
+		t.Errorf("in another folder: %s, want %s", got, plain)
+	}
+	for _, other := range []map[string]string{{weights: "c", pooling: "b"}, {weights: "a", pooling: "c"}} {
+		if digest("model[1]", other) == plain {
+			t.Errorf("%v has the digest of another model", other)
+		}
+	}
+}

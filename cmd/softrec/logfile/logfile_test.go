@@ -274,3 +274,20 @@ func FuzzItems(f *testing.F) {
 		}
 	})
 }
+
+func TestMeasure_noMoreThanItsLimit(t *testing.T) {
+	const log = "user\titem\ttimestamp\nanna\tteapot\t200\nben\tteapot\t100\nanna\tlantern\t300\n"
+	at := func(s int64) time.Time { return time.Unix(s, 0).UTC() }
+	for limit, want := range map[int64]Span{0: {3, at(100), at(300)}, 1: {1, at(200), at(200)}, 2: {2, at(100), at(200)}, 4: {3, at(100), at(300)}} {
+		in, err := NewInteractions("log.tsv", strings.NewReader(log))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := Measure(in, limit); err != nil || got != want {
+			t.Errorf("of %d rows: %+v, %v, want %+v", limit, got, err, want)
+		}
+		if err := in.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}

@@ -14,7 +14,7 @@ func TestMeasure_demoLog(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer in.Close()
-	got, err := Measure(in)
+	got, err := Measure(in, 0)
 	if err != nil {
 		t.Fatal(err)
 	}

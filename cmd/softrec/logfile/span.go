@@ -8,8 +8,8 @@ type Span struct {
 	First, Last time.Time // smallest and largest timestamp; zero for an empty log
 }
 
-// Measure reads in to its end. It is what a replay needs to know before it starts: a log does not say.
-func Measure(in *Interactions) (Span, error) {
+// Measure reads in to its end, or its first limit rows; limit 0 is the end. It is what a replay needs to know before it starts: a log does not say.
+func Measure(in *Interactions, limit int64) (Span, error) {
 	var s Span
 	for row, err := range in.All() {
 		if err != nil {
@@ -22,7 +22,9 @@ func Measure(in *Interactions) (Span, error) {
 		if at.After(s.Last) {
 			s.Last = at
 		}
-		s.Rows++
+		if s.Rows++; s.Rows == limit {
+			break
+		}
 	}
 	return s, nil
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -42,11 +43,13 @@ func nameOf(dir string, whole int64) (string, error) {
 // modelFiles are configuration, tokenizer and weights, with what they take together.
 func modelFiles(dir string) (paths []string, size int64, err error) {
 	for _, pattern := range []string{"*.json", "*.safetensors", "*/config.json"} {
-		found, err := filepath.Glob(filepath.Join(dir, pattern))
+		found, err := fs.Glob(os.DirFS(dir), pattern) // dir is no pattern
 		if err != nil {
 			return nil, 0, err
 		}
-		paths = append(paths, found...)
+		for _, name := range found {
+			paths = append(paths, filepath.Join(dir, filepath.FromSlash(name)))
+		}
 	}
 	if len(paths) == 0 {
 		return nil, 0, fmt.Errorf("folder %s holds no model", dir)

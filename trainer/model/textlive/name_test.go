@@ -48,6 +48,20 @@ func TestModelName_isOfTheContents(t *testing.T) {
 	}
 }
 
+// A path is a path, whatever characters are in it.
+func TestModelName_ofAFolderWithBracketsInItsName(t *testing.T) {
+	plain := modelOf(t, map[string][]byte{"config.json": []byte("{}"), "model.safetensors": []byte("weights")})
+	dir := filepath.Join(t.TempDir(), "model[v2]*")
+	if err := os.CopyFS(dir, os.DirFS(plain)); err != nil {
+		t.Fatal(err)
+	}
+	want, errPlain := ModelName(plain)
+	got, err := ModelName(dir)
+	if errPlain != nil || err != nil || got != want {
+		t.Errorf("%q and %q (%v, %v)", want, got, errPlain, err)
+	}
+}
+
 // Of a model too large to be read whole, every small tensor counts whole and every large one from its first byte to its last.
 func TestModelName_ofALargeModelCoversEveryTensor(t *testing.T) {
 	const large, small = 3 << 20, 8 << 10

@@ -51,7 +51,8 @@ type storage interface {
 // place is where a vector lies, and when it was used last.
 type place struct{ at, used int64 }
 
-// openVectors opens the file of a model in dir, or makes it. It is nil where another process has just begun to.
+// openVectors opens the file of a model in dir, or makes it. It is nil where another process has just begun to, and where the file can be neither
+// read nor made.
 func openVectors(dir, model string, dim, most int, log *slog.Logger) (*vectorFile, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, fmt.Errorf("make the folder of title vectors: %w", err)
@@ -69,11 +70,13 @@ func openVectors(dir, model string, dim, most int, log *slog.Logger) (*vectorFil
 		return nil, nil
 	}
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("open title vectors: %w", err), f.free())
+		f.log.Warn("title vectors are not kept: their file cannot be opened", "file", f.path, "error", err)
+		return nil, f.free()
 	}
 	f.file = file
 	if err := f.begin(file); err != nil {
-		return nil, errors.Join(fmt.Errorf("read title vectors %s: %w", filepath.Base(f.path), err), f.close())
+		f.log.Warn("title vectors are not kept: their file cannot be read or cut", "file", f.path, "error", err)
+		return nil, f.close()
 	}
 	log.Info("title vectors on file", "vectors", len(f.index))
 	return f, nil

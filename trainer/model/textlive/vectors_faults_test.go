@@ -2,6 +2,7 @@ package textlive
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -82,6 +83,35 @@ func TestVectors_fullDisk(t *testing.T) {
 				t.Errorf("%d titles encoded again", n)
 			}
 		})
+	}
+}
+
+// A file that can be neither read nor written is reported, and holds no title up.
+func TestVectors_cannotBeOpened(t *testing.T) {
+	shop, dir := shopOf(0, 3), t.TempDir()
+	live(t, shop, dir, func(r *Runtime) { sync1(t, r) })
+	files, err := filepath.Glob(filepath.Join(dir, "*.vectors"))
+	if err != nil || len(files) != 1 {
+		t.Fatal(files, err)
+	}
+	kept, err := os.ReadFile(files[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(os.Remove(files[0]), os.Mkdir(files[0], 0o700)); err != nil {
+		t.Fatal(err)
+	}
+	var said bytes.Buffer
+	r := startRuntime(t, &bag{}, shop, dir, slog.New(slog.NewTextHandler(&said, nil)))
+	if sync1(t, r); r.Len() != 3 || !strings.Contains(said.String(), "level=WARN") || !strings.Contains(said.String(), files[0]) {
+		t.Errorf("%d titles; said %q", r.Len(), said.String())
+	}
+	end(t, r)
+	if err := errors.Join(os.Remove(files[0]), os.WriteFile(files[0], kept, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	if n := live(t, shop, dir, func(r *Runtime) { sync1(t, r) }); n != 0 {
+		t.Errorf("%d titles encoded again", n)
 	}
 }
 

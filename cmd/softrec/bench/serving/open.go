@@ -12,6 +12,9 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/softrec/softrec/cmd/softrec/config"
+	"github.com/softrec/softrec/cmd/softrec/config/sandbox"
 )
 
 // open starts all processes and fills Redis.
@@ -33,8 +36,16 @@ func (b *lab) open(ctx context.Context) error {
 	return nil
 }
 
+// environ is the environment of the processes of a bench that has the settings of cfg. Flags tell them where Kafka and Redis are, which the bench
+// asks without logins, in database 0.
+func environ(cfg config.Config) ([]string, error) {
+	cfg.Kafka, cfg.Redis = cfg.Kafka.At(), cfg.Redis.At("")
+	cfg.Redis.DB = 0
+	return sandbox.Environ(cfg)
+}
+
 func (b *lab) start(name string, out io.Writer, args ...string) (*process, error) {
-	p, err := launch(name, b.o.Self, out, args...)
+	p, err := launch(name, b.o.Self, b.env, out, args...)
 	if err == nil {
 		b.children = append(b.children, p)
 	}

@@ -8,7 +8,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"os"
 	"os/exec"
 	"sync"
 	"syscall"
@@ -42,14 +41,14 @@ func (p *process) words() string {
 	return p.said.String()
 }
 
-// launch starts self with args. out, when given, gets its standard output.
-func launch(name, self string, out io.Writer, args ...string) (*process, error) {
+// launch starts self with args in the environment env. out, when given, gets its standard output.
+func launch(name, self string, env []string, out io.Writer, args ...string) (*process, error) {
 	p := &process{name: name, cmd: exec.Command(self, args...), done: make(chan struct{})} // #nosec G204 -- the command is the program itself or the one that the operator names
 	p.cmd.Stderr, p.cmd.Stdout = p, p
 	if out != nil {
 		p.cmd.Stdout = out
 	}
-	p.cmd.Env = os.Environ()
+	p.cmd.Env = env
 	if err := p.cmd.Start(); err != nil {
 		return nil, fmt.Errorf("start %s: %w", name, err)
 	}

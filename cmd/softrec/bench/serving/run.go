@@ -15,6 +15,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/softrec/softrec/cmd/softrec/config"
 	"github.com/softrec/softrec/ingest/window"
 	"github.com/softrec/softrec/schema"
 	"github.com/softrec/softrec/trainer/bench/pairs"
@@ -26,7 +27,8 @@ type lab struct {
 	log    *slog.Logger
 	shop   shop
 	stock  *stock
-	folder string // of the models, thrown away in the end
+	folder string   // of the models, thrown away in the end
+	env    []string // of the processes
 	at     Addresses
 	serve  string // address of the API
 	admin  string // of the server's private port
@@ -37,8 +39,9 @@ type lab struct {
 	offset   atomic.Int64 // of the windows' changes
 }
 
-// Run measures and returns what it found, also written to o.JSON. log, nil for silence, hears how far it is.
-func Run(ctx context.Context, o Options, log *slog.Logger) (result Result, err error) {
+// Run measures processes with the settings of cfg, but for those that only one process of a machine can have, and returns what it found, also
+// written to o.JSON. log, nil for silence, hears how far it is.
+func Run(ctx context.Context, cfg config.Config, o Options, log *slog.Logger) (result Result, err error) {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
@@ -46,6 +49,9 @@ func Run(ctx context.Context, o Options, log *slog.Logger) (result Result, err e
 		return Result{}, err
 	}
 	b := &lab{o: o, log: log, shop: newShop(o, time.Now())}
+	if b.env, err = environ(cfg); err != nil {
+		return Result{}, err
+	}
 	if b.folder, err = os.MkdirTemp("", "softrec-bench-"); err != nil {
 		return Result{}, fmt.Errorf("make a folder for the models: %w", err)
 	}

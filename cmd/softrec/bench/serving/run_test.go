@@ -13,13 +13,53 @@ import (
 	"time"
 
 	"github.com/HdrHistogram/hdrhistogram-go"
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"github.com/softrec/softrec/cmd/softrec/config"
 	"github.com/softrec/softrec/cmd/softrec/config/configtest"
 )
 
+// asChild makes the test binary a process that says what its environment is.
+const asChild = "BENCH_TEST_CHILD"
+
 func TestMain(m *testing.M) {
+	if os.Getenv(asChild) != "" {
+		fmt.Println(strings.Join(os.Environ(), "\n"))
+		return
+	}
 	configtest.DropTestVariables()
 	os.Exit(m.Run())
+}
+
+// What a file says to the bench reaches the processes that it starts, but for logins, keys and TLS: it comes without.
+func TestStart_tellsThemTheSettings(t *testing.T) {
+	t.Setenv(asChild, "1")
+	t.Setenv("SOFTREC_CONFIG", "no-such.yaml")
+	t.Setenv("SOFTREC_SERVE_DEFAULT_ITEMS", "9") // what was loaded counts
+	cfg := config.Default()
+	cfg.Serve.DefaultItems, cfg.Serve.Access.KeysFile, cfg.Attribution.Enabled = 7, "keys.json", true
+	cfg.Kafka.Brokers, cfg.Kafka.TLS.Enabled = []string{"kafka:9093"}, true
+	cfg.Redis.Sentinel.Addrs, cfg.Redis.Sentinel.Master, cfg.Redis.DB, cfg.Redis.Password = []string{"redis:26379"}, "main", 3, "simsalabim"
+	b := &lab{o: Options{Self: os.Args[0]}}
+	var err error
+	if b.env, err = environ(cfg); err != nil {
+		t.Fatal(err)
+	}
+	p, err := b.start("child", nil, "serve")
+	if err != nil {
+		t.Fatal(err)
+	}
+	<-p.done
+	loaded, err := config.Load(config.Sources{Environ: strings.Split(p.words(), "\n"), Flags: map[string]string{"kafka-brokers": "127.0.0.1:1", "redis-addrs": "127.0.0.1:2"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := config.Default()
+	want.Serve.DefaultItems, want.Attribution.Enabled, want.Kafka.Brokers, want.Redis.Addrs = 7, true, []string{"127.0.0.1:1"}, []string{"127.0.0.1:2"}
+	if d := cmp.Diff(want, loaded.Config, cmpopts.EquateEmpty()); d != "" {
+		t.Errorf("the process has other settings (-want +got):\n%s", d)
+	}
 }
 
 // binary builds softrec and returns its path.
@@ -56,7 +96,11 @@ func TestRun_allProcesses(t *testing.T) {
 	o.Compare = "http://127.0.0.1:1/{user}" // nobody listens there: every request fails, and the run says so
 	ctx, cancel := context.WithTimeout(t.Context(), 9*time.Minute)
 	defer cancel()
-	r, err := Run(ctx, o, nil)
+	loaded, err := config.Load(config.Sources{Environ: os.Environ()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := Run(ctx, loaded.Config, o, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

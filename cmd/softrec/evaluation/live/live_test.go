@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"net"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -280,6 +281,16 @@ func TestSettled_keepsWhatItKnows(t *testing.T) {
 		behind := func(context.Context) (int64, int64, error) { return 99, 3, nil }
 		if dead, err := settled(t.Context(), 100, behind); dead != 3 || err != nil {
 			t.Errorf("an ingest that stays behind: %d, %v", dead, err)
+		}
+		busy := 0
+		slow := func(context.Context) (int64, int64, error) {
+			if busy++; busy < 3 { // as a connection says it whose read timeout is over
+				return 0, 0, fmt.Errorf("read the ingest status: %w", &net.OpError{Op: "read", Err: os.ErrDeadlineExceeded})
+			}
+			return 100, 4, nil
+		}
+		if dead, err := settled(t.Context(), 100, slow); dead != 4 || err != nil {
+			t.Errorf("answers that come too late: %d, %v", dead, err)
 		}
 		down := errors.New("down")
 		if _, err := settled(t.Context(), 100, func(context.Context) (int64, int64, error) { return 0, 0, down }); !errors.Is(err, down) {

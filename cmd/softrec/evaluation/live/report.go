@@ -3,7 +3,9 @@ package live
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"net"
 	"time"
 
 	"github.com/softrec/softrec/cmd/softrec/evaluation"
@@ -80,17 +82,25 @@ func settled(ctx context.Context, sent int64, ask func(context.Context) (seen, d
 		switch {
 		case asking.Err() != nil:
 			return max(last, dead), ctx.Err()
+		case late(err): // the machine is busy: it is asked again
 		case err != nil:
 			return dead, err
 		case seen >= sent:
 			return dead, nil
+		default:
+			last = dead
 		}
-		last = dead
 		select {
 		case <-asking.Done():
 		case <-tick.C:
 		}
 	}
+}
+
+// late reports that err is an answer that took too long.
+func late(err error) bool {
+	var wait net.Error
+	return errors.As(err, &wait) && wait.Timeout()
 }
 
 // ingested is how many records ingest says it has seen, and how many of them it set aside.

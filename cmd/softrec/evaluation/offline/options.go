@@ -28,8 +28,8 @@ const (
 	SizeSmall = "small" // as a round of the product trains it
 )
 
-// mostMinutes of training one network are as good as no limit, and far from what a duration holds.
-const mostMinutes = 366 * 24 * 60
+// MostMinutes of training one network are as good as no limit, and far from what a duration holds.
+const MostMinutes = 366 * 24 * 60
 
 // Options says what to evaluate on what. Start from DefaultOptions.
 type Options struct {
@@ -84,7 +84,7 @@ func (o Options) Validate() error {
 	}
 	fault(o.Model != "" || !slices.Contains(o.Models, evaluation.Text), "--models", evaluation.Text, "an encoder with --model, to read titles")
 	fault(o.Seeds >= 1 && o.Seeds <= 100, "--seeds", o.Seeds, "1 to 100")
-	fault(o.Minutes > 0 && o.Minutes <= mostMinutes, "--minutes", o.Minutes, fmt.Sprintf("above 0, at most %d, which is a year", mostMinutes))
+	fault(o.Minutes > 0 && o.Minutes <= MostMinutes, "--minutes", o.Minutes, fmt.Sprintf("above 0, at most %d, which is a year", MostMinutes))
 	fault(o.Epochs >= 1, "--epochs", o.Epochs, "at least 1")
 	fault(o.SoftEpochs >= 0, "--soft-epochs", o.SoftEpochs, "at least 0")
 	fault(o.Watch >= 0, "--watch", o.Watch, "at least 0")
