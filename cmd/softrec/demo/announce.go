@@ -70,7 +70,7 @@ func (s *show) summarise(ctx context.Context) (Summary, error) {
 		ClickToAnswer: clicks(report.Clicks), ClickToText: some(report.Texts),
 		Requests: Requests{Count: report.Requests.Count, Failed: report.Requests.Failed, P50: report.Requests.P50ms, P99: report.Requests.P99ms,
 			Served: report.Served, Models: report.Models, Error: report.LastError, TextReady: report.Ready.Count, TextPending: report.Pending.Count,
-			TextReadyMS: some(report.Ready), TextPendingMS: some(report.Pending), UnchangedMS: some(report.Unchanged)},
+			TextReadyMS: some(report.Ready), TextPendingMS: some(report.Pending), ChangedMS: some(report.Changed), UnchangedMS: some(report.Unchanged)},
 		FirstModelAt: s.first.Seconds(), Seconds: time.Since(s.started).Seconds(),
 	}
 	var err error
@@ -131,7 +131,7 @@ func (s *show) tell(sum Summary) {
 		times *Clicks
 	}{
 		{"answers with the language model's scores", sum.Requests.TextReadyMS}, {"answers before it had read the window", sum.Requests.TextPendingMS},
-		{"the same window once more", sum.Requests.UnchangedMS},
+		{"a changed window, read in the request", sum.Requests.ChangedMS}, {"the same window once more", sum.Requests.UnchangedMS},
 	} {
 		if of.times != nil {
 			s.say("%s: p50 %.1f ms, p99 %.1f ms over %d requests\n", of.what, of.times.P50, of.times.P99, of.times.Count)

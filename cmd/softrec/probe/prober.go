@@ -67,7 +67,7 @@ type Prober struct {
 	clicks   *tally
 	texts    *tally
 
-	ready, pending, unchanged *tally // by what the language model had to do with an answer
+	ready, pending, changed, unchanged *tally // by what the language model had to do with an answer
 
 	observe func(due time.Time, took time.Duration)
 }
@@ -78,7 +78,7 @@ func New(cfg Config, client *Client, recent *Recent) (*Prober, error) {
 		return nil, err
 	}
 	return &Prober{cfg: cfg, client: client, recent: recent, requests: newTally(), clicks: newTally(), texts: newTally(),
-		ready: newTally(), pending: newTally(), unchanged: newTally()}, nil
+		ready: newTally(), pending: newTally(), changed: newTally(), unchanged: newTally()}, nil
 }
 
 // Observe has f told of every request for recommendations that was answered: when it was due and how long it took from then on. f is
@@ -96,7 +96,7 @@ func (p *Prober) Run(ctx context.Context) error {
 // Report returns the figures so far. It may be called at any time.
 func (p *Prober) Report() Report {
 	r := Report{Requests: p.requests.figures(), Clicks: p.clicks.figures(), Texts: p.texts.figures(),
-		Ready: p.ready.figures(), Pending: p.pending.figures(), Unchanged: p.unchanged.figures()}
+		Ready: p.ready.figures(), Pending: p.pending.figures(), Changed: p.changed.figures(), Unchanged: p.unchanged.figures()}
 	p.requests.mu.Lock()
 	defer p.requests.mu.Unlock()
 	r.Served, r.Models, r.LastError = p.requests.served, p.requests.models, p.requests.last
@@ -175,12 +175,16 @@ func (p *Prober) clickOnce(ctx context.Context, user, item string) (time.Duratio
 		return 0, fmt.Errorf("send the click: %w", err)
 	}
 	for {
+		asked := time.Now()
 		after, err := p.client.Recommend(ctx, user, p.cfg.Items)
 		if err != nil {
 			return 0, fmt.Errorf("after the click: %w", err)
 		}
 		if after.WindowOffset != before.WindowOffset {
 			took := time.Since(started)
+			if after.Text == schema.TextReady {
+				p.changed.add(time.Since(asked), nil)
+			}
 			p.awaitText(ctx, user, started, after)
 			return took, nil
 		}

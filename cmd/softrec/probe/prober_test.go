@@ -153,8 +153,12 @@ func TestProber_tellsAnswersWithTheLanguageModelApart(t *testing.T) {
 	if got.Texts.P50ms < 20 || got.Texts.Count < got.Unchanged.Count || got.Unchanged.Failed != 0 {
 		t.Errorf("clicks %+v, once more %+v: the language model needs 20 ms for a click and is asked once more after each", got.Texts, got.Unchanged)
 	}
+	a = &api{lag: 20 * time.Millisecond, reads: 10 * time.Millisecond}
+	if got := probed(t, a, quick(), func(r Report) bool { return r.Clicks.Count >= 5 }); got.Changed.Count != got.Clicks.Count || got.Changed.P50ms <= 0 || got.Changed.P50ms > got.Clicks.P50ms {
+		t.Errorf("read in the request %+v of clicks %+v: the first answer that knows of a click has its scores", got.Changed, got.Clicks)
+	}
 	a = &api{}
-	if got := probed(t, a, quick(), func(r Report) bool { return r.Clicks.Count >= 5 }); got.Ready.Count+got.Pending.Count+got.Unchanged.Count+got.Texts.Count != 0 {
+	if got := probed(t, a, quick(), func(r Report) bool { return r.Clicks.Count >= 5 }); got.Ready.Count+got.Pending.Count+got.Changed.Count+got.Unchanged.Count+got.Texts.Count != 0 {
 		t.Errorf("without a language model: %+v", got)
 	}
 }
