@@ -29,7 +29,8 @@ type Rehearsal struct {
 	rounds    *rounds
 	online    *mixer.Online
 	filter    bool
-	alone     bool              // the language model answers by itself
+	alone     bool // the language model answers by itself
+	told      func(ctx context.Context) error
 	read      reread            // newest reading of the language model
 	titles    map[string]string // told of, by item
 	words     *words.Table      // of the vocabulary as it is now; nil before the first title
@@ -45,9 +46,12 @@ type Rehearsal struct {
 
 // RehearsalOptions are what a Rehearsal works with besides its Config.
 type RehearsalOptions struct {
-	Tuner      Tuner        // of the network; nil for counts and the mixing model alone
-	Text       TextModel    // of LearnerText, nil for the others: its score is part of the mixing model, as in production
-	TextAlone  bool         // Text answers by itself, see Rank: no mixing model is fitted
+	Tuner     Tuner     // of the network; nil for counts and the mixing model alone
+	Text      TextModel // of LearnerText, nil for the others: its score is part of the mixing model, as in production
+	TextAlone bool      // Text answers by itself, see Rank: no mixing model is fitted
+	// Told brings Text up to the titles of a basket that is about to be learnt, nil where it follows by itself. Until then neither the
+	// question nor the mixing model may know them: only what is to come has a title and no interaction.
+	Told       func(ctx context.Context) error
 	Plain      bool         // rounds are plain fine-tuning: the control of SOFT
 	FilterSeen bool         // questions leave out what is in the user's window, and the mixing model learns so
 	Logger     *slog.Logger // nil: silent
@@ -77,7 +81,7 @@ func NewRehearsal(cfg Config, rules window.Rules, o RehearsalOptions) (*Rehearsa
 	if reads := cfg.Learner == LearnerText; reads != (o.Text != nil) || o.TextAlone && !reads {
 		return nil, fmt.Errorf("rehearse the %s learner: language model %t, which answers alone %t: want one for the %s learner, and for no other", cfg.Learner, o.Text != nil, o.TextAlone, LearnerText)
 	}
-	r := &Rehearsal{cfg: cfg, online: state.Mixing, filter: o.FilterSeen, alone: o.TextAlone, titles: map[string]string{}, state: state}
+	r := &Rehearsal{cfg: cfg, online: state.Mixing, filter: o.FilterSeen, alone: o.TextAlone, told: o.Told, titles: map[string]string{}, state: state}
 	r.collector = newCollector(rules, 100*365*24*time.Hour, r.state)
 	r.collector.whole = true
 	r.rounds = &rounds{cfg: cfg, rules: rules, tuner: o.Tuner, plain: o.Plain, text: o.Text, log: o.Logger, now: time.Now}
@@ -114,9 +118,12 @@ func (r *Rehearsal) bundle() (*ranker.Bundle, error) {
 }
 
 func (r *Rehearsal) build(v *vocab.Vocab, c *counts.Counts) (*ranker.Bundle, error) {
-	b, err := ranker.New(v, c, r.network, r.online.Mixer())
-	if r.rounds.text != nil {
-		b, err = ranker.NewText(v, c, r.network, r.rounds.text.Model(), r.state.Network.Adapter, r.online.Mixer())
+	var b *ranker.Bundle
+	var err error
+	if text := r.rounds.text; text == nil {
+		b, err = ranker.New(v, c, r.network, r.online.Mixer())
+	} else {
+		b, err = ranker.NewText(v, c, r.network, text.Model(), r.state.Network.Adapter, r.online.Mixer())
 	}
 	if err != nil {
 		return nil, err
@@ -176,6 +183,11 @@ func (r *Rehearsal) Learn(ctx context.Context, basket []schema.Event) error {
 	if r.frozen == nil && !r.alone {
 		if err := r.mix(ctx, basket); err != nil {
 			return err
+		}
+	}
+	if r.told != nil {
+		if err := r.told(ctx); err != nil {
+			return fmt.Errorf("learn basket of user %q at %s: read its titles: %w", first.UserID, first.Timestamp, err)
 		}
 	}
 	for _, e := range basket {

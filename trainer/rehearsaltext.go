@@ -12,7 +12,7 @@ import (
 	"github.com/softrec/softrec/trainer/model/ranker"
 )
 
-// reread is what the language model read last: a question and the basket that answers it show it the same window.
+// reread is what the language model read last: a question and the basket that answers it show it the same window, and no title is told in between.
 type reread struct {
 	user    string
 	offset  int64 // of the next interaction, above 0 once something was read

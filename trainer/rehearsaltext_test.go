@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -162,6 +163,57 @@ func TestRehearsal_rankerWithTextDoesNotKnowTheFuture(t *testing.T) {
 		if log[i][0].UserID == other[i][0].UserID && !slices.EqualFunc(a[i], b[i], same) {
 			t.Fatalf("answer %d knows what came after it", i)
 		}
+	}
+}
+
+// shelved is an oracle that knows of no item before it is told of it.
+type shelved struct {
+	*oracle
+	r     *Rehearsal
+	shown map[string]bool
+	early int // items it spoke of that no basket had shown
+}
+
+func (s *shelved) Score(reading ranker.Reading) *ranker.Text {
+	text := s.oracle.Score(reading)
+	for row, id := range text.IDs {
+		if !s.shown[id] {
+			text.LogProbs[row] = float32(math.Inf(-1))
+		} else if _, learnt := s.r.collector.vocab.Lookup(id); !learnt {
+			s.early++
+		}
+	}
+	return text
+}
+
+// Neither a question nor the mixing model is shown titles of the basket that answers: all that has a title and no interaction would be what
+// comes next, and the mixing model would learn just that.
+func TestRehearsal_titlesComeWithTheirBasket(t *testing.T) {
+	cfg := rehearsalConfig()
+	cfg.Learner, cfg.Text.Sequence = LearnerText, false
+	s := &shelved{oracle: newOracle(20, 200), shown: map[string]bool{}}
+	var pending string
+	told := func(context.Context) error { s.shown[pending] = true; return nil }
+	var err error
+	if s.r, err = NewRehearsal(cfg, window.Rules{Len: 40, Lateness: time.Hour}, RehearsalOptions{Text: s, Told: told}); err != nil {
+		t.Fatal(err)
+	}
+	for _, basket := range parts(2, 120, 120) {
+		pending = basket[0].ItemID
+		if _, err := s.r.Rank(t.Context(), Ask{User: basket[0].UserID, At: basket[0].Timestamp, N: 10}); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.r.Learn(t.Context(), basket); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(s.shown) < 100 || s.early > 0 {
+		t.Errorf("told of %d items, spoke of one too early %d times", len(s.shown), s.early)
+	}
+	s.r.told = func(context.Context) error { return errors.New("out of memory") }
+	last := parts(2, 121, 121)[120]
+	if err := s.r.Learn(t.Context(), last); err == nil || !strings.Contains(err.Error(), last[0].UserID) || !strings.Contains(err.Error(), "out of memory") {
+		t.Errorf("got %v", err)
 	}
 }
 

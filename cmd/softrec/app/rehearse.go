@@ -80,7 +80,7 @@ func (a *App) prepareRehearsal(ctx context.Context, o *trainer.RehearsalOptions)
 	if o.Tuner, err = a.textTuner(text.machine, text.runtime, deps.Tuner, a.log); err != nil {
 		return nil, err
 	}
-	o.Text = text.runtime
+	o.Text, o.Told = text.runtime, text.runtime.Sync
 	return text, nil
 }
 
@@ -108,14 +108,14 @@ func (a *App) recite(ctx context.Context) (*recital, error) {
 // Rank answers q.
 func (r *Rehearsal) Rank(q trainer.Ask) ([]ranker.Scored, error) { return r.Rehearsal.Rank(r.ctx, q) }
 
-// Describe tells what items are called, before the first basket that holds them.
-func (r *Rehearsal) Describe(ctx context.Context, items []schema.Item) error {
+// Describe tells what items are called, before the first basket that holds them is learnt. The language model hears of it then, see
+// trainer.RehearsalOptions.Told.
+func (r *Rehearsal) Describe(_ context.Context, items []schema.Item) error {
 	r.Rehearsal.Describe(items)
-	if r.text == nil {
-		return nil
+	if r.text != nil {
+		r.text.told = append(r.text.told, items...)
 	}
-	r.text.told = append(r.text.told, items...)
-	return r.text.runtime.Sync(ctx)
+	return nil
 }
 
 // Close lets go of the backend.

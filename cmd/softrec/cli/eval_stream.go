@@ -65,7 +65,7 @@ func newEvalStream(env Env) (*cobra.Command, error) {
 
 // checkStream says what cannot be before anything is played.
 func checkStream(o stream.Options, cfg config.Config) error {
-	if cfg.Trainer.Learner == trainer.LearnerText && o.Items == "" {
+	if mixesText(o, cfg) && o.Items == "" {
 		return errors.New("trainer.learner text: want the titles of a catalogue in --items")
 	}
 	if cfg.Trainer.Plain && slices.ContainsFunc(o.Wanted(), rival.IsLearned) {
@@ -74,7 +74,7 @@ func checkStream(o stream.Options, cfg config.Config) error {
 	if o.Mode == stream.Delayed {
 		return live.Check(cfg, o.Wanted())
 	}
-	if reads(o, cfg.Trainer.Learner) && cfg.Text.Model == "" {
+	if mixesText(o, cfg) && cfg.Text.Model == "" {
 		return errors.New("trainer.learner text: want a language model in --model")
 	}
 	return nil

@@ -122,7 +122,7 @@ func TestEvalStream_languageModelInTheRanker(t *testing.T) {
 // What is missing is said before anything is played.
 func TestEvalStream_textLearnerWantsAModel(t *testing.T) {
 	log, items := titledLog(t, 60)
-	for models, want := range map[string]string{"popularity,ranker": "--model", "sft": "--model", "popularity,counts": ""} {
+	for models, want := range map[string]string{"popularity,ranker": "--model", "sft": "--model", "popularity,counts": "", "popularity,sequence": ""} {
 		out := filepath.Join(t.TempDir(), "out")
 		_, err := softrec(t, nil, "eval", "stream", "--interactions", log, "--items", items, "--learner", "text", "--models", models, "--bootstrap", "100", "--audit", "0", "--out", out)
 		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "trainer.learner text")) {

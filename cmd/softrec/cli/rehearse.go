@@ -53,7 +53,7 @@ func streamSettings(ctx context.Context, o stream.Options, loaded *config.Loaded
 	maps.DeleteFunc(settings, func(path, _ string) bool {
 		return slices.ContainsFunc(undeciding, func(part string) bool { return path == part || strings.HasPrefix(path, part+".") })
 	})
-	if reads(o, loaded.Config.Trainer.Learner) {
+	if mixesText(o, loaded.Config) || slices.ContainsFunc(o.Wanted(), evaluation.TextAlone) {
 		text := &loaded.Config.Text
 		var err error
 		if text.Model, err = fetch.Resolve(ctx, text.Model, app.FetchOptions(*text, log)); err != nil {
@@ -72,10 +72,11 @@ func streamSettings(ctx context.Context, o stream.Options, loaded *config.Loaded
 	return string(text), err
 }
 
-// reads reports whether one of the models that are wanted reads the language model.
-func reads(o stream.Options, learner string) bool {
-	return slices.ContainsFunc(o.Wanted(), func(name string) bool {
-		return evaluation.TextAlone(name) || learner == trainer.LearnerText && rival.IsLearned(name) && name != evaluation.Counts
+// mixesText reports whether one of the models that are wanted is a ranker with the language model.
+func mixesText(o stream.Options, cfg config.Config) bool {
+	return cfg.Trainer.Learner == trainer.LearnerText && slices.ContainsFunc(o.Wanted(), func(name string) bool {
+		none := name == evaluation.Counts || evaluation.TextAlone(name) || name == evaluation.Sequence && !cfg.Trainer.TunesSequence()
+		return rival.IsLearned(name) && !none
 	})
 }
 

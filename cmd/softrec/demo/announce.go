@@ -131,7 +131,7 @@ func (s *show) tell(sum Summary) {
 		times *Clicks
 	}{
 		{"answers with the language model's scores", sum.Requests.TextReadyMS}, {"answers before it had read the window", sum.Requests.TextPendingMS},
-		{"a changed window, read in the request", sum.Requests.ChangedMS}, {"the same window once more", sum.Requests.UnchangedMS},
+		{"the first answer that knows of a click, with the language model's scores", sum.Requests.ChangedMS}, {"the same window once more", sum.Requests.UnchangedMS},
 	} {
 		if of.times != nil {
 			s.say("%s: p50 %.1f ms, p99 %.1f ms over %d requests\n", of.what, of.times.P50, of.times.P99, of.times.Count)

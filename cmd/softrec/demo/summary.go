@@ -78,7 +78,7 @@ type Requests struct {
 	TextPending   int64   `json:"text_pending,omitempty"`    // answers given before it had read the window
 	TextReadyMS   *Clicks `json:"text_ready_ms,omitempty"`   // times of the former; absent without one
 	TextPendingMS *Clicks `json:"text_pending_ms,omitempty"` // times of the latter; absent without one
-	ChangedMS     *Clicks `json:"changed_ms,omitempty"`      // times of requests whose window the language model read meanwhile, after a click; absent without one
+	ChangedMS     *Clicks `json:"changed_ms,omitempty"`      // times of first requests that knew of a click and had the language model's scores, read meanwhile; absent without one
 	UnchangedMS   *Clicks `json:"unchanged_ms,omitempty"`    // times of requests once more, after an answer with the language model's scores to a click; absent without one
 }
 

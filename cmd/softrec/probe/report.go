@@ -24,7 +24,7 @@ type Report struct {
 	Texts     Figures // from sending a click to receiving an answer with the language model's scores for it; none without one
 	Ready     Figures // requests answered with the language model's scores, read meanwhile or before
 	Pending   Figures // requests answered before it had read the window
-	Changed   Figures // requests that were the first to know of a click and had its scores at once: it read the window meanwhile
+	Changed   Figures // requests that were the first to know of a click and had its scores at once: where the clicked item has a title, it read the window meanwhile
 	Unchanged Figures // requests asked once more after an answer with its scores: the window is as it was
 	Served    int64   // answers that held at least one item
 	Models    int64   // answers computed by a published model

@@ -98,7 +98,7 @@ func (e *evaluator) pairs(names []string) [][2]string {
 		}
 	}
 	for _, q := range questions() {
-		if slices.Contains(names, q[0]) && slices.Contains(names, q[1]) {
+		if slices.Contains(names, q[0]) && slices.Contains(names, q[1]) && !(lead == evaluation.Ranker && q[1] == evaluation.Counts) { // soft is ranker
 			out = append(out, q)
 		}
 	}
@@ -175,7 +175,10 @@ func (e *evaluator) remarks() []string {
 	if len(e.runs[evaluation.Text])+len(e.runs[evaluation.TextSFT]) > 0 {
 		out = append(out, "Text is the language model alone: it ranks what has a title by its reading of the titles in the user's window. It starts untuned, and a round tunes it as often as the ranker's network: of SOFT, and of text-sft by plain fine-tuning of as many epochs as SOFT may take. Users without a titled item in their window get an empty list.")
 	}
-	for _, s := range []string{evaluation.Ranker, evaluation.Frozen} {
+	if e.kit.Learner == trainer.LearnerText && e.o.Mode == Synchronous && len(e.runs[evaluation.SFT])+len(e.runs[evaluation.SOFT])+len(e.runs[evaluation.Ranker])+len(e.runs[evaluation.Frozen]) > 0 {
+		out = append(out, "The language model's score is part of the ranker, which starts with it untuned; rounds of SOFT (soft, ranker) or of plain fine-tuning (sft) tune it. Counts is the ranker without it.")
+	}
+	for _, s := range []string{evaluation.Ranker, evaluation.Frozen, evaluation.SOFT, evaluation.SFT, evaluation.Counts} {
 		if len(e.runs[s]) > 0 {
 			out = append(out, "Learned models answer with lists of ten: what is not in one ranks nowhere. Soft is the ranker's run under its second name; models of one run count its learning each.")
 			break
