@@ -188,34 +188,30 @@ func TestForget_waitsForWhoHasReadTheWindow(t *testing.T) {
 	}
 }
 
-// Batches read windows too.
-func TestForget_waitsForABatch(t *testing.T) {
+// settlesAfter asks something that ranks, and must be waited for as long as it does.
+func settlesAfter(t *testing.T, what string, ask func(st *stack)) {
+	t.Helper()
 	st := newStack(t).stock(30).model("v1", names(30)...)
 	st.s.Live().Ranker.(*fakeRanker).delay = func() {
 		st.s.asking.next()
 		if st.s.asking.settled() {
-			t.Error("nobody waits for a batch")
+			t.Errorf("nobody waits for a %s", what)
 		}
 	}
-	into[BatchResult](t, st.do("POST", "/v1/recommend:batch", `{"users":["u"]}`), 200)
+	ask(st)
 	if !st.s.asking.settled() {
-		t.Error("a batch that has ended is waited for")
+		t.Errorf("a %s that has ended is waited for", what)
 	}
+}
+
+// Batches read windows too.
+func TestForget_waitsForABatch(t *testing.T) {
+	settlesAfter(t, "batch", func(st *stack) { into[BatchResult](t, st.do("POST", "/v1/recommend:batch", `{"users":["u"]}`), 200) })
 }
 
 // Sessions are read by the language model too, with items that may be withdrawn meanwhile.
 func TestForget_waitsForASession(t *testing.T) {
-	st := newStack(t).stock(30).model("v1", names(30)...)
-	st.s.Live().Ranker.(*fakeRanker).delay = func() {
-		st.s.asking.next()
-		if st.s.asking.settled() {
-			t.Error("nobody waits for a session")
-		}
-	}
-	st.do("POST", "/v1/session/recommend", `{"items":["i001"]}`)
-	if !st.s.asking.settled() {
-		t.Error("a session that has ended is waited for")
-	}
+	settlesAfter(t, "session", func(st *stack) { st.do("POST", "/v1/session/recommend", `{"items":["i001"]}`) })
 }
 
 const oneShadow = `{"arms":[],"shadows":[{"name":"next","share":1,"rules":{"categories":["even"]}}]}`

@@ -64,7 +64,7 @@ func NewTextRehearsal(ctx context.Context, cfg config.Config, o trainer.Rehearsa
 // prepareRehearsal gives o what the learner is tuned with. It returns the text learner's language model.
 func (a *App) prepareRehearsal(ctx context.Context, o *trainer.RehearsalOptions) (*recital, error) {
 	deps := trainer.Deps{Logger: a.log}
-	if l := a.cfg.Trainer.Learner; l == trainer.LearnerSequence || l == trainer.LearnerText && a.cfg.Trainer.Text.Sequence {
+	if a.cfg.Trainer.TunesSequence() {
 		if err := a.addTuner(&deps); err != nil {
 			return nil, err
 		}
