@@ -2,6 +2,7 @@ package trainer
 
 import (
 	"bytes"
+	"context"
 	"log/slog"
 	"slices"
 	"strings"
@@ -55,5 +56,32 @@ func TestTask_warnsOfADistanceThatDoesNotFall(t *testing.T) {
 				t.Errorf("want %d warnings of it, got\n%s", c.want, log)
 			}
 		})
+	}
+}
+
+// arrived is a Pupil that is at the real targets when its student starts, and leaves them.
+type arrived struct{ softtest.Pupil }
+
+func (p *arrived) Distances(_ context.Context, probe []int) ([]float64, error) {
+	return slices.Repeat([]float64{float64(max(0, len(p.Passes)-2))}, len(probe)), nil // the teacher takes two
+}
+
+// What is told as d_0 is the distance before the student's first epoch, also where that is nothing.
+func TestTask_tellsTheDistanceOfTheStart(t *testing.T) {
+	for name, p := range map[string]soft.Learner{"nothing": &arrived{}, "something": &softtest.Pupil{}} {
+		cfg := soft.DefaultConfig()
+		cfg.Epochs, cfg.TeacherEpochs = 3, 2
+		var rec schema.Round
+		var told, distances []float64
+		task := Task{Now: time.Now, OnEpoch: func(e schema.Epoch, base float64) {
+			told, distances = append(told, base), append(distances, e.Distance)
+		}}
+		if err := task.Learn(t.Context(), p, cfg, nil, &rec, slog.New(slog.DiscardHandler)); err != nil {
+			t.Fatal(err)
+		}
+		d0 := rec.BaseDistance
+		if !slices.Equal(told, []float64{d0, d0, d0}) || distances[0] != d0 || distances[2] == d0 || (d0 == 0) != (name == "nothing") {
+			t.Errorf("%s: told of %v for %v, the record's is %v", name, told, distances, d0)
+		}
 	}
 }

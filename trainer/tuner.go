@@ -180,14 +180,14 @@ func (task Task) learn(ctx context.Context, l soft.Learner, cfg soft.Config, bas
 // Watch returns what times a tuner's epochs and reports them, to the task and to log.
 func (task Task) Watch(log *slog.Logger) []soft.Option {
 	began := task.Now()
-	base := 0.0
+	base, based := 0.0, false
 	return []soft.Option{
 		soft.WithOnStage(func(s soft.Stage) { began = task.Now() }),
 		soft.WithOnEpoch(func(s soft.Stage, e *schema.Epoch) {
 			now := task.Now()
 			e.Seconds, began = now.Sub(began).Seconds(), now
-			if base == 0 {
-				base = e.Distance // the first one is d_0
+			if s == soft.StageStudent && !based {
+				base, based = e.Distance, true // the student's first one is d_0
 			}
 			log.Debug("epoch", "stage", s, "epoch", e.Epoch, "lambda", e.Lambda, "distance", e.Distance,
 				"loss_real", e.LossReal, "loss_easy", e.LossEasy, "validation", e.Validation, "seconds", e.Seconds)

@@ -36,7 +36,7 @@ func drawSchedules(out string, runs kept) error {
 			continue
 		}
 		lambda = append(lambda, curve(own, func(_ *Run, e schema.Epoch) float64 { return e.Lambda }))
-		distance = append(distance, curve(own, func(r *Run, e schema.Epoch) float64 { return e.Distance / r.Record.StartDistance }))
+		distance = append(distance, curve(own, distanceRatio))
 		easy = append(easy, curve(own, easyLoss))
 	}
 	if len(names) == 0 {
@@ -51,6 +51,19 @@ func drawSchedules(out string, runs kept) error {
 		return err
 	}
 	return chart.Lines(filepath.Join(out, "validation"), names, []chart.Panel{{Title: "HR@10 on the validation part after each epoch", X: "epoch", Series: valid}})
+}
+
+// distanceRatio is d_e / d_0: 1 where both are 0, as they are for a start that answers every probe rightly, and not a number where only d_0 is,
+// or where nothing was measured.
+func distanceRatio(r *Run, e schema.Epoch) float64 {
+	switch d0 := r.Record.StartDistance; {
+	case r.Record.Probed > 0 && e.Distance == d0:
+		return 1
+	case d0 == 0:
+		return math.NaN()
+	default:
+		return e.Distance / d0
+	}
 }
 
 // easyLoss is an epoch's loss on the easy targets over the first epoch's on the real ones: how much easier D' is than D, and what is left
@@ -74,7 +87,7 @@ func trained(runs []*Run) []*Run {
 	return out
 }
 
-// curve is the mean of a figure by epoch, over the runs that came so far; not a number where a run has none.
+// curve is the mean of a figure by epoch, over the runs that came so far and have one; not a number where none has.
 func curve(runs []*Run, of func(*Run, schema.Epoch) float64) []float64 {
 	var sum, n []float64
 	for _, r := range runs {
@@ -82,14 +95,14 @@ func curve(runs []*Run, of func(*Run, schema.Epoch) float64) []float64 {
 			if i == len(sum) {
 				sum, n = append(sum, 0), append(n, 0)
 			}
-			sum[i] += of(r, e)
-			n[i]++
+			if v := of(r, e); !math.IsNaN(v) && !math.IsInf(v, 0) {
+				sum[i] += v
+				n[i]++
+			}
 		}
 	}
 	for i := range sum {
-		if sum[i] /= n[i]; math.IsInf(sum[i], 0) {
-			sum[i] = math.NaN()
-		}
+		sum[i] /= n[i]
 	}
 	return sum
 }

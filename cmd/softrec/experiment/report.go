@@ -100,8 +100,8 @@ func curves(line func(string, ...any), runs kept) {
 		for _, e := range rec.Student.Epochs {
 			lambda = append(lambda, fmt.Sprintf("%.2f", e.Lambda))
 			valid = append(valid, fmt.Sprintf("%.4f", e.Validation))
-			if rec.StartDistance > 0 {
-				ratio = append(ratio, fmt.Sprintf("%.3f", e.Distance/rec.StartDistance))
+			if rec.Probed > 0 {
+				ratio = append(ratio, fmt.Sprintf("%.3f", distanceRatio(runs[name][0], e)))
 			}
 		}
 		line("| %s | %s | %s | %s |", name, strings.Join(lambda, " "), strings.Join(ratio, " "), strings.Join(valid, " "))

@@ -39,3 +39,21 @@ func TestEasyLoss_isMeasuredByTheFirstRealOne(t *testing.T) {
 		t.Errorf("%v: want 0.5, 0.25 and nothing", got)
 	}
 }
+
+// One run that starts where nothing is left to come nearer to does not take the line of the others.
+func TestDistanceRatio_ofAStartThatIsThere(t *testing.T) {
+	at := func(d0 float64, d ...float64) *Run {
+		r := &Run{Record: &soft.Record{Probed: 9, StartDistance: d0}}
+		for _, d := range d {
+			r.Record.Student.Epochs = append(r.Record.Student.Epochs, schema.Epoch{Distance: d})
+		}
+		return r
+	}
+	there := at(0, 0, 0, 0.1)
+	if got := curve([]*Run{at(2, 2, 1, 1), there}, distanceRatio); len(got) != 3 || got[0] != 1 || got[1] != 0.75 || got[2] != 0.5 {
+		t.Errorf("%v: want 1, 0.75 and 0.5", got)
+	}
+	if got := curve([]*Run{there}, distanceRatio); len(got) != 3 || got[1] != 1 || !math.IsNaN(got[2]) {
+		t.Errorf("%v: want 1, 1 and nothing", got)
+	}
+}
