@@ -120,8 +120,11 @@ func decodeNetwork(network, adapter []byte) (n Network, err error) {
 	return n, nil
 }
 
-// save replaces the checkpoint in dir: written beside it, synced, renamed, and the folder synced.
-func (c checkpoint) save(dir string) error {
+// save replaces the checkpoint in dir.
+func (c checkpoint) save(dir string) error { return c.saveAs(filepath.Join(dir, checkpointFile)) }
+
+// saveAs replaces the file path: written beside it, synced, renamed, and the folder synced.
+func (c checkpoint) saveAs(path string) error {
 	var body bytes.Buffer
 	z, err := zstd.NewWriter(&body, zstd.WithEncoderLevel(zstd.SpeedFastest))
 	if err != nil {
@@ -131,7 +134,7 @@ func (c checkpoint) save(dir string) error {
 		return fmt.Errorf("encode checkpoint: %w", err)
 	}
 	sum := sha256.Sum256(body.Bytes())
-	return replaceFile(filepath.Join(dir, checkpointFile), []byte(checkpointMagic), sum[:], body.Bytes())
+	return replaceFile(path, []byte(checkpointMagic), sum[:], body.Bytes())
 }
 
 // tempMark stands between the name of the checkpoint and the random end of a file that is being written.
@@ -191,9 +194,11 @@ func syncDir(dir string) error {
 // errNoCheckpoint says that the folder holds no checkpoint: a first start.
 var errNoCheckpoint = errors.New("no checkpoint")
 
-// loadCheckpoint reads dir's checkpoint. A damaged one is an *unusableError that names the file.
-func loadCheckpoint(dir string) (checkpoint, error) {
-	path := filepath.Join(dir, checkpointFile)
+// loadCheckpoint reads dir's checkpoint.
+func loadCheckpoint(dir string) (checkpoint, error) { return loadFrom(filepath.Join(dir, checkpointFile)) }
+
+// loadFrom reads a checkpoint's file. A damaged one is an *unusableError that names it.
+func loadFrom(path string) (checkpoint, error) {
 	b, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return checkpoint{}, errNoCheckpoint

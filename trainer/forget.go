@@ -5,7 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"hash/fnv"
+	"io/fs"
 	"maps"
+	"os"
+	"path/filepath"
 	"slices"
 	"time"
 
@@ -107,12 +110,28 @@ func (t *Trainer) forgotten(ctx context.Context, gone []schema.Deletion, items h
 }
 
 // scrub writes the checkpoint again without the users of gone, and without items. What it says of its offsets stays true: a start from it reads
-// what followed, the tombstones among it, over users that have no window.
+// what followed, the tombstones among it, over users that have no window. Those that were set aside are written again too.
 func (t *Trainer) scrub(gone []schema.Deletion, items handed) error {
 	if t.deps.Dir == "" {
 		return nil
 	}
-	c, err := loadCheckpoint(t.deps.Dir)
+	if err := t.scrubFile(filepath.Join(t.deps.Dir, checkpointFile), gone, items); err != nil {
+		return err
+	}
+	aside, err := fs.Glob(os.DirFS(t.deps.Dir), checkpointFile+asideMark+"*") // the folder's name is no pattern
+	if err != nil {
+		return fmt.Errorf("look for checkpoints that were set aside: %w", err)
+	}
+	for _, name := range aside {
+		if err := t.scrubAside(filepath.Join(t.deps.Dir, name), gone, items); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (t *Trainer) scrubFile(path string, gone []schema.Deletion, items handed) error {
+	c, err := loadFrom(path)
 	if errors.Is(err, errNoCheckpoint) {
 		return nil
 	}
@@ -120,9 +139,23 @@ func (t *Trainer) scrub(gone []schema.Deletion, items handed) error {
 		return err
 	}
 	if err := c.forget(t.cfg.Counts, gone, items); err != nil {
+		return &unusableError{err}
+	}
+	return c.saveAs(path)
+}
+
+// scrubAside scrubs a checkpoint that was set aside, and deletes one that cannot be read: nobody can say that it has nothing of the users.
+func (t *Trainer) scrubAside(path string, gone []schema.Deletion, items handed) error {
+	err := t.scrubFile(path, gone, items)
+	var bad *unusableError
+	if !errors.As(err, &bad) {
 		return err
 	}
-	return c.save(t.deps.Dir)
+	t.log.Warn("a damaged checkpoint that was set aside is deleted: somebody is to be forgotten, who may stand in it", "file", path, "reason", err)
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("delete a checkpoint that was set aside: %w", err)
+	}
+	return nil
 }
 
 // forget takes users and items out of c.

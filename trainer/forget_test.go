@@ -2,6 +2,9 @@ package trainer
 
 import (
 	"context"
+	"errors"
+	"os"
+	"path/filepath"
 	"slices"
 	"sync"
 	"testing"
@@ -120,8 +123,20 @@ func TestTrainer_forgetsAUser(t *testing.T) {
 	if where := c.holds(t, b.cfg.Counts, user); !slices.Contains(where, "windows") || !slices.Contains(where, "counts") {
 		t.Fatalf("the test proves nothing: before its deletion the user stands in %v only", where)
 	}
+	path := filepath.Join(b.dir, checkpointFile)
+	other, damaged := path+asideMark+"20260101T000000", path+asideMark+"20260102T000000" // of other settings, and half a file
+	whole, err := os.ReadFile(path)
+	if err := errors.Join(err, os.WriteFile(other, whole, 0o600), os.WriteFile(damaged, whole[:len(whole)/2], 0o600)); err != nil {
+		t.Fatal(err)
+	}
 	b.topic.release(1)
 	until(t, "the receipt", b.gone.confirmed("d1"))
+	if c, err := loadFrom(other); err != nil || len(c.holds(t, b.cfg.Counts, user)) > 0 || c.Round != 2 {
+		t.Errorf("the checkpoint that was set aside, of round %d, has the user in %v (%v)", c.Round, c.holds(t, b.cfg.Counts, user), err)
+	}
+	if _, err := loadFrom(damaged); !errors.Is(err, errNoCheckpoint) || !b.log.said("a damaged checkpoint that was set aside is deleted")() {
+		t.Errorf("a damaged one is still there, or nobody said that it is not: %v", err)
+	}
 	after, err := loadCheckpoint(b.dir)
 	if err != nil {
 		t.Fatal(err)

@@ -231,11 +231,14 @@ type unusableError struct{ err error }
 func (e *unusableError) Error() string { return e.err.Error() }
 func (e *unusableError) Unwrap() error { return e.err }
 
+// asideMark stands between the name of the checkpoint and the time at which one was set aside.
+const asideMark = ".unusable-"
+
 // setAside keeps an unusable checkpoint under another name and lets the trainer learn again from the log: answering and
 // ingest must not end over it, and nothing that was learnt is deleted.
 func (t *Trainer) setAside(reason error) error {
 	path := filepath.Join(t.deps.Dir, checkpointFile)
-	aside := path + ".unusable-" + t.now().UTC().Format("20060102T150405")
+	aside := path + asideMark + t.now().UTC().Format("20060102T150405")
 	if err := os.Rename(path, aside); err != nil {
 		return fmt.Errorf("set the unusable checkpoint aside (%w): %w", reason, err)
 	}
