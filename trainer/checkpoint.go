@@ -195,7 +195,9 @@ func syncDir(dir string) error {
 var errNoCheckpoint = errors.New("no checkpoint")
 
 // loadCheckpoint reads dir's checkpoint.
-func loadCheckpoint(dir string) (checkpoint, error) { return loadFrom(filepath.Join(dir, checkpointFile)) }
+func loadCheckpoint(dir string) (checkpoint, error) {
+	return loadFrom(filepath.Join(dir, checkpointFile))
+}
 
 // loadFrom reads a checkpoint's file. A damaged one is an *unusableError that names it.
 func loadFrom(path string) (checkpoint, error) {
