@@ -1,11 +1,14 @@
 package ingest
 
 import (
+	"bytes"
 	"cmp"
 	"context"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/softrec/softrec/ingest/broker"
 	"github.com/softrec/softrec/ingest/tracing"
@@ -44,9 +47,9 @@ func (l *Letters) Newest(ctx context.Context, n int) ([]schema.DeadLetter, error
 }
 
 // Replay sends the record of one dead letter again to where it came from, byte for byte, and returns when the brokers have it.
-// The dead letter stays where it is. schema.ErrNoDeadLetter: nothing stands there; schema.ErrNotReplayable: it was cut, or came
-// from a topic that ingest does not read.
-func (l *Letters) Replay(ctx context.Context, partition int, offset int64) (schema.DeadLetter, error) {
+// The dead letter stays where it is. Before, it asks may, whose error it returns. schema.ErrNoDeadLetter: nothing stands there;
+// schema.ErrNotReplayable: it was cut, or came from a topic that ingest does not read.
+func (l *Letters) Replay(ctx context.Context, partition int, offset int64, may func(context.Context, schema.DeadLetter, schema.LetterSubject) error) (schema.DeadLetter, error) {
 	fail := func(err error) (schema.DeadLetter, error) {
 		return schema.DeadLetter{}, fmt.Errorf("replay the dead letter of partition %d at offset %d: %w", partition, offset, err)
 	}
@@ -64,11 +67,48 @@ func (l *Letters) Replay(ctx context.Context, partition int, offset int64) (sche
 		}
 		return fail(fmt.Errorf("%w: its topic %q is none that ingest reads", schema.ErrNotReplayable, d.Topic))
 	}
+	if err := may(ctx, d, l.subject(d.Topic, rec)); err != nil {
+		return fail(err)
+	}
 	again := broker.Record{Key: rec.Key, Value: rec.Value, Headers: tracing.Inject(ctx, map[string]string{HeaderReplay: fmt.Sprintf("%d/%d", partition, offset)})}
 	if err := l.to.Publish(ctx, d.Topic, again); err != nil {
 		return fail(err)
 	}
 	return d, nil
+}
+
+// subject is whom or what a record of a topic is of.
+func (l *Letters) subject(topic string, rec broker.Record) schema.LetterSubject {
+	if topic == l.cfg.ItemsTopic {
+		return schema.LetterSubject{Item: string(rec.Key)}
+	}
+	users := usersNamed(rec.Value)
+	if len(users) == 0 {
+		users = []string{string(rec.Key)}
+	}
+	return schema.LetterSubject{Users: users}
+}
+
+// usersNamed are the users that a JSON object names, also where it ends too early or has the name more than once.
+func usersNamed(value []byte) (ids []string) {
+	dec := json.NewDecoder(bytes.NewReader(value))
+	if t, err := dec.Token(); err != nil || t != json.Delim('{') {
+		return nil
+	}
+	for dec.More() {
+		name, err := dec.Token()
+		if err != nil {
+			return ids
+		}
+		var value any
+		if dec.Decode(&value) != nil {
+			return ids
+		}
+		if id, is := value.(string); is && strings.EqualFold(name.(string), "user_id") {
+			ids = append(ids, id)
+		}
+	}
+	return ids
 }
 
 // show is what an operator is shown of a record of the dead-letter topic. Anybody may write there: nothing in it is believed.

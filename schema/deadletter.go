@@ -29,3 +29,9 @@ type DeadLetter struct {
 	ValueBytes int       `json:"value_bytes" doc:"all of them"`
 	Replayable bool      `json:"replayable" doc:"false when it was cut because of its size, or when its topic is none that ingest reads"`
 }
+
+// LetterSubject is whom or what the record of a dead letter is of. Nobody has checked these names.
+type LetterSubject struct {
+	Users []string // that the whole record names, its key where it names none; nil for a record of the catalogue
+	Item  string   // the key of a record of the catalogue; empty for others
+}

@@ -103,8 +103,9 @@ type Letters interface {
 	// Newest returns up to n of them, newest first, each with at most the first schema.MaxShownLetter bytes of its value.
 	Newest(ctx context.Context, n int) ([]schema.DeadLetter, error)
 	// Replay writes the record of one again to the topic it came from, byte for byte, and returns when the brokers have it
-	// (acks=all). schema.ErrNoDeadLetter: nothing stands there; schema.ErrNotReplayable: it was cut, or came from another topic.
-	Replay(ctx context.Context, partition int, offset int64) (schema.DeadLetter, error)
+	// (acks=all). Before that it asks may, whose error it returns. schema.ErrNoDeadLetter: nothing stands there; schema.ErrNotReplayable:
+	// it was cut, or came from another topic.
+	Replay(ctx context.Context, partition int, offset int64, may func(context.Context, schema.DeadLetter, schema.LetterSubject) error) (schema.DeadLetter, error)
 }
 
 // ItemSink writes to the items topic, with the same promise as EventSink.

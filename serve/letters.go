@@ -91,14 +91,17 @@ func (s *Server) replayLetter(ctx context.Context, in *replayInput) (*replayOutp
 	if err := b.check(); err != nil {
 		return nil, invalid("body", err)
 	}
-	if err := s.mayReturn(ctx, *b.Partition, *b.Offset); err != nil {
-		return nil, err
-	}
 	var sent schema.DeadLetter
-	var refusal error
+	var refusal, gone error
 	err := s.publish(ctx, "deadletter", func(ctx context.Context) error {
 		var err error
-		sent, err = s.deps.Letters.Replay(ctx, *b.Partition, *b.Offset)
+		sent, err = s.deps.Letters.Replay(ctx, *b.Partition, *b.Offset, func(ctx context.Context, letter schema.DeadLetter, of schema.LetterSubject) error {
+			gone = s.mayReturn(ctx, letter, of)
+			return gone
+		})
+		if gone != nil {
+			return nil
+		}
 		if errors.Is(err, schema.ErrNoDeadLetter) || errors.Is(err, schema.ErrNotReplayable) {
 			refusal = err
 			return nil
@@ -106,6 +109,8 @@ func (s *Server) replayLetter(ctx context.Context, in *replayInput) (*replayOutp
 		return err
 	})
 	switch {
+	case gone != nil:
+		return nil, gone
 	case errors.Is(refusal, schema.ErrNoDeadLetter):
 		return nil, problem(http.StatusNotFound, refusal.Error())
 	case refusal != nil:

@@ -17,6 +17,7 @@ import (
 type drawer struct {
 	mu       sync.Mutex
 	letters  []schema.DeadLetter
+	of       []schema.LetterSubject // of each of letters; nothing where it is shorter
 	replayed []int64
 	err      error
 }
@@ -35,16 +36,23 @@ func (d *drawer) Newest(_ context.Context, n int) ([]schema.DeadLetter, error) {
 	return d.letters[:min(n, len(d.letters))], d.err
 }
 
-func (d *drawer) Replay(_ context.Context, partition int, offset int64) (schema.DeadLetter, error) {
+func (d *drawer) Replay(ctx context.Context, partition int, offset int64, may func(context.Context, schema.DeadLetter, schema.LetterSubject) error) (schema.DeadLetter, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.err != nil {
 		return schema.DeadLetter{}, d.err
 	}
-	for _, l := range d.letters {
+	for i, l := range d.letters {
 		if l.Partition == partition && l.Offset == offset {
 			if !l.Replayable {
 				return l, fmt.Errorf("replay: %w: only its first bytes were kept", schema.ErrNotReplayable)
+			}
+			var of schema.LetterSubject
+			if i < len(d.of) {
+				of = d.of[i]
+			}
+			if err := may(ctx, l, of); err != nil {
+				return schema.DeadLetter{}, fmt.Errorf("replay: %w", err)
 			}
 			d.replayed = append(d.replayed, offset)
 			return l, nil
@@ -99,32 +107,27 @@ func TestLetters_listAndReplay(t *testing.T) {
 // A record from before a deletion stays where it is: behind the tombstone it would give the user a window again, or bring the item back.
 func TestLetters_theForgottenStayForgotten(t *testing.T) {
 	later := testStart.Add(time.Hour)
-	event := func(user string) []byte {
-		return fmt.Appendf(nil, `{"item_id":"i","user_id":%q,"timestamp":1,"session_id":"`+strings.Repeat("x", 100), user)
-	}
-	item := func(l schema.DeadLetter) schema.DeadLetter { l.Topic = schema.TopicItems; return l }
+	of := func(users ...string) schema.LetterSubject { return schema.LetterSubject{Users: users} }
 	letters := []struct {
-		about  string
-		letter schema.DeadLetter
-		code   int
+		about string
+		at    time.Time
+		of    schema.LetterSubject
+		code  int
 	}{
-		{"named by its value, which is cut", schema.DeadLetter{Key: []byte("other"), Value: event("u"), At: testStart}, 422},
-		{"named by its key alone", schema.DeadLetter{Key: []byte("u"), Value: []byte("[1"), At: testStart}, 422},
-		{"as an old client spells it", schema.DeadLetter{Value: []byte(`{"User_ID":"u"}`), At: testStart}, 422},
-		{"of somebody else", schema.DeadLetter{Key: []byte("u"), Value: event("other"), At: testStart}, 200},
-		{"of a time after", schema.DeadLetter{Key: []byte("u"), Value: event("u"), At: later}, 200},
-		{"of nobody", schema.DeadLetter{At: testStart}, 200},
-		{"of a user whose window is not empty yet", schema.DeadLetter{Key: []byte("slow"), Value: event("slow"), At: later}, 422},
-		{"of an item that was withdrawn", item(schema.DeadLetter{Key: []byte("i001"), Value: []byte(`{}`), At: testStart}), 422},
-		{"of an item with the name of the user", item(schema.DeadLetter{Key: []byte("u"), Value: []byte(`{}`), At: testStart}), 200},
+		{"of the user", testStart, of("u"), 422},
+		{"of the user and another one", testStart, of("other", "u"), 422},
+		{"of somebody else", testStart, of("other"), 200},
+		{"of a time after", later, of("u"), 200},
+		{"of nobody", testStart, of("", "\x00"), 200},
+		{"of a user whose window is not empty yet", later, of("slow"), 422},
+		{"of an item that was withdrawn", testStart, schema.LetterSubject{Item: "i001"}, 422},
+		{"of an item with the name of the user", testStart, schema.LetterSubject{Item: "u"}, 200},
+		{"of a user with the name of the item", testStart, of("i001"), 200},
 	}
 	d := &drawer{}
 	for i, l := range letters {
-		l.letter.Offset, l.letter.Replayable = int64(i), true
-		if l.letter.Topic == "" {
-			l.letter.Topic = schema.TopicInteractions
-		}
-		d.letters = append(d.letters, l.letter)
+		d.letters = append(d.letters, schema.DeadLetter{Offset: int64(i), Replayable: true, Topic: schema.TopicInteractions, At: l.at})
+		d.of = append(d.of, l.of)
 	}
 	st := newStack(t, withLetters(d), impatient).stock(3)
 	st.advance(time.Minute)
@@ -142,60 +145,8 @@ func TestLetters_theForgottenStayForgotten(t *testing.T) {
 		}
 	}
 	st.mr.SetError("LOADING")
-	if r := st.do("POST", "/v1/deadletters/replay", `{"partition":0,"offset":0}`); r.Code != 503 {
+	if r := st.do("POST", "/v1/deadletters/replay", `{"partition":0,"offset":0}`); r.Code != 503 || r.Header.Get("Retry-After") == "" {
 		t.Errorf("without Redis: %d %s", r.Code, r.Body)
-	}
-}
-
-// Topics may have other names than by default. Of a record of one of those both its users and its item are looked for.
-func TestLetters_theForgottenStayForgottenUnderOtherNames(t *testing.T) {
-	d := &drawer{}
-	for i, l := range []schema.DeadLetter{
-		{Topic: "shop.items", Key: []byte("i001"), Value: []byte(`{"title":"Mug"}`)}, {Topic: "shop.items", Key: []byte("i002"), Value: []byte(`{"title":"Cup"}`)},
-		{Topic: "shop.events", Key: []byte("u"), Value: []byte(`{"user_id":"u","item_id":"i002"}`)}, {Topic: "shop.events", Key: []byte("v"), Value: []byte(`{"user_id":"v","item_id":"i001"}`)},
-	} {
-		l.Offset, l.At, l.Replayable = int64(i), testStart, true
-		d.letters = append(d.letters, l)
-	}
-	st := newStack(t, withLetters(d)).stock(3)
-	st.advance(time.Minute)
-	st.do("DELETE", "/v1/users/u", "")
-	st.do("DELETE", "/v1/items/i001", "")
-	for i, want := range []int{422, 200, 422, 200} {
-		if r := st.do("POST", "/v1/deadletters/replay", fmt.Sprintf(`{"partition":0,"offset":%d}`, i)); r.Code != want {
-			t.Errorf("%s of %s: %d %s, want %d", d.letters[i].Key, d.letters[i].Topic, r.Code, r.Body, want)
-		}
-	}
-}
-
-// A long record without a key may name its user behind what is shown of it.
-func TestLetters_replayOfOneThatNamesNobody(t *testing.T) {
-	long := schema.DeadLetter{At: testStart, Topic: schema.TopicInteractions, Replayable: true, Value: []byte(`{"page":"` + strings.Repeat("x", schema.MaxShownLetter-9)), ValueBytes: 5000}
-	keyed, named, fixed := long, long, long
-	keyed.Offset, keyed.Key = 1, []byte("u")
-	named.Offset, named.Value = 2, []byte(`{"user_id":"u","page":"`+strings.Repeat("x", schema.MaxShownLetter-23))
-	fixed.Offset, fixed.Replayable = 3, false
-	d := &drawer{letters: []schema.DeadLetter{long, keyed, named, fixed}}
-	st := newStack(t, withLetters(d))
-	for i, want := range []int{422, 200, 200, 409} {
-		r := st.do("POST", "/v1/deadletters/replay", fmt.Sprintf(`{"partition":0,"offset":%d}`, i))
-		if r.Code != want || want == 422 && !strings.Contains(string(r.Body), "partition 0 at offset 0") {
-			t.Errorf("number %d: %d %s, want %d", i, r.Code, r.Body, want)
-		}
-	}
-}
-
-// One that stands far behind is found; where it is not, nobody can tell whose it is.
-func TestLetters_replayOfAnOldOne(t *testing.T) {
-	d := &drawer{letters: make([]schema.DeadLetter, 10_001)}
-	for i := range d.letters {
-		d.letters[i] = schema.DeadLetter{Offset: int64(20_000 - i), Topic: schema.TopicInteractions, Replayable: true}
-	}
-	st := newStack(t, withLetters(d))
-	for i, want := range map[int]int{0: 200, 99: 200, 100: 200, 9_999: 200, 10_000: 422} {
-		if r := st.do("POST", "/v1/deadletters/replay", fmt.Sprintf(`{"partition":0,"offset":%d}`, 20_000-i)); r.Code != want {
-			t.Errorf("number %d: %d %s, want %d", i, r.Code, r.Body, want)
-		}
 	}
 }
 
