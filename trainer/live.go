@@ -125,15 +125,6 @@ func (r releases) publish(ctx context.Context, b *ranker.Bundle, m schema.Manife
 	return l, r.sync(ctx)
 }
 
-// replace is publish unless somebody has made another model live than over, "" for none.
-func (r releases) replace(ctx context.Context, over string, b *ranker.Bundle, m schema.Manifest) (*liveModel, error) {
-	l, err := r.write(ctx, b, m)
-	if err != nil {
-		return nil, err
-	}
-	return l, r.point(ctx, over, l.Version)
-}
-
 // point makes a stored version live unless another one than over is.
 func (r releases) point(ctx context.Context, over, version string) error {
 	now, err := r.pointer.Replace(ctx, over, version)

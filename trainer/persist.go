@@ -43,7 +43,11 @@ func (t *Trainer) publishOver(over string) publisher {
 		var live *liveModel
 		var overtaken *overtakenError
 		err := t.patiently(ctx, "publish snapshot", func(ctx context.Context) (err error) {
-			if live, err = t.releases.replace(ctx, over, b, m); errors.As(err, &overtaken) {
+			if live, err = t.releases.write(ctx, b, m); err != nil {
+				return err
+			}
+			t.mine.add(live.Version)
+			if err = t.releases.point(ctx, over, live.Version); errors.As(err, &overtaken) {
 				return nil
 			}
 			return err
@@ -55,10 +59,7 @@ func (t *Trainer) publishOver(over string) publisher {
 			return nil, err
 		}
 		over = live.Version
-		select {
-		case t.switched <- switched{model: live, own: true}: // the scores need not wait for the end of the round
-		default:
-		}
+		t.tell(switched{model: live, own: true}) // the scores need not wait for the end of the round
 		return live, nil
 	}
 }
@@ -189,12 +190,12 @@ func (t *Trainer) restore(ctx context.Context) error {
 	default:
 		return err
 	}
-	live, _, err := t.followPointer(ctx, nil)
+	live, version, err := t.liveAtStart(ctx)
 	if err != nil {
 		return err
 	}
-	if live == nil && c.Live != "" {
-		if live, err = t.restorePointer(ctx, c.Live); err != nil {
+	if live == nil && c.Live != "" && c.Live != version {
+		if live, err = t.restorePointer(ctx, version, c.Live); err != nil {
 			return err
 		}
 	}
@@ -302,23 +303,43 @@ func (t *Trainer) decodeMixing(b []byte) (*mixer.Online, error) {
 	return o, nil
 }
 
-// restorePointer points at the checkpoint's model again where Redis has lost the pointer.
-func (t *Trainer) restorePointer(ctx context.Context, version string) (*liveModel, error) {
-	live, err := t.releases.load(ctx, version)
+// liveAtStart is the model that the pointer names, nil where it names none or one that is lost, and the version there. One that cannot be read
+// for now is waited for: a start must not put another one in its place.
+func (t *Trainer) liveAtStart(ctx context.Context) (live *liveModel, version string, err error) {
+	err = t.patiently(ctx, "read the live model", func(ctx context.Context) (err error) {
+		if version, err = t.deps.Pointer.Current(ctx); err != nil || version == "" {
+			return err
+		}
+		if live, err = t.releases.load(ctx, version); lost(err) {
+			t.log.Error("the live snapshot cannot be read", "model_version", version, "error", err)
+			return nil
+		}
+		return err
+	})
+	return live, version, err
+}
+
+// lost reports whether err, of reading a snapshot, says that it will not be read later either.
+func lost(err error) bool {
 	var corrupt *snapshot.CorruptError
-	if errors.Is(err, snapshot.ErrNotFound) || errors.Is(err, errUnusable) || errors.As(err, &corrupt) {
+	return errors.Is(err, snapshot.ErrNotFound) || errors.Is(err, errUnusable) || errors.As(err, &corrupt)
+}
+
+// restorePointer points at the checkpoint's model again where Redis has lost the pointer, or it names a snapshot that is lost, unless somebody
+// moves it meanwhile.
+func (t *Trainer) restorePointer(ctx context.Context, over, version string) (*liveModel, error) {
+	live, err := t.releases.load(ctx, version)
+	if lost(err) {
 		t.log.Error("the checkpoint's model cannot be read, rounds start without a live model", "model_version", version, "error", err)
 		return nil, nil
 	}
 	if err != nil {
 		return nil, err
 	}
-	t.log.Warn("the model pointer was lost, pointing at the checkpoint's model", "model_version", version)
-	err = t.patiently(ctx, "restore the model pointer", func(ctx context.Context) error {
-		if err := t.deps.Pointer.Promote(ctx, version); err != nil {
-			return err
-		}
-		return t.releases.sync(ctx)
-	})
+	t.log.Warn("no live model can be read: pointing at the checkpoint's model", "model_version", version, "instead_of", over)
+	err = t.patiently(ctx, "restore the model pointer", func(ctx context.Context) error { return t.releases.point(ctx, over, version) })
+	if overtaken := (*overtakenError)(nil); errors.As(err, &overtaken) {
+		return nil, nil // the loop follows
+	}
 	return live, err
 }

@@ -75,6 +75,7 @@ type Trainer struct {
 	lastRound  time.Time
 	lastReport time.Time
 	switched   chan switched // models that went live, from the round and the reporter to the loop
+	mine       roundsOwn     // what the running round made live
 
 	withdrawals   withdrawals   // items that are taken out of what was learnt
 	scrubbing     bool          // users and items are taken out of the checkpoint
@@ -85,13 +86,6 @@ type Trainer struct {
 	shadowed      schema.Round  // record of the round whose candidate is on trial
 	shadowAt      int64         // the age of the candidate counts from this scored interaction
 	takenBack     *schema.Trial // what the first half of the running round was rolled back for
-}
-
-// switched says that a model went live.
-type switched struct {
-	model *liveModel
-	own   bool   // by the running round
-	over  string // otherwise: in place of this version, as far as the one who noticed knew
 }
 
 // New checks cfg and deps. rules must be those of ingest: the trainer replays the same windows.
@@ -428,6 +422,7 @@ func (t *Trainer) finish(f finished) {
 		t.watched = rec
 	}
 	t.running = false
+	t.mine.clear()
 	warned := t.knowledge
 	t.knowledge = f.outcome.Next
 	if warned.Rollbacks > t.knowledge.Rollbacks { // since the round began: it was not wary yet
@@ -453,24 +448,6 @@ func (t *Trainer) recordAgain(ctx context.Context, g *errgroup.Group, rec schema
 		}
 		return nil
 	})
-}
-
-// follow makes the model that went live the one that is scored. Where it was not the trainer that made it so, the trials
-// end: a person has decided.
-func (t *Trainer) follow(s switched) {
-	if t.live != nil && s.model.Version == t.live.Version {
-		return
-	}
-	if !s.own && t.live != nil && s.over != t.live.Version {
-		return // old news: the pointer has been read before the last change here
-	}
-	if s.own {
-		t.promote(s.model)
-		return
-	}
-	t.log.Info("another model is live now", "model_version", s.model.Version)
-	t.moveOn(s.model.Version)
-	t.install(s.model, t.scores.events())
 }
 
 // keepKnown drops segments of users that were forgotten while the round ran.

@@ -189,6 +189,8 @@ type bench struct {
 	rules      window.Rules
 	titles     Catalogue   // nil: items have none
 	assortment *assortment // nil: no item is ever withdrawn
+	durable    Durable     // nil: Redis survives by itself
+	stored     func(snapshot.Store) snapshot.Store
 }
 
 // logLines keeps what a trainer logs.
@@ -282,6 +284,10 @@ func (b *bench) make() *Trainer {
 	}
 	if b.assortment != nil {
 		deps.Withdrawals = b.assortment
+	}
+	deps.Durable = b.durable
+	if b.stored != nil {
+		deps.Store = b.stored(b.store)
 	}
 	tr, err := New(b.cfg, b.rules, deps)
 	if err != nil {
