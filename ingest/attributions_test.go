@@ -161,8 +161,8 @@ func (f joins) Apply(ctx context.Context, of attribution.Stream, recs []attribut
 	return f(ctx, of, recs)
 }
 
-// opened keeps the ids of the receipts that were opened, and of those that were confirmed.
-type opened struct{ ids, confirmed []string }
+// opened keeps the ids of the receipts that were opened, of those that were confirmed, and of those whose users are listed.
+type opened struct{ ids, confirmed, emptied []string }
 
 func (o *opened) OpenAll(_ context.Context, all []schema.Deletion) error {
 	for _, d := range all {
@@ -176,7 +176,13 @@ func (o *opened) ConfirmAll(_ context.Context, ids []string, _ time.Time, _ ...s
 	return len(ids), nil
 }
 
-func (o *opened) EmptiedAll(context.Context, []schema.Deletion) error   { return nil }
+func (o *opened) EmptiedAll(_ context.Context, all []schema.Deletion) error {
+	for _, d := range all {
+		o.emptied = append(o.emptied, d.ID)
+	}
+	return nil
+}
+
 func (o *opened) WithdrawnAll(context.Context, []schema.Deletion) error { return nil }
 
 // Attribution that is switched on reads tombstones whose receipts have long expired: it opens none of those again, which nobody else would
@@ -198,5 +204,25 @@ func TestAttribution_expiredReceipts(t *testing.T) {
 	want := []string{schema.DeletionID(0, 2)}
 	if !slices.Equal(gone.ids, want) || !slices.Equal(gone.confirmed, want) {
 		t.Errorf("opened %q, confirmed %q, want %q", gone.ids, gone.confirmed, want)
+	}
+}
+
+// Neither does who makes the windows anew from the start of the topic, after Redis was lost.
+func TestConsumer_expiredReceipts(t *testing.T) {
+	b := newBench(t, "")
+	gone := &opened{}
+	c, err := New(b.cfg, &script{}, b.windows(), deadEnd{}, WithDeletions(gone))
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := time.Now()
+	old, young := schema.UserDeletion("u", "", now.Add(-deletion.TTL-time.Hour), 0, 1), schema.UserDeletion("v", "", now.Add(-deletion.TTL/2), 0, 2)
+	if err := c.confirm(t.Context(), []schema.Deletion{old, young}); err != nil {
+		t.Fatal(err)
+	}
+	for what, got := range map[string][]string{"opened": gone.ids, "confirmed": gone.confirmed, "listed": gone.emptied} {
+		if !slices.Equal(got, []string{young.ID}) {
+			t.Errorf("%s %q, want %q", what, got, young.ID)
+		}
 	}
 }

@@ -19,7 +19,7 @@ type Config struct {
 	Partitions          int           `koanf:"partitions" help:"partitions of the interactions topic when it is created, default 4"`
 	Retention           time.Duration `koanf:"retention" help:"how long interactions are kept on a topic that is created, 0 = for ever, default 0s"`
 	DeadLetterRetention time.Duration `koanf:"dead_letter_retention" help:"how long dead letters are kept on a topic that is created, 0 = for ever, default 720h"`
-	Instance            string        `koanf:"instance" help:"name of this process on the page, default ingest"`
+	Instance            string        `koanf:"instance" help:"name of this process on the page; empty means the name of its host, and two on one host need two names"`
 	MaxRecords          int           `koanf:"max_records" help:"most records applied at once, default 2000"`
 	MaxDelay            time.Duration `koanf:"max_delay" help:"how long the first record of a batch waits for more, default 2ms"`
 	Lanes               int           `koanf:"lanes" help:"parts of a batch applied side by side, a user's always in the same one, default 4"`
@@ -46,7 +46,6 @@ func DefaultConfig() Config {
 		Group:               "softrec-ingest",
 		Partitions:          4,
 		DeadLetterRetention: 30 * 24 * time.Hour,
-		Instance:            "ingest",
 		MaxRecords:          2000,
 		MaxDelay:            2 * time.Millisecond,
 		Lanes:               4,
@@ -65,7 +64,7 @@ func (c Config) Validate() error {
 	}
 	for _, f := range [...]struct{ field, value string }{
 		{"topic", c.Topic}, {"items_topic", c.ItemsTopic}, {"dead_letter_topic", c.DeadLetterTopic},
-		{"group", c.Group}, {"instance", c.Instance},
+		{"group", c.Group},
 	} {
 		if f.value == "" {
 			bad(f.field, `""`, "a name")

@@ -17,7 +17,6 @@ func TestConfigValidate(t *testing.T) {
 		"three different names":        func(c *Config) { c.ItemsTopic = c.Topic },
 		"ingest.dead_letter_topic":     func(c *Config) { c.DeadLetterTopic = "" },
 		"ingest.group":                 func(c *Config) { c.Group = "" },
-		"ingest.instance":              func(c *Config) { c.Instance = "" },
 		"ingest.partitions":            func(c *Config) { c.Partitions = 0 },
 		"ingest.retention":             func(c *Config) { c.Retention = -1 },
 		"ingest.dead_letter_retention": func(c *Config) { c.DeadLetterRetention = -1 },

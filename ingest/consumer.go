@@ -3,7 +3,10 @@ package ingest
 import (
 	"context"
 	"errors"
+	"slices"
+	"time"
 
+	"github.com/softrec/softrec/ingest/deletion"
 	"github.com/softrec/softrec/ingest/retry"
 	"github.com/softrec/softrec/ingest/window"
 	"github.com/softrec/softrec/schema"
@@ -49,6 +52,8 @@ func (c *Consumer) confirm(ctx context.Context, forgot []schema.Deletion) error 
 		users[i] = d.UserID
 	}
 	c.reporter.forget(users)
+	now := time.Now()
+	fresh := slices.DeleteFunc(slices.Clone(forgot), func(d schema.Deletion) bool { return deletion.Expired(d, now) })
 	return retry.Do(ctx, c.opts.policy, c.waiting("receipt"), func(ctx context.Context) error {
 		if c.opts.page != nil {
 			if err := c.opts.page.Forget(ctx, users...); err != nil {
@@ -58,10 +63,10 @@ func (c *Consumer) confirm(ctx context.Context, forgot []schema.Deletion) error 
 		if c.opts.deleted == nil {
 			return nil
 		}
-		if err := c.receipts(ctx, forgot, schema.PartWindow); err != nil {
+		if err := c.receipts(ctx, fresh, schema.PartWindow); err != nil {
 			return err
 		}
-		return c.opts.deleted.EmptiedAll(ctx, forgot)
+		return c.opts.deleted.EmptiedAll(ctx, fresh)
 	})
 }
 

@@ -544,7 +544,7 @@ func TestConsumer_showsItselfOnThePage(t *testing.T) {
 	b.publish(append(recs, broker.Record{Value: []byte("poison")})...)
 	var st schema.IngestStatus
 	b.eventually("the status", func() bool {
-		doc, err := b.redis.HGet(b.ctx, b.keys.IngestStatus(), b.cfg.Instance).Bytes()
+		doc, err := b.redis.HGet(b.ctx, b.keys.IngestStatus(), hostName()).Bytes()
 		return err == nil && json.Unmarshal(doc, &st) == nil && st.Events == 300 && st.Lag == 0 && st.DeadLetters == 1
 	})
 	if n := len(st.Partitions); n != b.cfg.Partitions {

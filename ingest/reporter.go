@@ -1,9 +1,11 @@
 package ingest
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"maps"
+	"os"
 	"slices"
 	"strconv"
 	"sync"
@@ -27,6 +29,7 @@ const (
 type reporter struct {
 	s    *stream
 	page Page // nil: metrics only
+	name string
 
 	feeding sync.Mutex // held while the page is fed; before mu
 
@@ -48,7 +51,18 @@ type rateSample struct {
 	applied int64
 }
 
-func newReporter(s *stream, page Page) *reporter { return &reporter{s: s, page: page} }
+func newReporter(s *stream, page Page) *reporter {
+	return &reporter{s: s, page: page, name: cmp.Or(s.cfg.Instance, hostName())}
+}
+
+// hostName tells the processes of a group apart: in a container it is the container's own.
+func hostName() string {
+	name, err := os.Hostname()
+	if err != nil || name == "" {
+		return "ingest"
+	}
+	return name
+}
 
 // offer hands over applied events; what does not fit until the next feed is dropped and counted.
 func (r *reporter) offer(events []decodedEvent) {
@@ -100,7 +114,7 @@ func (r *reporter) leave(ctx context.Context) {
 	}
 	ctx = context.WithoutCancel(ctx)
 	r.try(ctx, "feed the page", r.feed)
-	r.try(ctx, "leave the page", func(ctx context.Context) error { return r.page.Leave(ctx, r.s.cfg.Instance) })
+	r.try(ctx, "leave the page", func(ctx context.Context) error { return r.page.Leave(ctx, r.name) })
 }
 
 // try is best effort: the page may miss something, the windows never wait for it.
@@ -147,7 +161,7 @@ func (r *reporter) status(ctx context.Context, now time.Time) error {
 	}
 	c := &r.s.counts
 	st := schema.IngestStatus{
-		Instance: r.s.cfg.Instance, At: now.UTC(), Events: c.applied.Load(), Duplicates: c.duplicates.Load(),
+		Instance: r.name, At: now.UTC(), Events: c.applied.Load(), Duplicates: c.duplicates.Load(),
 		Late: c.late.Load(), DeadLetters: c.dead.Load(), Lag: lag, Partitions: parts,
 	}
 	st.Rate = r.rate(rateSample{now, st.Events})

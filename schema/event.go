@@ -98,7 +98,8 @@ func (e Event) Validate() error {
 	if e.Type == "" {
 		errs = append(errs, fieldError("type", "", "is required"))
 	}
-	if ms := e.Timestamp.UnixMilli(); e.Timestamp.IsZero() || ms < 0 || ms > maxUnixMilli {
+	// Seconds are compared: milliseconds of absurd times wrap around.
+	if s := e.Timestamp.Unix(); e.Timestamp.IsZero() || s < 0 || s > maxUnixMilli/1000 || e.Timestamp.UnixMilli() > maxUnixMilli {
 		errs = append(errs, fieldError("timestamp", e.Timestamp.String(), "is required, between 1970 and %d ms", int64(maxUnixMilli)))
 	}
 	if math.IsNaN(e.Value) || math.IsInf(e.Value, 0) {

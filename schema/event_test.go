@@ -3,6 +3,7 @@ package schema
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"math"
 	"strings"
 	"testing"
@@ -130,6 +131,9 @@ func TestEvent_Validate(t *testing.T) {
 	}{
 		{func(e *Event) { e.Type = "" }, `type "": is required`},
 		{func(e *Event) { e.Timestamp = time.Time{} }, `timestamp "0001-01-01 00:00:00 +0000 UTC": is required, between 1970 and 253402300799999 ms`},
+		{func(e *Event) { e.Timestamp = time.Unix(-1<<61, 0).UTC() }, // its milliseconds are 0
+			fmt.Sprintf(`timestamp %q: is required, between 1970 and 253402300799999 ms`, time.Unix(-1<<61, 0).UTC())},
+		{func(e *Event) { e.Timestamp = time.Unix(1<<61, 0).UTC() }, fmt.Sprintf(`timestamp %q: is required, between 1970 and 253402300799999 ms`, time.Unix(1<<61, 0).UTC())},
 		{func(e *Event) { e.Value = math.NaN() }, `value "NaN": is not a finite number`},
 		{func(e *Event) { e.Value = math.Inf(-1) }, `value "-Inf": is not a finite number`},
 		{func(e *Event) { e.UserID = "\xc3" }, `user_id "\xc3": is not valid UTF-8 at byte 0`},

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 
 	"github.com/softrec/softrec/schema"
 	"github.com/softrec/softrec/serve/rules"
@@ -59,7 +60,7 @@ func decodeStrict(what string, body []byte, into any) error {
 	if err := dec.Decode(into); err != nil {
 		return problem(400, fmt.Sprintf("the body is not a %s request: %v", what, err))
 	}
-	if dec.More() {
+	if _, err := dec.Token(); err != io.EOF { // More is false before a bracket
 		return problem(400, "the body holds more than one JSON value")
 	}
 	return nil

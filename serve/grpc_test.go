@@ -2,9 +2,11 @@ package serve
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -76,6 +78,29 @@ func TestCalls_theRoadOfAClick(t *testing.T) {
 				t.Errorf("too many: %v", err)
 			}
 		})
+	}
+}
+
+// What a user had is left out beside the rules of a placement, too, also where the list is filled from the catalogue; a time that no calendar
+// has is the fault of its event, and of no other.
+func TestCalls_sayWhatTheHTTPOnesSay(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "placements.json")
+	if err := os.WriteFile(file, []byte(`{"default":{"caps":{"*":9}}}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	st := newStack(t, func(c *Config, _ *Deps) { c.Placements = file }).stock(3)
+	url, h2 := st.listening()
+	c := rpc.NewSoftrecServiceClient(h2, url, connect.WithGRPC())
+	taken, err := c.TakeEvents(t.Context(), connect.NewRequest(&rpc.TakeEventsRequest{Events: []*rpc.Event{
+		{EventId: "a", UserId: "u", ItemId: "i000", Timestamp: timestamppb.New(st.clock())},
+		{EventId: "b", UserId: "u", ItemId: "i001", Timestamp: &timestamppb.Timestamp{Seconds: -1 << 61}},
+	}}))
+	if err != nil || taken.Msg.Accepted != 1 || len(taken.Msg.Rejected) != 1 || taken.Msg.Rejected[0].Index != 1 || !strings.Contains(fmt.Sprint(taken.Msg.Rejected[0]), "timestamp") {
+		t.Fatal(taken, err)
+	}
+	answer, err := c.Recommend(t.Context(), connect.NewRequest(&rpc.RecommendRequest{UserId: "u", Want: &rpc.Want{N: 3, FilterSeen: true}}))
+	if err != nil || len(answer.Msg.Items) != 2 {
+		t.Errorf("%v, %v, want the two items that the user did not have", answer, err)
 	}
 }
 

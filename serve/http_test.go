@@ -65,6 +65,7 @@ func TestHTTP_everyErrorIsAProblem(t *testing.T) {
 		{"POST", "/v1/session/recommend", "[]", 400, "not a session request"},
 		{"POST", "/v1/session/recommend", `{"itms":["a"]}`, 400, `unknown field \"itms\"`},
 		{"POST", "/v1/session/recommend", `{}{}`, 400, "more than one"},
+		{"POST", "/v1/session/recommend", `{"n":5}}`, 400, "more than one"},
 		{"POST", "/v1/session/recommend", `{"n":0}`, 422, `"location":"body.n","value":"0"`},
 		{"POST", "/v1/session/recommend", `{"items":["a",""]}`, 422, `"location":"body.items[1]"`},
 		{"POST", "/v1/session/recommend", `{"items":[` + strings.Repeat(`"a",`, 1000) + `"a"]}`, 422, `"location":"body.items"`},

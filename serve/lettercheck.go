@@ -28,7 +28,12 @@ func (s *Server) checkGone(ctx context.Context, letter schema.DeadLetter, what, 
 			return unavailable(s.cfg.BreakerCooldown, "the deletion of %s %q cannot be read now", what, id)
 		}
 		// Ingest may set a record aside long after it was written: what matters is when the deletion took effect.
-		if gone, is := d.Parts[part]; ok && (!is || letter.At.Before(gone) || letter.At.Before(d.Requested)) {
+		gone, is := d.Parts[part]
+		switch {
+		case !ok:
+		case !is: // it may come yet: the brokers may have it though they did not say so
+			return problem(http.StatusUnprocessableEntity, fmt.Sprintf("the deletion of %s %q, receipt %s, is not confirmed yet, so that the record may be from before it: wait for it, or ask for it again where it got lost", what, id, d.ID))
+		case letter.At.Before(gone) || letter.At.Before(d.Requested):
 			return problem(http.StatusUnprocessableEntity, fmt.Sprintf("the record is from before the deletion of %s %q, receipt %s: it would bring the %s back", what, id, d.ID, what))
 		}
 	}

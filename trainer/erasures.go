@@ -83,7 +83,5 @@ func (t *Trainer) recall(ctx context.Context) error {
 // receipted are those of gone that may have receipts: a trainer without its checkpoint reads all tombstones that are still on the topic, and
 // nobody else would confirm receipts that have expired.
 func receipted(gone []schema.Deletion, now time.Time) []schema.Deletion {
-	return slices.DeleteFunc(slices.Clone(gone), func(d schema.Deletion) bool {
-		return d.Requested.UnixMilli() > 0 && now.Sub(d.Requested) >= deletion.TTL
-	})
+	return slices.DeleteFunc(slices.Clone(gone), func(d schema.Deletion) bool { return deletion.Expired(d, now) })
 }

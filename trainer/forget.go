@@ -164,9 +164,16 @@ func (c *checkpoint) forget(cfg counts.Config, gone []schema.Deletion, items han
 	if err := learnt.UnmarshalBinary(c.Counts); err != nil {
 		return fmt.Errorf("forget users: counts of the checkpoint: %w", err)
 	}
-	drop := make(map[string]bool, len(gone))
+	drop, done := make(map[string]bool, len(gone)), make(map[string]bool, len(gone))
+	open := make(map[string]bool, len(c.Deletions)) // the cut is behind their tombstones: a window there is what the user did since
+	for _, d := range c.Deletions {
+		open[d.ID] = true
+	}
 	for _, d := range gone {
-		drop[d.UserID] = true
+		done[d.ID] = true
+		if !open[d.ID] {
+			drop[d.UserID] = true
+		}
 		learnt.Forget(counts.UserKey(d.UserID))
 		c.Carried = dropUser(c.Carried, d.UserID)
 		c.Replay.forget(d.UserID)
@@ -183,6 +190,7 @@ func (c *checkpoint) forget(cfg counts.Config, gone []schema.Deletion, items han
 		}
 	}
 	c.Users = users
+	c.Deletions = slices.DeleteFunc(c.Deletions, func(d schema.Deletion) bool { return done[d.ID] })
 	if err := c.forgetItems(learnt, items); err != nil {
 		return err
 	}

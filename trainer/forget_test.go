@@ -167,6 +167,31 @@ func TestTrainer_forgetsAUser(t *testing.T) {
 	}
 }
 
+// A checkpoint whose cut lies behind a tombstone has a new window of the user, which stays, and the tombstone's receipt, which goes.
+func TestCheckpoint_forgetsWhatWasBefore(t *testing.T) {
+	cfg := DefaultConfig().Counts
+	none, err := counts.NewCounts(cfg).MarshalBinary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	behind, ahead := schema.UserDeletion("back", "", epoch, 0, 99), schema.UserDeletion("gone", "", epoch, 0, 100)
+	other, twice, again := schema.UserDeletion("other", "", epoch, 0, 50), schema.UserDeletion("twice", "", epoch, 0, 60), schema.UserDeletion("twice", "", epoch, 0, 101)
+	c := checkpoint{Offsets: map[int]int64{0: 100}, Counts: none, Users: []userBlob{{ID: "back"}, {ID: "gone"}, {ID: "other"}, {ID: "twice"}}, Deletions: []schema.Deletion{behind, other, twice},
+		Carried: []segment{{User: "back"}, {User: "gone"}, {User: "other"}}}
+	if err := c.forget(cfg, []schema.Deletion{behind, ahead, twice, again}, handed{}); err != nil {
+		t.Fatal(err)
+	}
+	if len(c.Users) != 2 || c.Users[0].ID != "back" || c.Users[1].ID != "other" {
+		t.Errorf("windows of %+v, want those of back, who came again, and of other", c.Users)
+	}
+	if len(c.Carried) != 1 || c.Carried[0].User != "other" {
+		t.Errorf("held out are %+v", c.Carried)
+	}
+	if len(c.Deletions) != 1 || c.Deletions[0].ID != other.ID {
+		t.Errorf("receipts %+v, want that of other, which is open", c.Deletions)
+	}
+}
+
 // A trainer that has lost its checkpoint reads an old part of the topic again. What a user did before a deletion whose receipt says that the
 // trainer has nothing of it any more is not learnt, though the tombstone comes later. It once was.
 func TestTrainer_forgottenBeforeItReads(t *testing.T) {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"time"
 
-	"github.com/softrec/softrec/ingest/broker"
 	"github.com/softrec/softrec/schema"
 )
 
@@ -74,20 +73,20 @@ func (t *Trainer) reportOnce(ctx context.Context, src Source, r report) {
 	}
 }
 
-// endsTimeout bounds the question to the broker: the figures wait for it, and must have time left to reach Redis.
-const endsTimeout = 2 * time.Second
+// lagTimeout bounds the question to the broker: the figures wait for it, and must have time left to reach Redis.
+const lagTimeout = 2 * time.Second
 
-// behind is how many records have been written that the trainer had not read, -1 when the broker does not say.
+// behind is how many records there are that the trainer had not read, -1 when the broker does not say.
 func (r report) behind(ctx context.Context, src Source) int64 {
-	ctx, cancel := context.WithTimeout(ctx, endsTimeout)
+	ctx, cancel := context.WithTimeout(ctx, lagTimeout)
 	defer cancel()
-	ends, err := src.Ends(ctx)
+	lags, err := src.Lag(ctx, r.offsets)
 	if err != nil {
 		return -1
 	}
-	lag := int64(0)
-	for p, end := range ends {
-		lag += broker.Behind(r.offsets[p], end)
+	sum := int64(0)
+	for _, lag := range lags {
+		sum += lag
 	}
-	return lag
+	return sum
 }

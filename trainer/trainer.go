@@ -26,8 +26,8 @@ import (
 type Source interface {
 	// Fetch waits for the first record, then takes what comes within wait, at most max records.
 	Fetch(ctx context.Context, max int, wait time.Duration) ([]broker.Record, error)
-	// Ends returns the next offset to be written by partition.
-	Ends(ctx context.Context) (map[int]int64, error)
+	// Lag returns, by partition, how many records can be read from an offset on.
+	Lag(ctx context.Context, next map[int]int64) (map[int]int64, error)
 	Close() error
 }
 

@@ -82,14 +82,16 @@ func (r *topicReader) Fetch(ctx context.Context, max int, _ time.Duration) ([]br
 	}
 }
 
-func (r *topicReader) Ends(context.Context) (map[int]int64, error) {
+func (r *topicReader) Lag(_ context.Context, next map[int]int64) (map[int]int64, error) {
 	r.topic.mu.Lock()
 	defer r.topic.mu.Unlock()
-	out := map[int]int64{}
+	lag := map[int]int64{}
 	for _, rec := range r.topic.recs[:r.topic.released] {
-		out[rec.Partition] = rec.Offset + 1
+		if rec.Offset >= next[rec.Partition] {
+			lag[rec.Partition]++
+		}
 	}
-	return out, nil
+	return lag, nil
 }
 
 func (r *topicReader) Close() error { return nil }

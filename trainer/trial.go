@@ -78,6 +78,11 @@ func (t *trial) add(user string, live, other float64, offsets map[int]int64) {
 	}
 }
 
+// giveUp ends a trial that nothing has decided.
+func (t *trial) giveUp(reason string, offsets map[int]int64) {
+	t.over, t.passed, t.reason, t.offsets = true, false, reason, maps.Clone(offsets)
+}
+
 // decideShadow is the gate's test once more, on what came after the gate.
 func (t *trial) decideShadow() {
 	t.over = true

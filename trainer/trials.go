@@ -3,6 +3,7 @@ package trainer
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"golang.org/x/sync/errgroup"
 
@@ -40,6 +41,10 @@ func (t *Trainer) actOnTrials(ctx context.Context, g *errgroup.Group, out chan<-
 	case w != nil && w.over && !w.passed:
 		act(w, t.watched, t.rollBack)
 	case s != nil && s.over:
+		act(s, t.shadowed, t.endShadow)
+	case s != nil && t.collector.fresh >= t.cfg.BacklogEvents:
+		s.giveUp(fmt.Sprintf("%d new interactions wait for the next round, and trainer.backlog_events allows %d: the trial of %d scored interactions had seen %d, and is given up",
+			t.collector.fresh, t.cfg.BacklogEvents, s.horizon, len(s.users)), t.collector.offsets)
 		act(s, t.shadowed, t.endShadow)
 	case w != nil && w.over:
 		t.log.Info("the live model has stood beside the one before it", "model_version", w.live.Version, "reason", w.reason)

@@ -235,6 +235,32 @@ func TestTrainer_shadow(t *testing.T) {
 	t.Log(r.Reason)
 }
 
+// A trial for which too few interactions are scored does not let what is read pile up: it is given up, and the next round comes.
+func TestTrainer_shadowGivesWayToTheBacklog(t *testing.T) {
+	b := trialBench(t)
+	b.cfg.ShadowEvents, b.cfg.BacklogEvents = 100_000, 700
+	first, c := b.stopAfterRound1()
+	if c.Shadow == nil {
+		t.Fatal("no candidate stands beside the live model: the test proves nothing")
+	}
+	b.cfg.RoundEvents = 650
+	stop := b.start()
+	b.topic.release(600)
+	until(t, "the scores", func() bool { return b.scored() >= 600 })
+	if r := b.round(1); r.Verdict != schema.VerdictShadow {
+		t.Errorf("given up after 600 interactions: %+v", r)
+	}
+	b.topic.release(200)
+	until(t, "the verdict", func() bool { return b.round(1).Verdict == schema.VerdictRefused })
+	if r := b.round(1); !strings.Contains(r.Reason, "trainer.backlog_events allows 700") || r.ModelVersion != first.Version || r.Shadow == nil || r.Shadow.Offsets["0"] == 0 {
+		t.Errorf("%+v", r)
+	}
+	until(t, "round 2", b.checkpointed(2))
+	if err := stop(); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // A bad candidate that had got past the gate does not get past the shadow.
 func TestTrainer_shadowRefusesABadModel(t *testing.T) {
 	b := trialBench(t)

@@ -100,8 +100,10 @@ func TestEnsureTopics_compacted(t *testing.T) {
 	name := topic(t, cfg, 1, func(s *TopicSpec) { s.Compacted = true })
 	client := cfg.client(cfg.transport())
 	defer client.Transport.(*kafka.Transport).CloseIdleConnections()
-	if got := topicConfig(t, client, name, "cleanup.policy"); got != "compact" {
-		t.Errorf("cleanup.policy %q", got)
+	for key, want := range map[string]string{"cleanup.policy": "compact", "delete.retention.ms": "9223372036854775807"} {
+		if got := topicConfig(t, client, name, key); got != want {
+			t.Errorf("%s %q, want %q", key, got, want)
+		}
 	}
 }
 

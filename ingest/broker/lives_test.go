@@ -52,10 +52,10 @@ func TestPosition(t *testing.T) {
 		}
 		last = p
 	}
-	if got := Behind(Position(0, 900), Position(1, 40)); got != 40 {
+	if got := behind(Position(0, 900), Position(1, 40)); got != 40 {
 		t.Errorf("a reader of an earlier life is %d behind, want 40", got)
 	}
-	if got := Behind(Position(1, 30), Position(1, 40)); got != 10 {
+	if got := behind(Position(1, 30), Position(1, 40)); got != 10 {
 		t.Errorf("%d behind, want 10", got)
 	}
 }

@@ -166,6 +166,24 @@ func (s *PartitionSource) Ends(ctx context.Context) (map[int]int64, error) {
 	return s.history.ends(ctx, func(span) bool { return true })
 }
 
+// Lag returns, by partition, how many records there are from a position on, from the first one where next has none. Records that are gone,
+// by retention or with the topic that they were of, do not count.
+func (s *PartitionSource) Lag(ctx context.Context, next map[int]int64) (map[int]int64, error) {
+	partitions, err := partitionsOf(ctx, s.client, s.topic)
+	if err != nil {
+		return nil, err
+	}
+	spans, err := spansOf(ctx, s.client, s.topic, partitions)
+	if err != nil {
+		return nil, err
+	}
+	lag := make(map[int]int64, len(spans))
+	for p, sp := range spans {
+		lag[p] = behind(max(next[p], s.history.position(p, sp.first)), s.history.position(p, sp.end))
+	}
+	return lag, nil
+}
+
 // Close ends the reading and waits for its goroutines.
 func (s *PartitionSource) Close() error {
 	s.closeOnce.Do(func() {

@@ -16,9 +16,9 @@ func SplitPosition(position int64) (life int, offset int64) {
 	return int(position >> offsetBits), position & (1<<offsetBits - 1)
 }
 
-// Behind is how many records a reader whose next record has the position next is behind the end of its partition, also a position. Of
+// behind is how many records a reader whose next record has the position next is behind the end of its partition, also a position. Of
 // records of an earlier life none can be read any more.
-func Behind(next, end int64) int64 {
+func behind(next, end int64) int64 {
 	was, _ := SplitPosition(next)
 	is, offset := SplitPosition(end)
 	if was != is {

@@ -260,8 +260,14 @@ func TestPartitionSource_resetsOutOfRange(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer s.Close()
-			if r := fetchN(t, s, 1)[0]; r.Offset == 3 || r.Offset > 50 {
+			r := fetchN(t, s, 1)[0]
+			if r.Offset == 3 || r.Offset > 50 {
 				t.Errorf("first record has offset %d", r.Offset)
+			}
+			for next, want := range map[int64]int64{0: 60 - r.Offset, 3: 60 - r.Offset, 59: 1, 60: 0, 1000: 0} { // what is gone is no lag
+				if lag, err := s.Lag(ctx, map[int]int64{0: next}); err != nil || len(lag) != 1 || lag[0] != want {
+					t.Errorf("lag from %d: %v, %v, want %d", next, lag, err, want)
+				}
 			}
 		})
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"strconv"
 	"time"
 
@@ -41,7 +42,9 @@ func (s TopicSpec) config(replicas int) kafka.TopicConfig {
 		entries[0].ConfigValue = strconv.FormatInt(s.Retention.Milliseconds(), 10)
 	}
 	if s.Compacted {
-		entries = append(entries, kafka.ConfigEntry{ConfigName: "cleanup.policy", ConfigValue: "compact"})
+		// Tombstones stay: who reads the topic from its start, after Redis was lost, must learn what was withdrawn, too.
+		entries = append(entries, kafka.ConfigEntry{ConfigName: "cleanup.policy", ConfigValue: "compact"},
+			kafka.ConfigEntry{ConfigName: "delete.retention.ms", ConfigValue: strconv.FormatInt(math.MaxInt64, 10)})
 	}
 	return kafka.TopicConfig{Topic: s.Name, NumPartitions: s.Partitions, ReplicationFactor: replicas, ConfigEntries: entries}
 }

@@ -37,6 +37,12 @@ type Store struct {
 // Option changes a Store under construction.
 type Option func(*Store)
 
+// Expired reports whether a deletion is so old that its receipt has expired: nobody opens it again, though its tombstone is still read by who
+// starts from the beginning of the topic. One without a time is not.
+func Expired(d schema.Deletion, now time.Time) bool {
+	return d.Requested.UnixMilli() > 0 && now.Sub(d.Requested) >= TTL
+}
+
 // WithAwaited makes the receipts of users that are opened wait for parts besides the usual ones.
 func WithAwaited(parts ...string) Option { return func(s *Store) { s.awaits = parts } }
 
