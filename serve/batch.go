@@ -134,16 +134,16 @@ func (s *Server) answerAll(ctx context.Context, lists []asked) []UserResult {
 }
 
 // rankAll ranks on as many goroutines as there are processors, and places where requests are shed; all end before it does. The time for rules is one
-// for all lists, and bounds nothing else.
+// for all lists, and bounds nothing else; so is the time to wait for the language model.
 func (s *Server) rankAll(ctx context.Context, lists []asked, windows []schema.Window, faults []error, now time.Time) []UserResult {
-	rulesEnd := time.Now().Add(rulesPatience)
+	rulesEnd, textEnd := time.Now().Add(rulesPatience), time.Now().Add(s.cfg.AnswerBudget)
 	results := make([]UserResult, len(lists))
 	more := s.load.reads.More(int64(min(len(lists), runtime.GOMAXPROCS(0)) - 1)) // one place it has
 	defer s.load.reads.GiveBack(more)
 	var group errgroup.Group
 	group.SetLimit(int(more) + 1)
 	for i, l := range lists {
-		l.q.rulesEnd = rulesEnd
+		l.q.rulesEnd, l.q.textEnd = rulesEnd, textEnd
 		group.Go(func() error {
 			results[i] = s.resultOf(ctx, s.modelFor(l.q), l, windows[i], faults[i], now)
 			return nil

@@ -168,7 +168,7 @@ func TestBatch_takesPlaces(t *testing.T) {
 // The time for the rules of a batch is one for all its lists, and is not taken from lists without rules.
 func TestBatch_timeForRules(t *testing.T) {
 	f := &fakeTexts{takes: 2 * time.Second}
-	st := newStack(t, func(_ *Config, d *Deps) { d.Texts = f }).stock(8).model("m1", names(4)...)
+	st := newStack(t, func(c *Config, d *Deps) { d.Texts, c.AnswerBudget = f, time.Minute }).stock(8).model("m1", names(4)...)
 	synctest.Test(t, func(t *testing.T) {
 		st.s.desk = runningDesk(t, f, func(c *Config) { c.AnswerBudget, c.TextBatch = time.Minute, 1 })
 		for filter, late := range map[string]string{"": "", "title != id": "the rules could not be carried out"} {
@@ -193,6 +193,29 @@ func TestBatch_timeForRules(t *testing.T) {
 			if answered == 0 || late != "" && answered > 2 { // readings take two seconds each, the rules have five
 				t.Errorf("filter %q: %d of %d lists were answered", filter, answered, n)
 			}
+		}
+	})
+}
+
+// All lists of a batch together wait for the language model no longer than one would.
+func TestBatch_hasOneBudget(t *testing.T) {
+	f := &fakeTexts{takes: 30 * time.Millisecond}
+	st := newStack(t, func(_ *Config, d *Deps) { d.Texts = f }).stock(8).model("m1", names(4)...)
+	synctest.Test(t, func(t *testing.T) {
+		st.s.desk = runningDesk(t, f)
+		const n = 64
+		lists, windows := make([]asked, n), make([]schema.Window, n)
+		for i := range lists {
+			user := fmt.Sprint("u", i)
+			lists[i] = st.s.ask(user, rulesBody{})
+			windows[i] = schema.Window{UserID: user, Entries: clicks("i001")}
+		}
+		began, states := time.Now(), map[schema.TextState]int{}
+		for _, r := range st.s.rankAll(t.Context(), lists, windows, make([]error, n), testStart) {
+			states[r.Answer.Text]++
+		}
+		if took := time.Since(began); took > st.s.cfg.AnswerBudget || states[schema.TextReady] == 0 || states[schema.TextPending] == 0 {
+			t.Errorf("%s, %v", took, states)
 		}
 	})
 }

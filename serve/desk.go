@@ -42,6 +42,7 @@ type desk struct {
 type kept struct {
 	reading ranker.Reading
 	items   []uint32 // of the history, see markOf
+	among   int64    // see Texts.Among
 }
 
 // markOf stands for an item in 4 bytes. Two items that share one cost a reading too many now and then, when one of them goes.
@@ -68,6 +69,7 @@ type job struct {
 	history []schema.Interaction
 	done    chan struct{} // closed when it was read, given up or overtaken
 	void    bool          // its user was forgotten while it was read
+	failed  atomic.Bool   // the model could not read it
 }
 
 // has reports whether the history holds one of the items that are gone.
@@ -78,9 +80,11 @@ func (j *job) has(gone func(item string) bool) bool {
 // How an answer came to its text part, the values of a metric's label.
 const (
 	textCached  = "cached"  // the reading was there
+	textOlder   = "older"   // so was it, but other titles have come since it was made
 	textRead    = "read"    // it was made within the budget
 	textLate    = "late"    // it was not
 	textNothing = "nothing" // there is nothing to say about the history
+	textFailed  = "failed"  // the model could not read it
 )
 
 func newDesk(texts Texts, cfg Config) (*desk, error) {
@@ -94,15 +98,21 @@ func newDesk(texts Texts, cfg Config) (*desk, error) {
 	}, nil
 }
 
-// ask returns the reading under key, waiting for it as long as the budget allows. A wait that cannot succeed at the pace
-// of the last batches is not begun; the history is read all the same, for the next request.
-func (d *desk) ask(ctx context.Context, key textKey, live *Live, history []schema.Interaction) (ranker.Reading, schema.TextState, string) {
+// ask returns the reading under key, waiting for it no longer than within and the budget. A wait that cannot succeed at the pace
+// of the last batches is not begun; the history is read all the same, for the next request. A reading that was made among other titles
+// than there are now is right as far as it goes: nobody waits for the newer one.
+func (d *desk) ask(ctx context.Context, key textKey, live *Live, history []schema.Interaction, within time.Duration) (ranker.Reading, schema.TextState, string) {
+	within = min(within, d.budget)
 	if k, ok := d.readings.Get(key); ok {
-		return found(k.reading, textCached)
+		if k.among == d.texts.Among(live) {
+			return found(k.reading, textCached)
+		}
+		d.enqueue(key, live, history, 0)
+		return found(k.reading, textOlder)
 	}
-	j, worth := d.enqueue(key, live, history)
+	j, worth := d.enqueue(key, live, history, within)
 	if worth {
-		timer := time.NewTimer(d.budget)
+		timer := time.NewTimer(within)
 		defer timer.Stop()
 		select {
 		case <-j.done:
@@ -112,6 +122,9 @@ func (d *desk) ask(ctx context.Context, key textKey, live *Live, history []schem
 	}
 	if k, ok := d.readings.Get(key); ok {
 		return found(k.reading, textRead)
+	}
+	if j.failed.Load() {
+		return nil, schema.TextNone, textFailed
 	}
 	return nil, schema.TextPending, textLate
 }
@@ -124,15 +137,18 @@ func found(r ranker.Reading, how string) (ranker.Reading, schema.TextState, stri
 }
 
 // enqueue adds a history, or finds the job that reads it already, and says whether waiting for it is worth while.
-func (d *desk) enqueue(key textKey, live *Live, history []schema.Interaction) (j *job, worth bool) {
+func (d *desk) enqueue(key textKey, live *Live, history []schema.Interaction, within time.Duration) (j *job, worth bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if j, ok := d.running[key]; ok {
-		return j, d.pace() <= d.budget
+		return j, d.pace() <= within
 	}
 	if old, ok := d.byUser[key.user]; ok {
-		if old.key == key {
-			return old, d.worth()
+		switch {
+		case old.key == key:
+			return old, d.worth(within)
+		case old.key.window > key.window && old.key.under == key.under: // this request has read the window before its user clicked on
+			return old, false
 		}
 		d.remove(old) // the user has clicked on, or a title has come
 	}
@@ -147,16 +163,16 @@ func (d *desk) enqueue(key textKey, live *Live, history []schema.Interaction) (j
 	case d.wake <- struct{}{}:
 	default:
 	}
-	return j, d.worth()
+	return j, d.worth(within)
 }
 
-// worth reports whether the newest job will be read within the budget: after the batch that runs, in the next one.
-func (d *desk) worth() bool {
+// worth reports whether the newest job will be read within that time: after the batch that runs, in the next one.
+func (d *desk) worth(within time.Duration) bool {
 	expected := d.pace()
 	if len(d.running) > 0 {
 		expected += expected / 2
 	}
-	return expected <= d.budget
+	return expected <= within
 }
 
 // paceOf is how many batches the pace is the median of: a slow one among fast ones changes nothing, and after a slow spell three
@@ -275,6 +291,7 @@ func (d *desk) read(ctx context.Context, batch []*job) (time.Duration, error) {
 	for i, j := range batch {
 		histories[i] = j.history
 	}
+	among := d.texts.Among(batch[0].live) // before: a reading may know more than this says, never less
 	start := time.Now()
 	readings, err := d.protected(ctx, batch[0].live, histories)
 	took := time.Since(start)
@@ -287,8 +304,9 @@ func (d *desk) read(ctx context.Context, batch []*job) (time.Duration, error) {
 	d.paces = append(d.paces[max(0, len(d.paces)+1-paceOf):], took)
 	for i, j := range batch {
 		if err == nil && !j.void && !j.has(gone) && !mentions(readings[i], gone) {
-			d.readings.Add(j.key, kept{readings[i], j.marks()})
+			d.readings.Add(j.key, kept{readings[i], j.marks(), among})
 		}
+		j.failed.Store(err != nil && ctx.Err() == nil)
 		delete(d.running, j.key)
 		close(j.done)
 	}

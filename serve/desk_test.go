@@ -24,11 +24,14 @@ type fakeTexts struct {
 	crash   bool
 	held    chan struct{} // readings wait until it is closed; nil: they do not
 	version atomic.Int64
+	among   atomic.Int64
 	hidden  map[string]bool // items without a title
 	batches [][]string      // newest items of the histories of each batch
 }
 
 func (f *fakeTexts) Under(live *Live) string { return live.version() }
+
+func (f *fakeTexts) Among(*Live) int64 { return f.among.Load() }
 
 func (f *fakeTexts) Shown(history []schema.Interaction) uint64 {
 	f.mu.Lock()
@@ -135,7 +138,7 @@ func TestDesk_answersWithinTheBudgetOrSaysPending(t *testing.T) {
 		d := runningDesk(t, f)
 		ask := func(user string, window int64, last string) (ranker.Reading, schema.TextState, string, time.Duration) {
 			began := time.Now()
-			r, state, how := d.ask(t.Context(), userKey(user, window), &Live{}, clicks(last))
+			r, state, how := d.ask(t.Context(), userKey(user, window), &Live{}, clicks(last), time.Hour)
 			return r, state, how, time.Since(began)
 		}
 		if r, state, how, _ := ask("anna", 1, "mug"); r != "mug" || state != schema.TextReady || how != textRead {
@@ -164,19 +167,19 @@ func TestDesk_doesNotWaitAtAPaceThatCannotMakeIt(t *testing.T) {
 		f := &fakeTexts{takes: time.Second}
 		d := runningDesk(t, f)
 		for i := range 6 {
-			_, _, _ = d.ask(t.Context(), userKey("anna", int64(i)), &Live{}, clicks("mug"))
+			_, _, _ = d.ask(t.Context(), userKey("anna", int64(i)), &Live{}, clicks("mug"), time.Hour)
 			time.Sleep(3 * time.Second)
 		}
 		began := time.Now()
-		if _, state, _ := d.ask(t.Context(), userKey("ben", 1), &Live{}, clicks("lamp")); state != schema.TextPending || time.Since(began) != 0 {
+		if _, state, _ := d.ask(t.Context(), userKey("ben", 1), &Live{}, clicks("lamp"), time.Hour); state != schema.TextPending || time.Since(began) != 0 {
 			t.Errorf("state %v after %s, want pending at once", state, time.Since(began))
 		}
 		f.set(func(f *fakeTexts) { f.takes = time.Millisecond })
 		for i := range 12 { // what is read in the background shows that it is fast again
-			_, _, _ = d.ask(t.Context(), userKey("cleo", int64(i)), &Live{}, clicks("clock"))
+			_, _, _ = d.ask(t.Context(), userKey("cleo", int64(i)), &Live{}, clicks("clock"), time.Hour)
 			time.Sleep(3 * time.Second)
 		}
-		if _, state, _ := d.ask(t.Context(), userKey("ben", 2), &Live{}, clicks("lamp")); state != schema.TextReady {
+		if _, state, _ := d.ask(t.Context(), userKey("ben", 2), &Live{}, clicks("lamp"), time.Hour); state != schema.TextReady {
 			t.Errorf("state %v once the model is fast again", state)
 		}
 	})
@@ -189,7 +192,7 @@ func TestDesk_newestFirstOnePerUserBounded(t *testing.T) {
 		d := runningDesk(t, f, func(c *Config) { c.AnswerBudget, c.TextQueue, c.TextBatch = 0, 3, 1 })
 		ask := func(user string, window int64, last string) {
 			t.Helper()
-			if _, state, _ := d.ask(t.Context(), userKey(user, window), &Live{}, clicks(last)); state != schema.TextPending {
+			if _, state, _ := d.ask(t.Context(), userKey(user, window), &Live{}, clicks(last), time.Hour); state != schema.TextPending {
 				t.Fatalf("state %v without a budget", state)
 			}
 			synctest.Wait()
@@ -218,7 +221,7 @@ func TestDesk_readsOneModelsHistoriesTogether(t *testing.T) {
 		f := &fakeTexts{takes: time.Second}
 		d := runningDesk(t, f, func(c *Config) { c.AnswerBudget, c.TextBatch = 0, 4 })
 		for i, model := range []string{"m0", "m1", "m1", "m2", "m2", "m2"} {
-			_, _, _ = d.ask(t.Context(), textKey{user: fmt.Sprint(i), under: model}, &Live{}, clicks(fmt.Sprint(model, i)))
+			_, _, _ = d.ask(t.Context(), textKey{user: fmt.Sprint(i), under: model}, &Live{}, clicks(fmt.Sprint(model, i)), time.Hour)
 			synctest.Wait()
 		}
 		time.Sleep(time.Minute)
@@ -237,18 +240,68 @@ func TestDesk_faultsLetRequestsGoAndAreTriedAgain(t *testing.T) {
 		for _, crash := range []bool{false, true} {
 			f.set(func(f *fakeTexts) { f.crash = crash })
 			began := time.Now()
-			if _, state, _ := d.ask(t.Context(), userKey("anna", 1), &Live{}, clicks("mug")); state != schema.TextPending || time.Since(began) != 0 {
+			if _, state, _ := d.ask(t.Context(), userKey("anna", 1), &Live{}, clicks("mug"), time.Hour); state != schema.TextNone || time.Since(began) != 0 {
 				t.Errorf("crash %v: state %v after %s", crash, state, time.Since(began))
 			}
 		}
 		f.set(func(f *fakeTexts) { f.fail, f.crash = nil, false })
-		if r, _, _ := d.ask(t.Context(), userKey("anna", 1), &Live{}, clicks("mug")); r != "mug" {
+		if r, _, _ := d.ask(t.Context(), userKey("anna", 1), &Live{}, clicks("mug"), time.Hour); r != "mug" {
 			t.Errorf("read %v after the faults", r)
 		}
 		if d.failures.Load() != 2 {
 			t.Errorf("%d failures, want 2", d.failures.Load())
 		}
 	})
+}
+
+// A reading that takes longer than titles take to come is used all the same, and made anew beside the answers: it once was never there in time,
+// as every new title made it one of another name.
+func TestDesk_titlesThatComeAllTheTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &fakeTexts{takes: 400 * time.Millisecond}
+		d := runningDesk(t, f)
+		anna := userKey("anna", 1)
+		ask := func() (ranker.Reading, schema.TextState, string) {
+			return d.ask(t.Context(), anna, &Live{}, clicks("mug"), time.Hour)
+		}
+		ask()
+		for i := range 10 {
+			time.Sleep(300 * time.Millisecond)
+			f.among.Add(1)
+			began := time.Now()
+			if r, state, how := ask(); i > 0 && (r != "mug" || state != schema.TextReady || how != textOlder || time.Since(began) != 0) {
+				t.Errorf("after title %d: %v, %s, %s, in %s", i, r, state, how, time.Since(began))
+			}
+		}
+		synctest.Wait()
+		time.Sleep(time.Second)
+		if _, _, how := ask(); how != textCached {
+			t.Errorf("when no title comes any more the reading is %s", how)
+		}
+		if n := len(f.read()); n > 10 {
+			t.Errorf("%d batches for 11 questions about one window", n)
+		}
+	})
+}
+
+// A request that has read its window before the user clicked on does not push out the newer window, nor let go who waits for it.
+func TestDesk_anOlderWindowComesLate(t *testing.T) {
+	d, err := newDesk(&fakeTexts{}, DefaultConfig())
+	if err != nil {
+		t.Fatal(err)
+	}
+	newer, _ := d.enqueue(userKey("anna", 6), &Live{}, clicks("mug", "lamp"), time.Hour)
+	if _, worth := d.enqueue(userKey("anna", 5), &Live{}, clicks("mug"), time.Hour); worth {
+		t.Error("waits for a window that nobody reads")
+	}
+	select {
+	case <-newer.done:
+		t.Error("the newer window was let go")
+	default:
+	}
+	if batch := d.take(); len(batch) != 1 || batch[0] != newer {
+		t.Errorf("%d histories are read, want the newer one", len(batch))
+	}
 }
 
 func TestDesk_manyRequestsForOneWindowReadItOnce(t *testing.T) {
@@ -258,7 +311,7 @@ func TestDesk_manyRequestsForOneWindowReadItOnce(t *testing.T) {
 		var wg sync.WaitGroup
 		for range 50 {
 			wg.Go(func() {
-				if r, _, _ := d.ask(t.Context(), userKey("anna", 1), &Live{}, clicks("mug")); r != "mug" {
+				if r, _, _ := d.ask(t.Context(), userKey("anna", 1), &Live{}, clicks("mug"), time.Hour); r != "mug" {
 					t.Errorf("read %v", r)
 				}
 			})
@@ -278,7 +331,7 @@ func TestDesk_oneSlowBatchIsForgivenAtOnce(t *testing.T) {
 		window := int64(0)
 		ask := func() schema.TextState {
 			window++
-			_, state, _ := d.ask(t.Context(), userKey("anna", window), &Live{}, clicks("mug"))
+			_, state, _ := d.ask(t.Context(), userKey("anna", window), &Live{}, clicks("mug"), time.Hour)
 			time.Sleep(3 * time.Second)
 			return state
 		}
@@ -339,7 +392,7 @@ func TestDesk_withdrawnItemsTakeTheirReadingsAlong(t *testing.T) {
 	}
 	histories := map[string][]string{"anna": {"mug", "lamp"}, "ben": {"lamp", "mug", "lamp"}, "cleo": {"clock"}, "dora": {"clock", "chair"}}
 	for user, items := range histories {
-		d.enqueue(userKey(user, 1), &Live{}, clicks(items...))
+		d.enqueue(userKey(user, 1), &Live{}, clicks(items...), time.Hour)
 		if _, err := d.read(t.Context(), d.take()); err != nil {
 			t.Fatal(err)
 		}
@@ -347,7 +400,7 @@ func TestDesk_withdrawnItemsTakeTheirReadingsAlong(t *testing.T) {
 	d.readings.Add(userKey("emil", 1), kept{reading: naming("mug"), items: []uint32{markOf("clock")}})
 	d.readings.Add(userKey("fred", 1), kept{reading: naming("lamp"), items: []uint32{markOf("clock")}})
 	for user, items := range histories {
-		d.enqueue(userKey(user, 2), &Live{}, clicks(append(items, "sofa")...))
+		d.enqueue(userKey(user, 2), &Live{}, clicks(append(items, "sofa")...), time.Hour)
 	}
 	d.forgetItems([]string{"mug", "nothing"})
 	left, waits := []string{}, []string{}
@@ -399,7 +452,7 @@ func TestDesk_forgetsWhatIsBeingRead(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			d.enqueue(userKey("anna", 1), &Live{}, clicks("mug"))
+			d.enqueue(userKey("anna", 1), &Live{}, clicks("mug"), time.Hour)
 			if _, err := d.read(t.Context(), d.take()); err != nil {
 				t.Fatal(err)
 			}
@@ -409,7 +462,7 @@ func TestDesk_forgetsWhatIsBeingRead(t *testing.T) {
 			// The next reading has nothing to do with it.
 			d.texts = during{texts.fakeTexts, func() ([]ranker.Reading, error) { return []ranker.Reading{naming("lamp")}, nil }}
 			key := userKey("anna", 2)
-			d.enqueue(key, &Live{}, clicks("mug"))
+			d.enqueue(key, &Live{}, clicks("mug"), time.Hour)
 			if _, err := d.read(t.Context(), d.take()); err != nil || !d.readings.Contains(key) {
 				t.Errorf("the next reading is not kept: %v", err)
 			}

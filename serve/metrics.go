@@ -67,7 +67,7 @@ func newMetrics(reg prometheus.Registerer, s *Server) (*metrics, error) {
 			Name: "softrec_serve_shadow_lists_total", Help: "Lists of shadow arms by what became of them (computed, dropped: too many waited, fallback: the arm has no model of its own now, failed).",
 		}, []string{"what"}),
 		texts: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "softrec_serve_text_answers_total", Help: "Answers a language model could have a part in, by how (cached: its reading was there, read: made within answer_budget, late: not made in time, nothing: no title to read).",
+			Name: "softrec_serve_text_answers_total", Help: "Answers a language model could have a part in, by how (cached: its reading was there, older: so was it, but titles have come since it was made, read: made within answer_budget, late: not made in time, failed: the model could not read it, nothing: no title to read).",
 		}, []string{"how"}),
 		textSeconds: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name: "softrec_serve_text_read_seconds", Help: "Time the language model takes to read one batch of histories.",

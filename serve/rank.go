@@ -30,6 +30,8 @@ type query struct {
 
 	rulesEnd time.Time // when the time for the rules is over; zero: rulesPatience after they begin
 
+	textEnd time.Time // when the time to wait for the language model is over, of all lists of a request; zero: the budget from now on
+
 	unlogged bool // somebody looks or polls, or could not name the answer in a click: it is no impression
 
 	list  schema.List                          // what the answer is about

@@ -178,11 +178,11 @@ func (s *Server) recommendWindow(ctx context.Context, start time.Time, live *Liv
 	q.span = s.tracer.Current(ctx)
 	s.noteEffect(win, q.span)
 	key := keyOf(win, live.version(), s.deps.Catalogue.Version(), q.key(win.Entries, now))
-	reading, state := s.text(ctx, live, textKeyOf(key), win.Entries)
+	reading, state, passing := s.text(ctx, live, textKeyOf(key), win.Entries, q)
 	if state == schema.TextReady {
 		key.text = 1 + s.deps.Texts.Version() // before the scores: a list may know more than its key says, never less
 	}
-	if !q.keepable() {
+	if passing || !q.keepable() {
 		out, err := s.answer(ctx, start, live, win.Version, s.recommend(ctx, live, win.Entries, reading, q, now), q, state, "")
 		s.offerShadows(out, q, live, win.Entries, reading, now)
 		return out, err
@@ -271,7 +271,7 @@ func (s *Server) postSession(ctx context.Context, in *sessionInput) (*answerOutp
 	q.span = s.tracer.Current(ctx)
 	_, err = s.gateway.read(ctx, "")
 	history := session(items, now)
-	reading, state := s.text(ctx, live, sessionKey(items), history)
+	reading, state, _ := s.text(ctx, live, sessionKey(items), history, q)
 	return s.answer(ctx, start, live, 0, s.recommend(ctx, live, history, reading, q, now), q, state, s.degrade(err))
 }
 

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"strings"
+	"time"
 
 	"github.com/softrec/softrec/schema"
 	"github.com/softrec/softrec/trainer/model/ranker"
@@ -17,6 +18,9 @@ type Texts interface {
 	// Under names what histories are read with while live is live, "" where the model has no part for a language model.
 	// Models of one name read alike: most models differ in other parts.
 	Under(live *Live) string
+	// Among names the titles among which Read would look for items, if it came now; it is 0 where Score compares a reading with all there
+	// are. Readings of before stay right for what they found.
+	Among(live *Live) int64
 	// Shown names the titles that Read would show the model of a history, oldest first, if it came now: another title, or one
 	// that has come, has another name. It is 0 where the history has no title.
 	Shown(history []schema.Interaction) uint64
@@ -51,24 +55,28 @@ func sessionKey(items []string) textKey {
 	return textKey{user: "\x00" + string(sum[:]), entries: len(items)}
 }
 
-// text is what the language model says about a history, in time for the answer or not.
-func (s *Server) text(ctx context.Context, live *Live, key textKey, history []schema.Interaction) (ranker.Reading, schema.TextState) {
+// text is what the language model says about a history, in time for the answer or not. passing says that it will say more soon.
+func (s *Server) text(ctx context.Context, live *Live, key textKey, history []schema.Interaction, q query) (reading ranker.Reading, state schema.TextState, passing bool) {
 	if s.desk == nil || live == nil {
-		return nil, ""
+		return nil, "", false
 	}
 	if key.under = s.deps.Texts.Under(live); key.under == "" {
-		return nil, ""
+		return nil, "", false
 	}
 	if len(history) == 0 {
-		return nil, schema.TextNone
+		return nil, schema.TextNone, false
 	}
 	if key.shown = s.deps.Texts.Shown(history); key.shown == 0 {
 		s.metrics.texts.WithLabelValues(textNothing).Inc()
-		return nil, schema.TextNone
+		return nil, schema.TextNone, false
 	}
-	reading, state, how := s.desk.ask(ctx, key, live, history)
+	within := s.cfg.AnswerBudget
+	if !q.textEnd.IsZero() {
+		within = time.Until(q.textEnd)
+	}
+	reading, state, how := s.desk.ask(ctx, key, live, history, within)
 	s.metrics.texts.WithLabelValues(how).Inc()
-	return reading, state
+	return reading, state, how == textOlder
 }
 
 // readTexts is the desk's one worker: it reads what waits, newest first, until ctx is done.

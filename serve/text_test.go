@@ -80,6 +80,31 @@ func TestForget_aWithdrawnItemKeepsOtherReadings(t *testing.T) {
 	}
 }
 
+// A list of a reading from before the newest titles is an answer, and is not kept: it is made anew when the reading is.
+func TestRecommend_anOlderReadingsListIsNotKept(t *testing.T) {
+	f := &fakeTexts{}
+	st := newStack(t, func(c *Config, d *Deps) { d.Texts, c.AnswerBudget = f, time.Minute })
+	st.stock(8).model("m1", names(4)...)
+	st.reading()
+	st.click("anna", "i001")
+	ask := func() schema.TextState { return st.recommend("/v1/recommend/anna?n=3").Text }
+	ask()
+	held := make(chan struct{})
+	f.set(func(f *fakeTexts) { f.held = held })
+	f.among.Add(1)
+	f.version.Add(1)
+	for range 3 {
+		if got := ask(); got != schema.TextReady {
+			t.Errorf("text %q", got)
+		}
+	}
+	if hits := st.s.cache.hits.Load(); hits != 0 {
+		t.Errorf("%d cache hits of lists that were out of date when they were made", hits)
+	}
+	close(held)
+	eventually(t, "the newer reading's list is kept", func() bool { ask(); return st.s.cache.hits.Load() > 0 })
+}
+
 func TestRecommend_withoutALanguageModelSaysNothingOfIt(t *testing.T) {
 	st := newStack(t).stock(8).model("m1", names(4)...)
 	if a := st.recommend("/v1/recommend/anna?n=3"); a.Text != "" {

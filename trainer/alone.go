@@ -126,11 +126,14 @@ func (w *work) textAlone(ctx context.Context, b *ranker.Bundle) alone {
 }
 
 // readsWindows tests that a part of a network, called by name in the reason, reads windows. Where there is too little to
-// decide on it does not object: the gate's own test does.
-func (r *rounds) readsWindows(name string, a alone) (ok bool, reason string) {
+// decide on, a part that the gate's own test has seen at work is left to that.
+func (r *rounds) readsWindows(name string, a alone, seen bool) (ok bool, reason string) {
 	d, err := eval.Cluster(a.users, a.other, a.own)
 	if err != nil || d.Users < r.cfg.GateUsers || d.Cases < r.cfg.GateMinimum {
-		return true, ""
+		if seen {
+			return true, ""
+		}
+		return false, fmt.Sprintf("%s could be judged on %d interactions of %d users only, trainer.gate_minimum is %d and trainer.gate_users %d", name, d.Cases, d.Users, r.cfg.GateMinimum, r.cfg.GateUsers)
 	}
 	p := d.PAbove(0)
 	ok = p <= r.cfg.GateAlpha
@@ -143,8 +146,8 @@ func (r *rounds) byItself(ctx context.Context, w *work, candidate *ranker.Bundle
 	if !r.cfg.GateWindows || !v.Promote {
 		return
 	}
-	check := func(name string, a alone) {
-		ok, reason := r.readsWindows(name, a)
+	check := func(name string, a alone, seen bool) {
+		ok, reason := r.readsWindows(name, a, seen)
 		if reason == "" {
 			return
 		}
@@ -152,9 +155,9 @@ func (r *rounds) byItself(ctx context.Context, w *work, candidate *ranker.Bundle
 		v.Reason += "; " + reason
 	}
 	if n := candidate.Sequence; n != nil && n != w.kept.Sequence {
-		check("the network", w.sequenceAlone(n))
+		check("the network", w.sequenceAlone(n), true)
 	}
 	if candidate.Adapter != w.kept.Adapter && w.reader != nil {
-		check("the language model", w.textAlone(ctx, candidate))
+		check("the language model", w.textAlone(ctx, candidate), false) // only questions whose histories have titles show the gate anything of it
 	}
 }

@@ -20,6 +20,8 @@ type TextModel interface {
 	// Read turns histories, each oldest first, into readings under an adapter, nil for the untuned model. It is the part
 	// that takes time. A history without titles has a nil reading.
 	Read(ctx context.Context, adapter *lora.Adapter, histories [][]schema.Interaction) ([]ranker.Reading, error)
+	// Among names the titles among which Read would look for items now; it is 0 where Score compares a reading with all there are.
+	Among() int64
 	// Score says what a reading means for the items that are in the catalogue now.
 	Score(reading ranker.Reading) *ranker.Text
 }
@@ -46,7 +48,7 @@ func (c TextConfig) Validate() error {
 		name string
 		v    int
 		min  int
-	}{{"prompts", c.Prompts, 1}, {"validation", c.Validation, 1}, {"questions", c.Questions, 0}, {"score_batch", c.ScoreBatch, 1}} {
+	}{{"prompts", c.Prompts, 1}, {"validation", c.Validation, 1}, {"questions", c.Questions, 1}, {"score_batch", c.ScoreBatch, 1}} {
 		if f.v < f.min {
 			errs = append(errs, fmt.Errorf("trainer.text.%s %d: want at least %d", f.name, f.v, f.min))
 		}

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -46,6 +47,7 @@ func series(t testing.TB, seed uint64, users, n int) []broker.Record {
 type oracle struct {
 	ids    []string
 	row    map[string]int
+	among  atomic.Int64
 	mu     sync.Mutex
 	asked  int // histories read
 	under  map[*lora.Adapter]int
@@ -72,6 +74,8 @@ func newOracle(users, parts int) *oracle {
 }
 
 func (o *oracle) Model() string { return "oracle" }
+
+func (o *oracle) Among() int64 { return o.among.Load() }
 
 func (o *oracle) Title(id string) (string, bool) {
 	_, ok := o.row[id]

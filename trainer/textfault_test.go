@@ -25,11 +25,15 @@ type textStage struct {
 	cut    cut
 	live   *liveModel
 	tuned  *lora.Adapter // by the next round
+	during func()        // while it tunes; nil: nothing
 	bundle []*ranker.Bundle
 }
 
 // Tune answers with the stage's adapter.
 func (s *textStage) Tune(_ context.Context, task Task, _ *schema.Round) (Network, error) {
+	if s.during != nil {
+		s.during()
+	}
 	return Network{Sequence: task.Live.Sequence, Adapter: s.tuned}, nil
 }
 
@@ -151,6 +155,40 @@ func TestRounds_failedReadPromotesNoAdapter(t *testing.T) {
 				t.Error("the examples do not wait for the next round")
 			}
 		})
+	}
+}
+
+// Titles that come while an adapter is tuned must not speak for it: what the live one found among fewer is looked for again.
+func TestRounds_bothSidesReadAmongTheSameTitles(t *testing.T) {
+	slow(t)
+	asked := func(during func(*oracle)) int {
+		good := adapter(t, 1)
+		s := newTextStage(t, good, nil)
+		s.tuned = adapter(t, 2)
+		before := 0
+		s.during = func() {
+			s.o.set(func(o *oracle) { before = o.under[good] })
+			during(s.o)
+		}
+		s.run()
+		s.o.set(func(o *oracle) { before = o.under[good] - before })
+		return before
+	}
+	still, moved := asked(func(*oracle) {}), asked(func(o *oracle) { o.among.Add(1) })
+	if still != 0 || moved == 0 {
+		t.Errorf("the live adapter was asked %d times after the tuning of the other where nothing came, %d where titles came", still, moved)
+	}
+}
+
+// An adapter of which the gate could see next to nothing does not go live: its lists there are those of any other one.
+func TestRounds_anAdapterThatNobodySawIsRefused(t *testing.T) {
+	slow(t)
+	s := newTextStage(t, adapter(t, 1), nil)
+	s.tuned = adapter(t, 2)
+	s.r.cfg.Text.Questions, s.r.cfg.GateMinimum = 1, 50
+	out := s.run()
+	if rec := out.Record; rec.Verdict == schema.VerdictPromoted || !strings.Contains(rec.Reason, "the language model could be judged on") || out.Live.Bundle.Adapter == s.tuned {
+		t.Errorf("%s: %s", rec.Verdict, rec.Reason)
 	}
 }
 

@@ -3,6 +3,7 @@ package trainer
 import (
 	"context"
 	"fmt"
+	"maps"
 	"math"
 
 	"github.com/softrec/softrec/schema"
@@ -18,7 +19,7 @@ type reader struct {
 	model  TextModel
 	limit  int
 	fault  func(error) // told of what the model could not do
-	kept   map[readKey][]ranker.Reading
+	kept   map[readKey]madeAmong
 	faults map[*ranker.Question]error // by the first question of a slice
 	notes  []string                   // for the round's record
 }
@@ -28,11 +29,17 @@ type readKey struct {
 	first   *ranker.Question // of the slice that was read
 }
 
+// madeAmong are readings, and the titles that items were looked for among, see TextModel.Among.
+type madeAmong struct {
+	readings []ranker.Reading
+	among    int64
+}
+
 func (r *rounds) newReader() *reader {
 	if r.text == nil {
 		return nil
 	}
-	t := &reader{model: r.text, limit: r.cfg.Text.Questions, kept: map[readKey][]ranker.Reading{}, faults: map[*ranker.Question]error{}}
+	t := &reader{model: r.text, limit: r.cfg.Text.Questions, kept: map[readKey]madeAmong{}, faults: map[*ranker.Question]error{}}
 	t.fault = func(err error) {
 		if r.log != nil {
 			r.log.Warn("the language model does not read histories, the round goes on without its text", "error", err)
@@ -66,8 +73,9 @@ func (t *reader) under(ctx context.Context, adapter *lora.Adapter, qs []ranker.Q
 	}
 	key := readKey{adapter, &qs[0]}
 	if kept, ok := t.kept[key]; ok {
-		return kept
+		return kept.readings
 	}
+	among := t.model.Among()
 	got, err := t.ask(ctx, adapter, newest)
 	if err != nil {
 		if ctx.Err() == nil {
@@ -77,7 +85,7 @@ func (t *reader) under(ctx context.Context, adapter *lora.Adapter, qs []ranker.Q
 	}
 	out := make([]ranker.Reading, len(qs))
 	copy(out[len(qs)-len(newest):], got)
-	t.kept[key] = out
+	t.kept[key] = madeAmong{out, among}
 	return out
 }
 
@@ -109,11 +117,14 @@ func (t *reader) lost(qs []ranker.Question) error {
 	return t.faults[&qs[0]]
 }
 
-// sides reads qs under an adapter and as live does, nil for nobody, before either is judged by its text. It returns why
-// neither can be.
+// sides reads qs under an adapter and as live does, nil for nobody, before either is judged by its text. What was read among other titles
+// than there are now is read again: titles that came while the other one was tuned must not speak for it. It returns why neither can be judged.
 func (t *reader) sides(ctx context.Context, qs []ranker.Question, adapter *lora.Adapter, live *liveModel) error {
 	if t == nil {
 		return nil
+	}
+	if among := t.model.Among(); len(qs) > 0 {
+		maps.DeleteFunc(t.kept, func(k readKey, m madeAmong) bool { return k.first == &qs[0] && m.among != among })
 	}
 	t.under(ctx, adapter, qs)
 	if live != nil {

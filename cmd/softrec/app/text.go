@@ -155,10 +155,13 @@ type texts struct{ runtime *textlive.Runtime }
 // that of another language model.
 func (t texts) Under(live *serve.Live) string {
 	if b := bundleOf(live.Ranker); b != nil && b.TextModel == t.runtime.Model() {
-		return t.runtime.Under(b.TextKey())
+		return b.TextKey()
 	}
 	return ""
 }
+
+// Among names the titles that readings look for items among.
+func (t texts) Among(*serve.Live) int64 { return t.runtime.Among() }
 
 // Shown names the titles of a history that the model reads.
 func (t texts) Shown(history []schema.Interaction) uint64 { return t.runtime.Shown(history) }

@@ -16,28 +16,40 @@ func (l *lab) transitions(variant) (outcome, error) {
 	return l.counted(c)
 }
 
-// samePrompts ranks by transitions counted over what the training prompts of this seed show: every pair inside their windows,
-// each basket once however many windows hold it.
+// samePrompts ranks by transitions counted over what the training prompts of this seed show.
 func (l *lab) samePrompts(variant) (outcome, error) {
+	return l.counted(shownBy(l.data.Train, l.parts.Train, l.o.History))
+}
+
+// shownBy counts every pair inside the windows of prompts, which are of history items: each line of a basket once however many windows hold
+// it, and whether it is a prompt's target, too. The baskets are those of train.
+func shownBy(prompts, train []split.Question, history int) *counts.Counts {
 	byUser := map[int32][]split.Question{}
-	for _, q := range l.parts.Train {
+	for _, q := range train {
 		byUser[q.User] = append(byUser[q.User], q)
 	}
 	c := counts.NewCounts(counts.DefaultConfig())
-	type place struct{ user, at int32 }
-	done := map[place]bool{}
-	for _, prompt := range l.data.Train {
-		from := max(0, len(prompt.Past)-l.o.History)
+	type line struct{ user, at, item int32 }
+	done := map[line]bool{}
+	once := func(past []int32, q split.Question) {
+		q.Targets = slices.DeleteFunc(slices.Clone(q.Targets), func(item int32) bool {
+			l := line{q.User, int32(len(q.Past)), item}
+			was := done[l]
+			done[l] = true
+			return was
+		})
+		observe(c, past, q)
+	}
+	for _, prompt := range prompts {
+		from := max(0, len(prompt.Past)-history)
 		for _, q := range byUser[prompt.User] {
-			inside := len(q.Past) > from && len(q.Past) < len(prompt.Past)
-			if where := (place{q.User, int32(len(q.Past))}); inside && !done[where] {
-				done[where] = true
-				observe(c, q.Past[from:], q)
+			if len(q.Past) > from && len(q.Past) < len(prompt.Past) {
+				once(q.Past[from:], q)
 			}
 		}
-		observe(c, prompt.Past[from:], prompt)
+		once(prompt.Past[from:], prompt)
 	}
-	return l.counted(c)
+	return c
 }
 
 // observe counts a basket. Counts number items from 1.

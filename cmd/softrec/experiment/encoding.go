@@ -35,7 +35,7 @@ func newEncoderModel(ctx context.Context, base *lm.Base, f *hf.Folder, tok *toke
 	}
 	m := &encoderModel{o: o, about: c, base: base, enc: enc, tok: tok}
 	for _, t := range c.Titles {
-		ids := tok.Encode(t)
+		ids := tok.EncodePlain(t)
 		m.titles = append(m.titles, ids[:min(len(ids), titlePieces)])
 	}
 	engine, err := m.engine(Flavour{LearningRate: o.rates()[0]})

@@ -88,7 +88,7 @@ func encodeTexts(tok *tokens.Tokenizer, texts []string, most int) [][]int32 {
 	s := tok.Special()
 	out := make([][]int32, 0, len(texts))
 	for _, t := range texts {
-		ids := tok.Encode(t)
+		ids := tok.EncodePlain(t)
 		if len(ids) == 0 {
 			continue
 		}

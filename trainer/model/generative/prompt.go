@@ -5,12 +5,13 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/softrec/softrec/trainer/model/titles"
 	"github.com/softrec/softrec/trainer/model/tokens"
 )
 
 // Tokenizer is what a Prompter needs of a model's tokenizer; *tokens.Tokenizer is one.
 type Tokenizer interface {
-	Encode(text string) []int32 // without special tokens
+	titles.Tokenizer
 	Special() tokens.Special
 }
 
@@ -102,8 +103,8 @@ func (p *Prompter) EOS() int32 { return p.eos }
 // Config is the prompter's configuration.
 func (p *Prompter) Config() PromptConfig { return p.cfg }
 
-// Title is a title's token ids, cut to Pieces; none where the title is empty.
-func (p *Prompter) Title(text string) []int32 { return p.cut(p.tok.Encode(text)) }
+// Title is a title's token ids, cut to Pieces; none where the title is empty. A special token that is spelled out in it is text like any other.
+func (p *Prompter) Title(text string) []int32 { return p.cut(p.tok.EncodePlain(text)) }
 
 func (p *Prompter) cut(title []int32) []int32 { return title[:min(len(title), p.cfg.Pieces)] }
 

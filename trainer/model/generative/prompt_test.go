@@ -20,6 +20,8 @@ func (letters) Encode(text string) []int32 {
 	return out
 }
 
+func (l letters) EncodePlain(text string) []int32 { return l.Encode(text) }
+
 func (l letters) Special() tokens.Special { return l.special }
 
 func plain() letters {

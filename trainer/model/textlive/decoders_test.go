@@ -240,12 +240,13 @@ func TestDecoder_titlesThatCannotBeWritten(t *testing.T) {
 	if got := reader.title(slices.Repeat([]int32{5}, 30)); len(got) != 12 {
 		t.Errorf("a long title counts with %d tokens, want 12", len(got))
 	}
-	shop.put("odd", "blue <|endoftext|> mug")
+	shop.put("odd", "blue <|endoftext|> mug") // is text like any other
 	sync1(t, r)
-	if _, ok := r.Title("odd"); ok {
-		t.Error("a title with an end of text in it can be recommended")
+	ids, _, ok := r.Item("odd")
+	if !ok || slices.Contains(ids, m.tok.Special().EOS) || slices.Equal(ids, m.tok.EncodePlain("blue  mug")) {
+		t.Errorf("a title that spells out an end of text is %v", ids)
 	}
-	if got := read1(t, r, nil, history("i1")); len(got) != 12 {
+	if got := read1(t, r, nil, history("i1")); len(got) != 13 {
 		t.Errorf("%d titles found", len(got))
 	}
 }

@@ -35,6 +35,8 @@ func (words) Encode(text string) (out []int32) {
 	return out
 }
 
+func (t words) EncodePlain(text string) []int32 { return t.Encode(text) }
+
 // bag encodes a text as the mean of one fixed direction per word: texts that share words are near each other.
 type bag struct {
 	mu    sync.Mutex

@@ -119,7 +119,7 @@ func (r *Runtime) compare() ([]string, error) {
 
 // newEntry is a title as the model reads it, ready where it needs no vector or has one on file.
 func (r *Runtime) newEntry(title string) *entry {
-	e := &entry{title: title, tokens: r.deps.Reader.title(r.deps.Tokenizer.Encode(title))}
+	e := &entry{title: title, tokens: r.deps.Reader.title(r.deps.Tokenizer.EncodePlain(title))}
 	e.sum = digestOf(e.tokens)
 	switch {
 	case len(e.tokens) == 0:

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"time"
 
 	"github.com/gomlx/compute"
 
@@ -24,9 +25,19 @@ type Machine struct {
 	log    *slog.Logger
 	dir    string // of the files, which must be the same when they are read again; empty: not compared
 
-	mu   sync.Mutex
-	part *part // nil while there is no backend
+	mu     sync.Mutex
+	part   *part // nil while there is no backend
+	now    func() time.Time
+	fault  error         // why it could not be loaded the last time
+	rest   time.Duration // until it is tried again
+	rested time.Time     // when that is over
 }
+
+// The rests between two tries to load a model again: each reads all its files and takes a backend's memory, and every request would ask for one.
+const (
+	firstRest = 2 * time.Second
+	mostRest  = time.Minute
+)
 
 // part is what one backend carries.
 type part struct {
@@ -68,7 +79,7 @@ func newMachine(name string, tok *tokens.Tokenizer, family family, open func() (
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	m := &Machine{name: name, tok: tok, family: family, open: open, log: log}
+	m := &Machine{name: name, tok: tok, family: family, open: open, log: log, now: time.Now}
 	if _, err := m.current(); err != nil {
 		return nil, err
 	}
@@ -130,13 +141,27 @@ func (m *Machine) drop(p *part, err error) {
 	}
 }
 
-// current returns what there is, or loads it.
+// current returns what there is, or loads it. Where that has failed, it is not tried again for a while.
 func (m *Machine) current() (*part, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.part != nil {
 		return m.part, nil
 	}
+	if m.fault != nil && m.now().Before(m.rested) {
+		return nil, m.fault
+	}
+	p, err := m.load()
+	if err != nil {
+		m.rest = min(max(2*m.rest, firstRest), mostRest)
+		m.fault, m.rested = err, m.now().Add(m.rest)
+		return nil, err
+	}
+	m.part, m.fault, m.rest = p, nil, 0
+	return p, nil
+}
+
+func (m *Machine) load() (*part, error) {
 	if err := m.unchanged(); err != nil {
 		return nil, err
 	}
@@ -149,8 +174,7 @@ func (m *Machine) current() (*part, error) {
 		be.Finalize()
 		return nil, err
 	}
-	m.part = &part{be, model}
-	return m.part, nil
+	return &part{be, model}, nil
 }
 
 // unchanged refuses files that were replaced since they were named: adapters and vectors are the old model's.

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/gomlx/compute"
 
@@ -41,10 +42,12 @@ func tinyMachine() MachineConfig {
 // backends opens Go backends and finalises in the end those that nobody did.
 type backends struct {
 	opened []compute.Backend
+	tries  int
 	err    error
 }
 
 func (b *backends) open() (compute.Backend, error) {
+	b.tries++
 	if b.err != nil {
 		return nil, b.err
 	}
@@ -249,10 +252,19 @@ func TestMachine_replacesAStuckBackend(t *testing.T) {
 				t.Fatalf("a common fault replaced the model, %v", err)
 			}
 			fails(fmt.Errorf("run: %w", lm.ErrStuck))
-			b.err = errBroken // and for a while there is no other backend
-			if _, err := r.Read(background, nil, [][]schema.Interaction{hist}); !errors.Is(err, errBroken) {
-				t.Errorf("error %v without a backend", err)
+			clock := time.Now()
+			m.now = func() time.Time { return clock }
+			b.err, b.tries = errBroken, 0 // and for a while there is no other backend
+			for range 20 {
+				if _, err := r.Read(background, nil, [][]schema.Interaction{hist}); !errors.Is(err, errBroken) {
+					t.Errorf("error %v without a backend", err)
+				}
+				clock = clock.Add(firstRest / 2)
 			}
+			if b.tries != 4 { // at once, and after 2, 6 and 14 of the 19 seconds
+				t.Errorf("%d tries in 19 s, want 4", b.tries)
+			}
+			clock = clock.Add(mostRest)
 			b.err = nil
 			if got := read1(t, r, nil, hist); !reflect.DeepEqual(got, want) {
 				t.Errorf("the new model says %v, the old one said %v", got, want)
@@ -320,6 +332,7 @@ func TestMachine_refusesFilesThatWereReplaced(t *testing.T) {
 	if err := os.WriteFile(path, weights, 0o600); err != nil {
 		t.Fatal(err)
 	}
+	m.now = func() time.Time { return time.Now().Add(mostRest) }
 	stuck()
 	if _, err := m.Engine(); err != nil {
 		t.Error(err)

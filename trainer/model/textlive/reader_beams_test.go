@@ -6,8 +6,8 @@ import (
 	"github.com/softrec/softrec/trainer/model/ranker"
 )
 
-// What is found among titles holds as long as the titles: a new price makes no reading anew.
-func TestUnder_changesWithTheTitlesAlone(t *testing.T) {
+// What is found among titles is all there is as long as the titles: a new price makes no reading anew.
+func TestAmong_changesWithTheTitlesAlone(t *testing.T) {
 	shop := &shelf{}
 	shop.put("a", "blue mug")
 	shop.put("b", "red mug")
@@ -23,10 +23,10 @@ func TestUnder_changesWithTheTitlesAlone(t *testing.T) {
 		{"a new item", "d", "blue mug", false},
 		{"a withdrawn item", "b", "", false},
 	} {
-		before := r.Under("key")
+		before := r.Among()
 		shop.put(step.id, step.title)
 		sync1(t, r)
-		if holds := r.Under("key") == before; holds != step.holds {
+		if holds := r.Among() == before; holds != step.holds {
 			t.Errorf("%s: readings hold %v, want %v", step.what, holds, step.holds)
 		}
 	}

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"iter"
 	"log/slog"
-	"strconv"
 	"sync"
 	"sync/atomic"
 
@@ -90,13 +89,13 @@ func (r *Runtime) Model() string { return r.deps.Model }
 // Version grows whenever the items that can be recommended change: a list made from a Score before is then out of date.
 func (r *Runtime) Version() int64 { return r.table.Load().version }
 
-// Under names what readings under a bundle's text key depend on: the key alone where a reading is a vector, which new items
-// are compared with too, and the titles of the moment where it is a list of items found among them.
-func (r *Runtime) Under(key string) string {
-	if key == "" || r.deps.Reader.width() > 0 {
-		return key
+// Among names the titles of the moment where a reading is a list of items found among them; it is 0 where a reading is a vector, which new
+// items are compared with too.
+func (r *Runtime) Among() int64 {
+	if r.deps.Reader.width() > 0 {
+		return 0
 	}
-	return key + "@" + strconv.FormatInt(r.Version(), 10)
+	return 1 + r.Version()
 }
 
 // Len is the number of items that can be recommended.

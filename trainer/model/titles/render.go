@@ -5,9 +5,10 @@ import (
 	"fmt"
 )
 
-// Tokenizer is what Render needs of a tokenizer: the ids of a text without special tokens.
+// Tokenizer is what titles need of a model's tokenizer; *tokens.Tokenizer is one.
 type Tokenizer interface {
-	Encode(text string) []int32
+	Encode(text string) []int32      // the ids of a text of softrec's own, without special tokens around it
+	EncodePlain(text string) []int32 // of a stranger's, in which a special token that is spelled out is text like any other
 }
 
 // Render says how a history becomes a prompt: newest title first, so that what is cut away is oldest. The zero value is
@@ -37,7 +38,7 @@ func (r Render) Validate() error {
 func (r Render) History(tok Tokenizer, titles []string) []int32 {
 	ids := make([][]int32, 0, r.Items)
 	for _, t := range titles[max(0, len(titles)-r.Items):] {
-		ids = append(ids, tok.Encode(t))
+		ids = append(ids, tok.EncodePlain(t))
 	}
 	return r.Join(ids, tok.Encode(r.Separator))
 }

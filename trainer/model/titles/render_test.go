@@ -16,6 +16,8 @@ func (letters) Encode(text string) (ids []int32) {
 	return ids
 }
 
+func (l letters) EncodePlain(text string) []int32 { return l.Encode(text) }
+
 func TestHistory_newestFirstAndCut(t *testing.T) {
 	r := Render{Items: 3, Pieces: 4, Separator: ","}
 	for _, c := range []struct {

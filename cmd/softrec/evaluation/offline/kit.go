@@ -67,7 +67,7 @@ func OpenBackend(cfg backend.Config, opts fetch.Options, log *slog.Logger) OpenK
 		kit.Encode = func(ctx context.Context, texts []string) ([][]float32, error) {
 			ids := make([][]int32, len(texts))
 			for i, t := range texts {
-				ids[i] = tok.Encode(t)
+				ids[i] = tok.EncodePlain(t)
 			}
 			return enc.Encode(ctx, nil, ids)
 		}
