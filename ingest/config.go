@@ -108,7 +108,7 @@ func (c Config) Validate() error {
 func (c Config) Topics() []broker.TopicSpec {
 	return []broker.TopicSpec{
 		{Name: c.Topic, Partitions: c.Partitions, Retention: c.Retention},
-		{Name: c.ItemsTopic, Partitions: 1, Compacted: true},
+		{Name: c.ItemsTopic, Partitions: 1, Compacted: true, Tombstones: true},
 		{Name: c.DeadLetterTopic, Partitions: 1, Retention: c.DeadLetterRetention},
 	}
 }

@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/softrec/softrec/ingest/broker"
 	"github.com/softrec/softrec/ingest/catalog"
+	"github.com/softrec/softrec/ingest/deletion"
 	"github.com/softrec/softrec/ingest/retry"
 	"github.com/softrec/softrec/schema"
 )
@@ -108,21 +110,24 @@ func (c *Items) confirm(ctx context.Context, changes []catalog.Change, gone map[
 	if c.opts.deleted == nil || len(gone) == 0 {
 		return nil
 	}
+	now := time.Now()
 	return retry.Do(ctx, c.opts.policy, c.waiting("receipt"), func(ctx context.Context) error {
 		standing, err := c.catalogue.Standing(ctx, changes)
 		if err != nil {
 			return err
 		}
-		var withdrawn []schema.Deletion
+		var withdrawn, fresh []schema.Deletion
 		for _, ch := range standing {
 			if d, ok := gone[place{ch.Partition, ch.Offset}]; ok { // not passed over
-				withdrawn = append(withdrawn, d)
+				if withdrawn = append(withdrawn, d); !deletion.Expired(d, now) {
+					fresh = append(fresh, d)
+				}
 			}
 		}
 		if len(withdrawn) == 0 {
 			return nil
 		}
-		if err := c.receipts(ctx, withdrawn, schema.PartCatalogue); err != nil {
+		if err := c.receipts(ctx, fresh, schema.PartCatalogue); err != nil {
 			return err
 		}
 		return c.opts.deleted.WithdrawnAll(ctx, withdrawn)

@@ -178,9 +178,13 @@ func (s *Server) recommendWindow(ctx context.Context, start time.Time, live *Liv
 	q.span = s.tracer.Current(ctx)
 	s.noteEffect(win, q.span)
 	key := keyOf(win, live.version(), s.deps.Catalogue.Version(), q.key(win.Entries, now))
+	titles := int64(0)
+	if s.deps.Texts != nil {
+		titles = 1 + s.deps.Texts.Version() // before reading and scores: a list may know more than its key says, never less
+	}
 	reading, state, passing := s.text(ctx, live, textKeyOf(key), win.Entries, q)
 	if state == schema.TextReady {
-		key.text = 1 + s.deps.Texts.Version() // before the scores: a list may know more than its key says, never less
+		key.text = titles
 	}
 	if passing || !q.keepable() {
 		out, err := s.answer(ctx, start, live, win.Version, s.recommend(ctx, live, win.Entries, reading, q, now), q, state, "")

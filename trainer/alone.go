@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"github.com/softrec/softrec/trainer/eval"
+	"github.com/softrec/softrec/trainer/model/lora"
 	"github.com/softrec/softrec/trainer/model/ranker"
 	"github.com/softrec/softrec/trainer/model/sequence"
 )
@@ -126,14 +127,11 @@ func (w *work) textAlone(ctx context.Context, b *ranker.Bundle) alone {
 }
 
 // readsWindows tests that a part of a network, called by name in the reason, reads windows. Where there is too little to
-// decide on, a part that the gate's own test has seen at work is left to that.
-func (r *rounds) readsWindows(name string, a alone, seen bool) (ok bool, reason string) {
+// decide on it does not object: the gate's own test does.
+func (r *rounds) readsWindows(name string, a alone) (ok bool, reason string) {
 	d, err := eval.Cluster(a.users, a.other, a.own)
 	if err != nil || d.Users < r.cfg.GateUsers || d.Cases < r.cfg.GateMinimum {
-		if seen {
-			return true, ""
-		}
-		return false, fmt.Sprintf("%s could be judged on %d interactions of %d users only, trainer.gate_minimum is %d and trainer.gate_users %d", name, d.Cases, d.Users, r.cfg.GateMinimum, r.cfg.GateUsers)
+		return true, ""
 	}
 	p := d.PAbove(0)
 	ok = p <= r.cfg.GateAlpha
@@ -141,13 +139,28 @@ func (r *rounds) readsWindows(name string, a alone, seen bool) (ok bool, reason 
 		name, says(ok, "significantly better", "not significantly better"), d.New, d.Old, p)
 }
 
+// unseen says why the gate could not judge an adapter of the language model, which shows in its lists only where histories have titles and are
+// among trainer.text.questions; it is empty where it could.
+func (r *rounds) unseen(ctx context.Context, w *work, adapter *lora.Adapter) string {
+	a := w.textAlone(ctx, &ranker.Bundle{TextModel: r.text.Model(), Adapter: adapter})
+	users := map[string]bool{}
+	for _, u := range a.users {
+		users[u] = true
+	}
+	if len(a.users) >= r.cfg.GateMinimum && len(users) >= r.cfg.GateUsers {
+		return ""
+	}
+	return fmt.Sprintf("the tuned language model was not put forward: the gate could read %d interactions of %d users with it, trainer.gate_minimum is %d and trainer.gate_users %d",
+		len(a.users), len(users), r.cfg.GateMinimum, r.cfg.GateUsers)
+}
+
 // byItself adds to the gate's verdict what the newly tuned parts of the candidate can do by themselves.
 func (r *rounds) byItself(ctx context.Context, w *work, candidate *ranker.Bundle, v *verdict) {
 	if !r.cfg.GateWindows || !v.Promote {
 		return
 	}
-	check := func(name string, a alone, seen bool) {
-		ok, reason := r.readsWindows(name, a, seen)
+	check := func(name string, a alone) {
+		ok, reason := r.readsWindows(name, a)
 		if reason == "" {
 			return
 		}
@@ -155,9 +168,9 @@ func (r *rounds) byItself(ctx context.Context, w *work, candidate *ranker.Bundle
 		v.Reason += "; " + reason
 	}
 	if n := candidate.Sequence; n != nil && n != w.kept.Sequence {
-		check("the network", w.sequenceAlone(n), true)
+		check("the network", w.sequenceAlone(n))
 	}
 	if candidate.Adapter != w.kept.Adapter && w.reader != nil {
-		check("the language model", w.textAlone(ctx, candidate), false) // only questions whose histories have titles show the gate anything of it
+		check("the language model", w.textAlone(ctx, candidate))
 	}
 }

@@ -144,7 +144,8 @@ const tempMark = ".tmp-"
 func removeLeftovers(dir string) error {
 	entries, err := os.ReadDir(dir)
 	for _, e := range entries {
-		if strings.HasPrefix(e.Name(), checkpointFile+tempMark) {
+		own := strings.HasPrefix(e.Name(), checkpointFile+tempMark) || strings.HasPrefix(e.Name(), checkpointFile+asideMark) && strings.Contains(e.Name(), tempMark)
+		if own {
 			err = errors.Join(err, os.Remove(filepath.Join(dir, e.Name())))
 		}
 	}

@@ -32,7 +32,7 @@ type Config struct {
 	RoundInterval   time.Duration `koanf:"round_interval" help:"time after which a round starts with fewer, if round_min_events have come (default 60s)"`
 	RoundMinEvents  int           `koanf:"round_min_events" help:"fewest new interactions of a round (default 500)"`
 	BootstrapEvents int           `koanf:"bootstrap_events" help:"interactions after which the first, counts-only model goes live (default 1000)"`
-	BacklogEvents   int           `koanf:"backlog_events" help:"new interactions at which reading waits for the running round, which bounds the memory of a trainer that cannot keep up (default 500000)"`
+	BacklogEvents   int           `koanf:"backlog_events" help:"new interactions at which reading waits for the running round, which bounds the memory of a trainer that cannot keep up; a candidate in the shadow is given up after as many (default 500000)"`
 	LearnLimit      int           `koanf:"learn_limit" help:"most new interactions the network trains on in one round, the newest are taken; older ones of a backlog go to the replay buffer (default 20000)"`
 	ReplayShare     float64       `koanf:"replay_share" help:"replayed interactions per new one in a round (default 1)"`
 	ReplayLimit     int           `koanf:"replay_limit" help:"interactions the replay buffer keeps (default 200000)"`
@@ -106,6 +106,7 @@ func (c Config) Validate() error {
 	fault(c.GateFailures >= 0 && c.GateFailures <= 1, "gate_failures", c.GateFailures, "0 to 1")
 	fault(c.ShadowEvents >= 0, "shadow_events", c.ShadowEvents, "at least 0")
 	fault(c.ShadowEvents == 0 || c.ShadowEvents >= c.GateMinimum, "shadow_events", c.ShadowEvents, "0 or at least gate_minimum")
+	fault(c.ShadowEvents == 0 || float64(c.ShadowEvents) <= c.ScoreShare*float64(c.BacklogEvents), "shadow_events", c.ShadowEvents, "0 or at most score_share * backlog_events: a trial that takes longer is given up")
 	fault(c.ShadowEvents == 0 || c.ScoreShare > 0, "shadow_events", c.ShadowEvents, "0 where score_share is 0: nothing would be scored")
 	fault(c.ShadowEvents == 0 || c.Learner != LearnerText, "shadow_events", c.ShadowEvents, "0 for the text learner: the shadow scores without the language model")
 	fault(c.RollbackEvents >= 0, "rollback_events", c.RollbackEvents, "at least 0")

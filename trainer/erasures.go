@@ -33,7 +33,7 @@ const unread = -1
 // note takes a deletion, unless a later one of its user is known, or it has no time.
 func (e erasures) note(d schema.Deletion, partition int) {
 	user, next := userKey(d.UserID), erasure{d.Requested.UnixMilli(), userKey(d.ID), partition}
-	if have, known := e[user]; next.at <= 0 || known && have.at > next.at && have.receipt != next.receipt {
+	if have, known := e[user]; next.at <= 0 || d.UserID == "" || known && have.at > next.at && have.receipt != next.receipt {
 		return
 	}
 	e[user] = next
@@ -80,8 +80,8 @@ func (t *Trainer) recall(ctx context.Context) error {
 	})
 }
 
-// receipted are those of gone that may have receipts: a trainer without its checkpoint reads all tombstones that are still on the topic, and
-// nobody else would confirm receipts that have expired.
+// receipted are those of gone whose receipts may have to be opened: a trainer without its checkpoint reads all tombstones that are still on the
+// topic, and nobody else would confirm receipts that have expired. One whose checkpoint names its user no more was open before.
 func receipted(gone []schema.Deletion, now time.Time) []schema.Deletion {
-	return slices.DeleteFunc(slices.Clone(gone), func(d schema.Deletion) bool { return deletion.Expired(d, now) })
+	return slices.DeleteFunc(slices.Clone(gone), func(d schema.Deletion) bool { return d.UserID == "" || deletion.Expired(d, now) })
 }

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -123,6 +124,9 @@ func (t *Trainer) scrub(gone []schema.Deletion, items handed) error {
 		return fmt.Errorf("look for checkpoints that were set aside: %w", err)
 	}
 	for _, name := range aside {
+		if info, err := os.Lstat(filepath.Join(t.deps.Dir, name)); err != nil || !info.Mode().IsRegular() || strings.Contains(name, tempMark) {
+			continue // gone, no checkpoint, or half of one
+		}
 		if err := t.scrubAside(filepath.Join(t.deps.Dir, name), gone, items); err != nil {
 			return err
 		}
@@ -139,17 +143,23 @@ func (t *Trainer) scrubFile(path string, gone []schema.Deletion, items handed) e
 		return err
 	}
 	if err := c.forget(t.cfg.Counts, gone, items); err != nil {
-		return &unusableError{err}
+		return err
 	}
 	return c.saveAs(path)
 }
 
-// scrubAside scrubs a checkpoint that was set aside, and deletes one that cannot be read: nobody can say that it has nothing of the users.
+// scrubAside scrubs a checkpoint that was set aside, and deletes one that cannot be read: nobody can say that it has nothing of the users, and
+// nobody goes on from it.
 func (t *Trainer) scrubAside(path string, gone []schema.Deletion, items handed) error {
-	err := t.scrubFile(path, gone, items)
-	var bad *unusableError
-	if !errors.As(err, &bad) {
-		return err
+	c, err := loadFrom(path)
+	if errors.Is(err, errNoCheckpoint) {
+		return nil
+	}
+	if err == nil {
+		err = c.forget(t.cfg.Counts, gone, items)
+	}
+	if err == nil {
+		return c.saveAs(path)
 	}
 	t.log.Warn("a damaged checkpoint that was set aside is deleted: somebody is to be forgotten, who may stand in it", "file", path, "reason", err)
 	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -190,7 +200,11 @@ func (c *checkpoint) forget(cfg counts.Config, gone []schema.Deletion, items han
 		}
 	}
 	c.Users = users
-	c.Deletions = slices.DeleteFunc(c.Deletions, func(d schema.Deletion) bool { return done[d.ID] })
+	for i, d := range c.Deletions { // a receipt stays until it is confirmed, but names nobody
+		if done[d.ID] {
+			c.Deletions[i].UserID = ""
+		}
+	}
 	if err := c.forgetItems(learnt, items); err != nil {
 		return err
 	}

@@ -125,6 +125,9 @@ func TestTrainer_forgetsAUser(t *testing.T) {
 	}
 	path := filepath.Join(b.dir, checkpointFile)
 	other, damaged := path+asideMark+"20260101T000000", path+asideMark+"20260102T000000" // of other settings, and half a file
+	if err := os.Mkdir(path+asideMark+"folder", 0o700); err != nil {
+		t.Fatal(err)
+	}
 	whole, err := os.ReadFile(path)
 	if err := errors.Join(err, os.WriteFile(other, whole, 0o600), os.WriteFile(damaged, whole[:len(whole)/2], 0o600)); err != nil {
 		t.Fatal(err)
@@ -167,6 +170,34 @@ func TestTrainer_forgetsAUser(t *testing.T) {
 	}
 }
 
+// A receipt that was scrubbed and could not be confirmed before a restart is confirmed after it, though its tombstone is not read again.
+func TestTrainer_confirmsAReceiptThatNamesNobody(t *testing.T) {
+	b := newBench(t, stream(t, 1, 1, 20, 40, 700)[0])
+	b.gone = &receipts{opened: map[string]schema.Deletion{}, parts: map[string][]string{}}
+	stop := b.start()
+	b.topic.release(250)
+	until(t, "round 1", b.checkpointed(1))
+	if err := stop(); err != nil {
+		t.Fatal(err)
+	}
+	c, err := loadCheckpoint(b.dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Deletions = []schema.Deletion{{ID: "d9", Requested: time.Now()}}
+	if err := c.save(b.dir); err != nil {
+		t.Fatal(err)
+	}
+	stop = b.start()
+	until(t, "the receipt", b.gone.confirmed("d9"))
+	if err := stop(); err != nil {
+		t.Fatal(err)
+	}
+	if d, opened := b.gone.opened["d9"]; opened {
+		t.Errorf("a receipt of nobody was opened: %+v", d)
+	}
+}
+
 // A checkpoint whose cut lies behind a tombstone has a new window of the user, which stays, and the tombstone's receipt, which goes.
 func TestCheckpoint_forgetsWhatWasBefore(t *testing.T) {
 	cfg := DefaultConfig().Counts
@@ -178,8 +209,10 @@ func TestCheckpoint_forgetsWhatWasBefore(t *testing.T) {
 	other, twice, again := schema.UserDeletion("other", "", epoch, 0, 50), schema.UserDeletion("twice", "", epoch, 0, 60), schema.UserDeletion("twice", "", epoch, 0, 101)
 	c := checkpoint{Offsets: map[int]int64{0: 100}, Counts: none, Users: []userBlob{{ID: "back"}, {ID: "gone"}, {ID: "other"}, {ID: "twice"}}, Deletions: []schema.Deletion{behind, other, twice},
 		Carried: []segment{{User: "back"}, {User: "gone"}, {User: "other"}}}
-	if err := c.forget(cfg, []schema.Deletion{behind, ahead, twice, again}, handed{}); err != nil {
-		t.Fatal(err)
+	for range 2 { // the receipts could not be confirmed the first time
+		if err := c.forget(cfg, []schema.Deletion{behind, ahead, twice, again}, handed{}); err != nil {
+			t.Fatal(err)
+		}
 	}
 	if len(c.Users) != 2 || c.Users[0].ID != "back" || c.Users[1].ID != "other" {
 		t.Errorf("windows of %+v, want those of back, who came again, and of other", c.Users)
@@ -187,8 +220,10 @@ func TestCheckpoint_forgetsWhatWasBefore(t *testing.T) {
 	if len(c.Carried) != 1 || c.Carried[0].User != "other" {
 		t.Errorf("held out are %+v", c.Carried)
 	}
-	if len(c.Deletions) != 1 || c.Deletions[0].ID != other.ID {
-		t.Errorf("receipts %+v, want that of other, which is open", c.Deletions)
+	for i, want := range []schema.Deletion{{ID: behind.ID}, {ID: other.ID, UserID: "other"}, {ID: twice.ID}} {
+		if got := c.Deletions[i]; len(c.Deletions) != 3 || got.ID != want.ID || got.UserID != want.UserID {
+			t.Errorf("receipts %+v, want all three, two of which name nobody", c.Deletions)
+		}
 	}
 }
 

@@ -194,7 +194,7 @@ func (t *Trainer) restore(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if live == nil && c.Live != "" && c.Live != version {
+	if live == nil && !t.unread && c.Live != "" && c.Live != version {
 		if live, err = t.restorePointer(ctx, version, c.Live); err != nil {
 			return err
 		}
@@ -303,20 +303,37 @@ func (t *Trainer) decodeMixing(b []byte) (*mixer.Online, error) {
 	return o, nil
 }
 
-// liveAtStart is the model that the pointer names, nil where it names none or one that is lost, and the version there. One that cannot be read
-// for now is waited for: a start must not put another one in its place.
+// readLiveFor is how long a start waits for the live snapshot to become readable.
+const readLiveFor = time.Minute
+
+// liveAtStart is the model that the pointer names, nil where it names none or one that cannot be read, and the version there. One that is not
+// lost is waited for, and then left where it is: a start must not put another one in its place. The next round that passes its gate does.
 func (t *Trainer) liveAtStart(ctx context.Context) (live *liveModel, version string, err error) {
-	err = t.patiently(ctx, "read the live model", func(ctx context.Context) (err error) {
-		if version, err = t.deps.Pointer.Current(ctx); err != nil || version == "" {
-			return err
-		}
-		if live, err = t.releases.load(ctx, version); lost(err) {
-			t.log.Error("the live snapshot cannot be read", "model_version", version, "error", err)
-			return nil
-		}
+	err = t.patiently(ctx, "read the live version", func(ctx context.Context) (err error) {
+		version, err = t.deps.Pointer.Current(ctx)
 		return err
 	})
-	return live, version, err
+	if err != nil || version == "" {
+		return nil, "", err
+	}
+	p := retry.DefaultPolicy()
+	p.MaxElapsed = readLiveFor
+	warn := func(err error, wait time.Duration) {
+		t.log.Warn("the live snapshot cannot be read yet", "model_version", version, "error", err, "wait", wait)
+	}
+	err = retry.Do(ctx, p, warn, func(ctx context.Context) (err error) {
+		live, err = t.releases.load(ctx, version)
+		return err
+	})
+	if ctx.Err() != nil {
+		return nil, "", ctx.Err()
+	}
+	if err != nil {
+		t.unread = !lost(err)
+		t.log.Error("the live snapshot cannot be read", "model_version", version, "error", err)
+		return nil, version, nil
+	}
+	return live, version, nil
 }
 
 // lost reports whether err, of reading a snapshot, says that it will not be read later either.

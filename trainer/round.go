@@ -236,7 +236,18 @@ func (r *rounds) renew(ctx context.Context, w *work, reference *liveModel, out *
 	if err := w.reader.sides(ctx, w.gate, tuned.Adapter, reference); err != nil {
 		return fmt.Errorf("judge the %s learner by its text: %w", r.cfg.Learner, err)
 	}
+	before := w.network
 	w.network, w.tuned = tuned, true
+	if r.cfg.GateWindows && r.text != nil && tuned.Adapter != w.kept.Adapter {
+		if why := r.unseen(ctx, w, tuned.Adapter); why != "" {
+			if tuned.Sequence == before.Sequence {
+				rec.Verdict, rec.Reason = schema.VerdictRefused, why
+				return ctx.Err()
+			}
+			rec.Notes = append(rec.Notes, why)
+			tuned.Adapter = w.kept.Adapter
+		}
+	}
 	claim := r.claim()
 	if r.shadows(reference) {
 		claim = noWorse // the gate sorts out, the shadow decides: it sees more, and what it sees is new

@@ -40,6 +40,7 @@ func (t *Trainer) follow(s switched) {
 		t.promote(s.model)
 	case s.own: // its round has made another one live since, or is over
 	case live != "" && s.over != live: // old news: the pointer has been read before the last change here
+	case t.carriedOut(s.model.Version): // by a trial, which tells of it itself
 	case later: // the pointer was looked at before the round had told of it
 		t.promote(s.model)
 	default:
@@ -47,6 +48,12 @@ func (t *Trainer) follow(s switched) {
 		t.moveOn(s.model.Version)
 		t.install(s.model, t.scores.events())
 	}
+}
+
+// carriedOut reports whether a version is being made live by a trial that ended.
+func (t *Trainer) carriedOut(version string) bool {
+	of := func(tr *trial) bool { return tr != nil && tr.over && tr.other.Version == version }
+	return t.moving && (of(t.scores.shadow) || of(t.scores.watch))
 }
 
 // roundsOwn are the versions that the running round has made live, or is about to, in their order: who sees the pointer move before the round

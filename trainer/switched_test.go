@@ -111,7 +111,7 @@ func TestTrainer_startLeavesThePersonsModel(t *testing.T) {
 	disk.sick.Store(true)
 	b.stored = func(snapshot.Store) snapshot.Store { return disk }
 	stop := b.start()
-	until(t, "word of it", b.log.said("read the live model"))
+	until(t, "word of it", b.log.said("the live snapshot cannot be read yet"))
 	if b.live() != good.Version {
 		t.Errorf("%s is live while the person's model could not be read", b.live())
 	}

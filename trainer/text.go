@@ -30,7 +30,7 @@ type TextModel interface {
 type TextConfig struct {
 	Prompts    int     `koanf:"prompts" help:"most prompts the language model is tuned on in one round, new ones and replayed ones in the ratio of replay_share, the newest are taken (default 512)"`
 	Validation int     `koanf:"validation" help:"most prompts that stop its training early, the newest are taken (default 256)"`
-	Questions  int     `koanf:"questions" help:"most baskets of each held-out half, and as many of the training part, that are judged with the language model's text, the newest are taken (default 256)"`
+	Questions  int     `koanf:"questions" help:"most baskets of each held-out half, and as many of the training part, that are judged with the language model's text, the newest are taken; an adapter is put forward only where gate_minimum of their interactions could be (default 256)"`
 	ScoreShare float64 `koanf:"score_share" help:"share of the scored users whose interactions are scored with the language model's text while it keeps up, 0 to 1 (default 0.1)"`
 	ScoreBatch int     `koanf:"score_batch" help:"most baskets that wait for the language model to be scored; others are scored without it (default 8)"`
 	Sequence   bool    `koanf:"sequence" help:"train the sequence model too, before the language model (default false)"`

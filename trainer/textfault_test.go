@@ -187,7 +187,7 @@ func TestRounds_anAdapterThatNobodySawIsRefused(t *testing.T) {
 	s.tuned = adapter(t, 2)
 	s.r.cfg.Text.Questions, s.r.cfg.GateMinimum = 1, 50
 	out := s.run()
-	if rec := out.Record; rec.Verdict == schema.VerdictPromoted || !strings.Contains(rec.Reason, "the language model could be judged on") || out.Live.Bundle.Adapter == s.tuned {
+	if rec := out.Record; out.Live.Bundle.Adapter == s.tuned || rec.Verdict != schema.VerdictRefused || !strings.Contains(rec.Reason, "was not put forward") || out.Next.Network.Adapter != s.tuned {
 		t.Errorf("%s: %s", rec.Verdict, rec.Reason)
 	}
 }

@@ -76,6 +76,7 @@ type Trainer struct {
 	lastReport time.Time
 	switched   chan switched // models that went live, from the round and the reporter to the loop
 	mine       roundsOwn     // what the running round made live
+	unread     bool          // there was a live model at the start that could not be read: none is put in its place without a gate
 
 	withdrawals   withdrawals   // items that are taken out of what was learnt
 	scrubbing     bool          // users and items are taken out of the checkpoint
@@ -85,6 +86,7 @@ type Trainer struct {
 	predecessorAt int64         // the age of the predecessor counts from this scored interaction
 	shadowed      schema.Round  // record of the round whose candidate is on trial
 	shadowAt      int64         // the age of the candidate counts from this scored interaction
+	shadowFresh   int           // collector.fresh when the shadow began
 	takenBack     *schema.Trial // what the first half of the running round was rolled back for
 }
 
@@ -314,7 +316,7 @@ func (t *Trainer) start(ctx context.Context, g *errgroup.Group, done chan<- fini
 	if t.running || t.scrubbing { // a round's checkpoint must not be overwritten by an older one
 		return nil
 	}
-	if t.live == nil && t.knowledge.Round == 0 && t.collector.fresh >= t.cfg.BootstrapEvents {
+	if t.live == nil && !t.unread && t.knowledge.Round == 0 && t.collector.fresh >= t.cfg.BootstrapEvents {
 		return t.bootstrap(ctx)
 	}
 	if !t.due() || t.scores.shadow != nil || t.moving { // a candidate on trial keeps its rival until it is judged

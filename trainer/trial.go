@@ -20,7 +20,7 @@ const (
 // one line per interaction, never more than its horizon, and the one bundle that is not live; both go when it ends.
 //
 // Where its looks fall depends on the interactions alone, not on how they came in batches: what a trial says is a function
-// of the offsets that were read.
+// of the offsets that were read. One that takes so long that its trainer would drown is given up, when that is seen.
 type trial struct {
 	kind    string
 	live    *liveModel

@@ -42,9 +42,9 @@ func (t *Trainer) actOnTrials(ctx context.Context, g *errgroup.Group, out chan<-
 		act(w, t.watched, t.rollBack)
 	case s != nil && s.over:
 		act(s, t.shadowed, t.endShadow)
-	case s != nil && t.collector.fresh >= t.cfg.BacklogEvents:
-		s.giveUp(fmt.Sprintf("%d new interactions wait for the next round, and trainer.backlog_events allows %d: the trial of %d scored interactions had seen %d, and is given up",
-			t.collector.fresh, t.cfg.BacklogEvents, s.horizon, len(s.users)), t.collector.offsets)
+	case s != nil && t.collector.fresh-t.shadowFresh >= t.cfg.BacklogEvents:
+		s.giveUp(fmt.Sprintf("%d interactions have come since it began, and trainer.backlog_events lets no more wait for the next round: of %d that it needs scored it has seen %d, and is given up",
+			t.collector.fresh-t.shadowFresh, s.horizon, len(s.users)), t.collector.offsets)
 		act(s, t.shadowed, t.endShadow)
 	case w != nil && w.over:
 		t.log.Info("the live model has stood beside the one before it", "model_version", w.live.Version, "reason", w.reason)
@@ -182,7 +182,7 @@ func (t *Trainer) startShadow(candidate *liveModel, rec schema.Round, claim clai
 	}
 	s := newTrial(t.cfg, trialShadow, t.live, candidate)
 	s.claim = claim
-	t.scores.shadow, t.shadowed, t.shadowAt = s, rec, t.cutAt
+	t.scores.shadow, t.shadowed, t.shadowAt, t.shadowFresh = s, rec, t.cutAt, t.collector.fresh
 }
 
 // moveOn ends both trials because somebody else has made another model live: theirs is the say.
@@ -218,7 +218,7 @@ func (t *Trainer) resumeTrials(ctx context.Context, c checkpoint) error {
 			c.Watch = &trialState{Live: s.Other, Other: s.Live, Record: rec}
 		case t.live.Version == s.Live && rec.Verdict == schema.VerdictShadow:
 			if other := t.loadBeside(ctx, s.Other); other != nil {
-				t.scores.shadow, t.shadowed, t.shadowAt = newTrial(t.cfg, trialShadow, t.live, other), rec, t.scores.events()
+				t.scores.shadow, t.shadowed, t.shadowAt, t.shadowFresh = newTrial(t.cfg, trialShadow, t.live, other), rec, t.scores.events(), t.collector.fresh
 				t.scores.shadow.resume(s)
 			}
 		}

@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/softrec/softrec/schema"
 	"github.com/softrec/softrec/trainer/model/counts"
 	"github.com/softrec/softrec/trainer/model/ranker"
@@ -235,29 +237,40 @@ func TestTrainer_shadow(t *testing.T) {
 	t.Log(r.Reason)
 }
 
-// A trial for which too few interactions are scored does not let what is read pile up: it is given up, and the next round comes.
+// A trial for which too few interactions are scored does not let what is read pile up: it is given up. What waited before it began does not count.
 func TestTrainer_shadowGivesWayToTheBacklog(t *testing.T) {
 	b := trialBench(t)
-	b.cfg.ShadowEvents, b.cfg.BacklogEvents = 100_000, 700
-	first, c := b.stopAfterRound1()
-	if c.Shadow == nil {
+	b.cfg.ShadowEvents = 600
+	first, _ := b.stopAfterRound1()
+	b.cfg.BacklogEvents = 700
+	tr := b.trainer()
+	if err := tr.restore(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	s := tr.scores.shadow
+	if s == nil {
 		t.Fatal("no candidate stands beside the live model: the test proves nothing")
 	}
-	b.cfg.RoundEvents = 650
-	stop := b.start()
-	b.topic.release(600)
-	until(t, "the scores", func() bool { return b.scored() >= 600 })
-	if r := b.round(1); r.Verdict != schema.VerdictShadow {
-		t.Errorf("given up after 600 interactions: %+v", r)
+	ended := make(chan moved, 1)
+	g, ctx := errgroup.WithContext(t.Context())
+	look := func(fresh int) bool {
+		tr.collector.fresh = fresh
+		tr.actOnTrials(ctx, g, ended)
+		return s.over
 	}
-	b.topic.release(200)
-	until(t, "the verdict", func() bool { return b.round(1).Verdict == schema.VerdictRefused })
-	if r := b.round(1); !strings.Contains(r.Reason, "trainer.backlog_events allows 700") || r.ModelVersion != first.Version || r.Shadow == nil || r.Shadow.Offsets["0"] == 0 {
-		t.Errorf("%+v", r)
+	tr.shadowFresh = 500 // of the round that made the candidate
+	if look(700) || look(1199) {
+		t.Fatalf("given up too early: %s", s.reason)
 	}
-	until(t, "round 2", b.checkpointed(2))
-	if err := stop(); err != nil {
+	if !look(1200) || s.passed {
+		t.Fatal("not given up")
+	}
+	if err := g.Wait(); err != nil {
 		t.Fatal(err)
+	}
+	tr.settle(<-ended)
+	if r := b.round(1); r.Verdict != schema.VerdictRefused || !strings.Contains(r.Reason, "trainer.backlog_events") || r.ModelVersion != first.Version || tr.scores.shadow != nil {
+		t.Errorf("%+v", r)
 	}
 }
 

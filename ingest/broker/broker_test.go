@@ -97,10 +97,10 @@ func TestEnsureTopics_isIdempotent(t *testing.T) {
 
 func TestEnsureTopics_compacted(t *testing.T) {
 	cfg, _ := cluster(t)
-	name := topic(t, cfg, 1, func(s *TopicSpec) { s.Compacted = true })
+	name := topic(t, cfg, 1, func(s *TopicSpec) { s.Compacted, s.Tombstones = true, true })
 	client := cfg.client(cfg.transport())
 	defer client.Transport.(*kafka.Transport).CloseIdleConnections()
-	for key, want := range map[string]string{"cleanup.policy": "compact", "delete.retention.ms": "9223372036854775807"} {
+	for key, want := range map[string]string{"cleanup.policy": "compact", "delete.retention.ms": "3153600000000"} {
 		if got := topicConfig(t, client, name, key); got != want {
 			t.Errorf("%s %q, want %q", key, got, want)
 		}

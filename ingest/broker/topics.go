@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"strconv"
 	"time"
 
@@ -18,6 +17,7 @@ type TopicSpec struct {
 	Name       string
 	Partitions int           // used when the topic is created; an existing topic keeps what it has
 	Compacted  bool          // keep the newest record of each key for ever (cleanup.policy=compact)
+	Tombstones bool          // keep those of a compacted topic, too, as far as the cluster lets us: who reads it from its start must learn what was deleted
 	Retention  time.Duration // how long records are kept; 0 keeps them for ever, whatever the cluster's default
 }
 
@@ -42,9 +42,10 @@ func (s TopicSpec) config(replicas int) kafka.TopicConfig {
 		entries[0].ConfigValue = strconv.FormatInt(s.Retention.Milliseconds(), 10)
 	}
 	if s.Compacted {
-		// Tombstones stay: who reads the topic from its start, after Redis was lost, must learn what was withdrawn, too.
-		entries = append(entries, kafka.ConfigEntry{ConfigName: "cleanup.policy", ConfigValue: "compact"},
-			kafka.ConfigEntry{ConfigName: "delete.retention.ms", ConfigValue: strconv.FormatInt(math.MaxInt64, 10)})
+		entries = append(entries, kafka.ConfigEntry{ConfigName: "cleanup.policy", ConfigValue: "compact"})
+		if s.Tombstones {
+			entries = append(entries, kafka.ConfigEntry{ConfigName: "delete.retention.ms", ConfigValue: strconv.FormatInt(keepTombstones.Milliseconds(), 10)})
+		}
 	}
 	return kafka.TopicConfig{Topic: s.Name, NumPartitions: s.Partitions, ReplicationFactor: replicas, ConfigEntries: entries}
 }
@@ -75,7 +76,7 @@ func AwaitTopics(ctx context.Context, cfg Config, waiting func(error), specs ...
 		if err != nil || len(missing) == 0 {
 			return err
 		}
-		if err := createTopics(ctx, client, cfg.ReplicationFactor, missing); err != nil {
+		if err := createTopics(ctx, client, cfg.ReplicationFactor, missing, waiting); err != nil {
 			return err
 		}
 		return kafka.LeaderNotAvailable // created just now: look again until the metadata shows them
@@ -131,7 +132,10 @@ func topicReady(t kafka.Topic) error {
 }
 
 // createTopics asks for all specs at once; that another process was first is as good as success.
-func createTopics(ctx context.Context, client *kafka.Client, replicas int, specs []TopicSpec) error {
+// keepTombstones is for ever. Kafka adds it to the clock, so that the largest number would overflow.
+const keepTombstones = 100 * 365 * 24 * time.Hour
+
+func createTopics(ctx context.Context, client *kafka.Client, replicas int, specs []TopicSpec, tell func(error)) error {
 	req := &kafka.CreateTopicsRequest{}
 	for _, s := range specs {
 		req.Topics = append(req.Topics, s.config(replicas))
@@ -141,10 +145,21 @@ func createTopics(ctx context.Context, client *kafka.Client, replicas int, specs
 		return fmt.Errorf("create topics: %w", err)
 	}
 	var errs []error
+	var bounded []TopicSpec
 	for _, s := range specs {
-		if err := res.Errors[s.Name]; err != nil && !errors.Is(err, kafka.TopicAlreadyExists) {
+		err := res.Errors[s.Name]
+		switch {
+		case err == nil || errors.Is(err, kafka.TopicAlreadyExists):
+		case s.Tombstones && (errors.Is(err, kafka.InvalidConfiguration) || errors.Is(err, kafka.PolicyViolation)):
+			tell(fmt.Errorf("create topic %q with delete.retention.ms %d, trying without: %w", s.Name, keepTombstones.Milliseconds(), err))
+			s.Tombstones = false
+			bounded = append(bounded, s)
+		default:
 			errs = append(errs, fmt.Errorf("create topic %q: %w", s.Name, err))
 		}
+	}
+	if len(bounded) > 0 {
+		errs = append(errs, createTopics(ctx, client, replicas, bounded, tell))
 	}
 	return errors.Join(errs...)
 }
