@@ -149,7 +149,7 @@ func (e extended) Encode(text string) []int32 {
 	return out
 }
 
-func (t extended) EncodePlain(text string) []int32 { return t.Encode(text) }
+func (e extended) EncodePlain(text string) []int32 { return e.Encode(text) }
 
 // A token that the model does not know is left out of a title, and stops no other.
 func TestSync_titleWithATokenThatTheModelDoesNotKnow(t *testing.T) {
