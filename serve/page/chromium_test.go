@@ -190,21 +190,35 @@ func (b *tab) until(js string) {
 // do runs actions such as clicks and keys.
 func (b *tab) do(actions ...chromedp.Action[chromedp.Void]) {
 	b.t.Helper()
+	b.must(b.try(actions...))
+}
+
+func (b *tab) try(actions ...chromedp.Action[chromedp.Void]) error {
 	ctx, cancel := context.WithTimeout(b.ctx, patience)
 	defer cancel()
-	if err := chromedp.Do(ctx, actions...); err != nil {
+	return chromedp.Do(ctx, actions...)
+}
+
+func (b *tab) must(err error) {
+	b.t.Helper()
+	if err != nil {
 		b.shoot("failed-" + strings.ReplaceAll(b.t.Name(), "/", "-"))
 		b.t.Fatal(err)
 	}
 }
 
 // click clicks the first element a selector finds, as a person would: who sees that the page moved under the pointer, so that the click
-// fell beside it, clicks again.
+// fell beside it, or was drawn anew so that the element is another one, clicks again.
 func (b *tab) click(selector string) {
 	b.t.Helper()
 	for range 5 {
 		eval[bool](b, fmt.Sprintf(`document.addEventListener("click", e => { window.clicked = Boolean(e.target.closest(%q)) }, {capture: true, once: true}), window.clicked = false, true`, selector))
-		b.do(chromedp.ScrollIntoView(chromedp.CSS(selector)), chromedp.Click(chromedp.CSS(selector)))
+		if err := b.try(chromedp.ScrollIntoView(chromedp.CSS(selector)), chromedp.Click(chromedp.CSS(selector))); err != nil {
+			if !strings.Contains(err.Error(), "Could not find node") && !strings.Contains(err.Error(), "detached") {
+				b.must(err)
+			}
+			continue
+		}
 		hit, err := chromedp.Run(b.ctx, chromedp.Evaluate[bool]("window.clicked !== false"))
 		if err != nil && !strings.Contains(err.Error(), "navigated") {
 			b.t.Fatal(err)

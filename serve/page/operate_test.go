@@ -102,6 +102,7 @@ func testAsk(b *tab) {
 	b.until(listed + `.length === 10`)
 	b.do(chromedp.SendKeys(chromedp.CSS("#ask-user"), "somebody else"+kb.Enter))
 	b.until(`document.querySelector("#user-select").value === "somebody else" && ` + listed + `.length === 10`)
+	b.until(`document.querySelector("#recommended > li:first-child .because")?.textContent.includes("is popular of late")`) // the list is the new user's
 	b.click("#recommended > li:first-child summary")
 	words := eval[[]string](b, `[...document.querySelectorAll("#recommended > li:first-child .because li")].filter(e => e.checkVisibility()).map(e => e.textContent)`)
 	if len(words) != 2 || words[0] != "is popular of late" || !strings.Contains(words[1], "<b>adds</b>") {
