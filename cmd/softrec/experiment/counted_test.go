@@ -21,3 +21,12 @@ func TestShownBy_countsEachLineOnce(t *testing.T) {
 		}
 	}
 }
+
+// Where rankings leave out what a user had, so does the validation that stops the sequence model; it once did not.
+func TestSequenceTraining_isStoppedByWhatItIsMeasuredBy(t *testing.T) {
+	for _, filter := range []bool{false, true} {
+		if cfg := sequenceTraining(Catalogue{FilterSeen: filter}); cfg.ExcludeHistory != filter || cfg.Validate() != nil {
+			t.Errorf("filter %v: %+v", filter, cfg)
+		}
+	}
+}

@@ -64,7 +64,7 @@ func OpenFolder(cfg backend.Config, opts fetch.Options, log *slog.Logger) Open {
 		}
 		kit := &Kit{
 			Kind: kind, Backend: info.Name, BF16: base.Options().BF16, Digest: digest, Close: func() error { base.Close(); be.Finalize(); return nil },
-			Sequence: func() (*seqtrain.Engine, error) { return seqtrain.NewEngine(be, seqtrain.DefaultConfig()) },
+			Sequence: func() (*seqtrain.Engine, error) { return seqtrain.NewEngine(be, sequenceTraining(c)) },
 		}
 		if kind == kindEncoder {
 			kit.Model, err = newEncoderModel(ctx, base, f, tok, o, c)

@@ -124,3 +124,10 @@ func fromOne(items []int32) []int32 {
 	}
 	return out
 }
+
+// sequenceTraining is how the variant is trained: stopped by what it is measured by.
+func sequenceTraining(c Catalogue) seqtrain.Config {
+	cfg := seqtrain.DefaultConfig()
+	cfg.ExcludeHistory = c.FilterSeen
+	return cfg
+}

@@ -54,13 +54,9 @@ func New(base *lm.Base, tok Tokenizer, cfg Config) (*Generator, error) {
 // EOS is the token that ends a title.
 func (g *Generator) EOS() int32 { return g.eos[0] }
 
-// Text encodes a text for Embed or as a prompt, behind the begin token of tokenizers that have one.
+// Text encodes a text for Embed or as a prompt, behind the begin token of tokenizers that stand one before texts.
 func (g *Generator) Text(text string) []int32 {
-	ids := g.tok.Encode(text)
-	if bos := g.tok.Special().BOS; bos >= 0 {
-		return append([]int32{bos}, ids...)
-	}
-	return ids
+	return append(g.tok.Special().Begin(), g.tok.Encode(text)...)
 }
 
 // of returns the programs for adapters shaped like a; nil is the frozen base.

@@ -86,7 +86,7 @@ func (plain) Encode(text string) []int32 {
 }
 
 func (plain) Special() tokens.Special {
-	return tokens.Special{BOS: 1, EOS: 2, PAD: -1, CLS: -1, SEP: -1, UNK: -1}
+	return tokens.Special{BOS: 1, EOS: 2, PAD: -1, CLS: -1, SEP: -1, UNK: -1, AddBOS: true}
 }
 
 func openModel(t testing.TB, be compute.Backend, dir string, o lm.Options, cfg Config) *Generator {

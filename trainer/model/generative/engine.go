@@ -18,7 +18,7 @@ type Engine struct {
 	prompter *Prompter
 	cfg      Config
 	vocab    int
-	bos      int32
+	begin    []int32
 
 	mu    sync.Mutex
 	steps map[string]*lm.Program // by kind of adapter
@@ -40,7 +40,7 @@ func NewEngine(base *lm.Base, gen *decoder.Generator, tok Tokenizer, cfg Config)
 	if most := cfg.Prompt.MaxTokens + cfg.Prompt.Pieces + 1; most > c.MaxPositions {
 		return nil, fmt.Errorf("new generative engine: prompt and answer of up to %d tokens: the model has %d positions", most, c.MaxPositions)
 	}
-	return &Engine{base: base, gen: gen, prompter: p, cfg: cfg, vocab: c.Vocab, bos: tok.Special().BOS, steps: map[string]*lm.Program{}}, nil
+	return &Engine{base: base, gen: gen, prompter: p, cfg: cfg, vocab: c.Vocab, begin: tok.Special().Begin(), steps: map[string]*lm.Program{}}, nil
 }
 
 // Config is the engine's configuration.
@@ -66,11 +66,8 @@ func (e *Engine) Text(t *Table, history []int32) []int32 { return e.prompter.Pro
 
 // ground is a title or a generated text as the frozen base reads it for E. Nothing at all is read as an end of text.
 func (e *Engine) ground(tokens []int32) []int32 {
-	out := make([]int32, 0, len(tokens)+1)
-	if e.bos >= 0 {
-		out = append(out, e.bos)
-	}
-	if out = append(out, tokens...); len(out) == 0 {
+	out := slices.Concat(e.begin, tokens)
+	if len(out) == 0 {
 		out = append(out, e.prompter.EOS())
 	}
 	return out

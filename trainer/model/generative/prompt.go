@@ -87,10 +87,7 @@ func NewPrompter(tok Tokenizer, cfg PromptConfig, ends ...int32) (*Prompter, err
 	if len(p.marker) == 0 {
 		return nil, fmt.Errorf("generative.prompt.marker %q: the tokenizer drops it: want a text it keeps", cfg.Marker)
 	}
-	if s.BOS >= 0 {
-		p.head = append(p.head, s.BOS)
-	}
-	p.head = append(p.head, tok.Encode(cfg.Instruction)...)
+	p.head = append(s.Begin(), tok.Encode(cfg.Instruction)...)
 	if least := len(p.head) + cfg.Pieces + len(p.separator) + len(p.marker); least > cfg.MaxTokens {
 		return nil, fmt.Errorf("generative.prompt.max_tokens %d: want at least %d for the fixed texts and one title of %d tokens", cfg.MaxTokens, least, cfg.Pieces)
 	}

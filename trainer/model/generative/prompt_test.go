@@ -25,7 +25,7 @@ func (l letters) EncodePlain(text string) []int32 { return l.Encode(text) }
 func (l letters) Special() tokens.Special { return l.special }
 
 func plain() letters {
-	return letters{tokens.Special{BOS: 0, EOS: 1, PAD: -1, CLS: -1, SEP: -1, UNK: -1}}
+	return letters{tokens.Special{BOS: 0, EOS: 1, PAD: -1, CLS: -1, SEP: -1, UNK: -1, AddBOS: true}}
 }
 
 func (letters) spell(ids []int32) string {

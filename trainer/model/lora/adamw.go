@@ -11,7 +11,7 @@ type AdamWConfig struct {
 	LearningRate float64 `koanf:"learning_rate" help:"step size after the warm-up (default 0.001)"`
 	WeightDecay  float64 `koanf:"weight_decay" help:"share of a weight taken away per step, times the learning rate (default 0.01)"`
 	Warmup       int     `koanf:"warmup" help:"steps over which the learning rate rises linearly from 0; 0 = none (default 20)"`
-	DecaySteps   int     `koanf:"decay_steps" help:"step at which a linear decay that begins after the warm-up reaches 0; 0 = constant (default 0)"`
+	DecaySteps   int     `koanf:"decay_steps" help:"step with which a linear decay that begins after the warm-up ends, the last one that moves; 0 = constant (default 0)"`
 	ClipNorm     float64 `koanf:"clip_norm" help:"largest Euclidean norm of a step's gradient over all tensors; 0 = no limit (default 1)"`
 	Beta1        float64 `koanf:"beta1" help:"memory of the mean gradient, 0 to below 1 (default 0.9)"`
 	Beta2        float64 `koanf:"beta2" help:"memory of the mean squared gradient, 0 to below 1 (default 0.999)"`
@@ -43,8 +43,8 @@ func (c AdamWConfig) Validate() error {
 	return errors.Join(errs...)
 }
 
-// Rate is the learning rate of step n, counted from 1. As in the transformers library the first step of a warm-up of w
-// takes 1/w of the rate, and step w the whole.
+// Rate is the learning rate of step n, counted from 1. The first step of a warm-up of w takes 1/w of the rate, and step w the whole: one step
+// ahead of the transformers library's linear schedule, whose first step takes nothing. A decay is that library's: step DecaySteps is the last that moves.
 func (c AdamWConfig) Rate(n int) float64 {
 	if n <= c.Warmup {
 		return c.LearningRate * float64(n) / float64(c.Warmup)

@@ -107,7 +107,7 @@ func sameMeaning(t *testing.T, dir string, ours, theirs map[string]any) {
 			if got, want := scaling(ours), scaling(theirs); math.Abs(got-want) > 1e-12 {
 				t.Errorf("%s: the update is scaled by %v, by PEFT's file by %v", dir, got, want)
 			}
-		case name == "init_lora_weights": // of no weight once there are weights
+		case name == "init_lora_weights": // whether true or plain, of no weight once there are weights
 		case name == "base_model_name_or_path" && want == nil && v == "":
 		case !reflect.DeepEqual(v, want):
 			t.Errorf("%s: %s %v, PEFT wrote %v", dir, name, v, want)

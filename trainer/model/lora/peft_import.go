@@ -91,6 +91,9 @@ func readPEFTConfig(path string) (Config, error) {
 			return Config{}, fmt.Errorf("%s %v is not supported", option, v)
 		}
 	}
+	if how, is := all["init_lora_weights"].(string); is && !slices.Contains([]string{"gaussian", "eva", "orthogonal"}, how) {
+		return Config{}, fmt.Errorf("init_lora_weights %q is not supported: it takes a part out of the base model's weights, convert the adapter to a plain one with PEFT first", how)
+	}
 	cfg := Config{Rank: p.Rank, Alpha: p.Alpha, Dropout: p.Dropout}
 	if p.RSLora {
 		cfg.Alpha *= math.Sqrt(float64(p.Rank))

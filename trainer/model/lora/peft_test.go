@@ -150,7 +150,7 @@ func TestImportPEFT_refusesByName(t *testing.T) {
 	}
 	for option, value := range map[string]any{
 		"use_dora": true, "bias": "lora_only", "peft_type": "IA3", "rank_pattern": map[string]any{"query": 4},
-		"modules_to_save": []string{"classifier"}, "fan_in_fan_out": true, "r": 0,
+		"modules_to_save": []string{"classifier"}, "fan_in_fan_out": true, "r": 0, "init_lora_weights": "pissa_niter_16",
 	} {
 		var cfg map[string]any
 		if err := json.Unmarshal(raw, &cfg); err != nil {
@@ -173,6 +173,20 @@ func TestImportPEFT_refusesByName(t *testing.T) {
 		}
 		if _, err := ImportPEFT(dir, modules); err == nil || !strings.Contains(err.Error(), option) {
 			t.Errorf("%s: %v: want the error to name it", option, err)
+		}
+	}
+}
+
+// What decides is how the weights came about: of those that leave the base as it is nothing is to be refused.
+func TestPeftConfig_initialisations(t *testing.T) {
+	for how, fits := range map[string]bool{`true`: true, `false`: true, `null`: true, `"gaussian"`: true, `"eva"`: true, `"olora"`: false, `"pissa"`: false, `"corda"`: false, `"loftq"`: false} {
+		path := filepath.Join(t.TempDir(), peftConfigFile)
+		if err := os.WriteFile(path, []byte(`{"peft_type":"LORA","r":2,"lora_alpha":4,"init_lora_weights":`+how+`}`), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		_, err := readPEFTConfig(path)
+		if fits != (err == nil) {
+			t.Errorf("%s: %v", how, err)
 		}
 	}
 }

@@ -7,13 +7,14 @@ import (
 	"path/filepath"
 )
 
-// file mirrors tokenizer.json. Truncation, padding and the post-processor do not touch the ids of the text itself.
+// file mirrors tokenizer.json. Truncation and padding do not touch the ids of the text itself, the post-processor only stands tokens around them.
 type file struct {
 	Added      []addedToken    `json:"added_tokens"`
 	Normalizer json.RawMessage `json:"normalizer"`
 	Split      json.RawMessage `json:"pre_tokenizer"`
 	Model      json.RawMessage `json:"model"`
 	Decoder    json.RawMessage `json:"decoder"`
+	Post       json.RawMessage `json:"post_processor"`
 }
 
 // addedToken is a token that is found in the text before the model sees it.
@@ -62,6 +63,9 @@ func parse(text []byte) (t *Tokenizer, unk string, err error) {
 	}
 	if t.decode, err = newDecoder(f.Decoder); err != nil {
 		return nil, "", fmt.Errorf("decoder: %w", err)
+	}
+	if t.first, t.templated, err = firstOf(f.Post); err != nil {
+		return nil, "", fmt.Errorf("post_processor: %w", err)
 	}
 	return t, unk, t.add(vocab, f.Added)
 }

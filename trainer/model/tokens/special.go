@@ -56,7 +56,9 @@ func (t *Tokenizer) readSpecial(dir, unk string) (Special, error) {
 			}
 		}
 	}
-	return s, nil
+	var err error
+	s.AddBOS, err = t.addsBOS(dir, s.BOS)
+	return s, err
 }
 
 // fromFile reads the roles a file fills. A null says that the model has no such token.

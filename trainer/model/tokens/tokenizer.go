@@ -13,10 +13,25 @@ type Tokenizer struct {
 	tokens  []string // by id; "" where no token has the id
 	skip    map[int32]bool
 	special Special
+
+	first     string // the special token that a template has before texts, "" for none
+	templated bool
 }
 
 // Special holds the ids of the special tokens; -1 marks one that the model has not.
-type Special struct{ BOS, EOS, PAD, CLS, SEP, UNK int32 }
+type Special struct {
+	BOS, EOS, PAD, CLS, SEP, UNK int32
+
+	AddBOS bool // texts begin with BOS, as the post-processor says or, where there is none, add_bos_token; Encode adds it not
+}
+
+// Begin is what stands before a text: BOS where the model's texts begin with one.
+func (s Special) Begin() []int32 {
+	if s.AddBOS && s.BOS >= 0 {
+		return []int32{s.BOS}
+	}
+	return nil
+}
 
 // model turns one piece of text into ids.
 type model interface {

@@ -30,7 +30,7 @@ func TestWriteWordLevel(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := (Special{BOS: 1, EOS: 2, PAD: 0, CLS: -1, SEP: -1, UNK: 3}); tok.Special() != want || tok.Len() != 10 {
+	if want := (Special{BOS: 1, EOS: 2, PAD: 0, CLS: -1, SEP: -1, UNK: 3, AddBOS: true}); tok.Special() != want || tok.Len() != 10 {
 		t.Errorf("special %+v of %d, want %+v of 10", tok.Special(), tok.Len(), want)
 	}
 	// heart 3 times, red twice, then ( ) , / once each in the order of bytes
@@ -152,10 +152,10 @@ func TestSpecial(t *testing.T) {
 		want  Special
 		says  string
 	}{
-		{nil, Special{1, 2, 3, -1, -1, 0}, ""},
-		{map[string]string{"tokenizer_config.json": `{"bos_token":null,"eos_token":{"content":"<e>"}}`, "config.json": `{"bos_token_id":1,"pad_token_id":3}`}, Special{-1, 4, 3, -1, -1, 0}, ""},
-		{map[string]string{"special_tokens_map.json": `{"eos_token":"<e>","unk_token":"[PAD]"}`, "config.json": `{"eos_token_id":[2,4],"bos_token_id":null}`}, Special{1, 4, 3, -1, -1, 3}, ""},
-		{map[string]string{"config.json": `{"eos_token_id":[4,2]}`}, Special{1, 4, 3, -1, -1, 0}, ""},
+		{nil, Special{1, 2, 3, -1, -1, 0, false}, ""},
+		{map[string]string{"tokenizer_config.json": `{"bos_token":null,"eos_token":{"content":"<e>"}}`, "config.json": `{"bos_token_id":1,"pad_token_id":3}`}, Special{-1, 4, 3, -1, -1, 0, false}, ""},
+		{map[string]string{"special_tokens_map.json": `{"eos_token":"<e>","unk_token":"[PAD]"}`, "config.json": `{"eos_token_id":[2,4],"bos_token_id":null}`}, Special{1, 4, 3, -1, -1, 3, false}, ""},
+		{map[string]string{"config.json": `{"eos_token_id":[4,2]}`}, Special{1, 4, 3, -1, -1, 0, false}, ""},
 		{map[string]string{"tokenizer_config.json": `{"bos_token":"<none>"}`}, Special{}, `bos_token is "<none>"`},
 		{map[string]string{"tokenizer_config.json": `{"bos_token":7}`}, Special{}, "bos_token"},
 	} {

@@ -44,16 +44,28 @@ func WriteWordLevel(dir string, texts []string, maxWords int) error {
 	}
 	err = writeJSON(filepath.Join(dir, "tokenizer.json"), map[string]any{
 		"version": "1.0", "truncation": nil, "padding": nil, "added_tokens": added, "normalizer": lowerCase(), "pre_tokenizer": atSigns(),
-		"post_processor": nil, "decoder": nil, "model": map[string]any{"type": "WordLevel", "vocab": vocab, "unk_token": "<unk>"},
+		"post_processor": behind("<s>", vocab["<s>"]), "decoder": nil, "model": map[string]any{"type": "WordLevel", "vocab": vocab, "unk_token": "<unk>"},
 	})
 	if err == nil {
 		err = writeJSON(filepath.Join(dir, "tokenizer_config.json"), map[string]any{"tokenizer_class": "PreTrainedTokenizerFast",
-			"pad_token": "<pad>", "bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>", "clean_up_tokenization_spaces": false})
+			"pad_token": "<pad>", "bos_token": "<s>", "add_bos_token": true, "eos_token": "</s>", "unk_token": "<unk>", "clean_up_tokenization_spaces": false})
 	}
 	if err != nil {
 		return fmt.Errorf("write tokenizer: %w", err)
 	}
 	return nil
+}
+
+// behind is the template of texts behind a token.
+func behind(token string, id int) map[string]any {
+	special := func(kind int) any {
+		return map[string]any{"SpecialToken": map[string]any{"id": token, "type_id": kind}}
+	}
+	text := func(name string, kind int) any {
+		return map[string]any{"Sequence": map[string]any{"id": name, "type_id": kind}}
+	}
+	return map[string]any{"type": "TemplateProcessing", "single": []any{special(0), text("A", 0)}, "pair": []any{special(0), text("A", 0), special(1), text("B", 1)},
+		"special_tokens": map[string]any{token: map[string]any{"id": token, "ids": []int{id}, "tokens": []string{token}}}}
 }
 
 func lowerCase() map[string]string { return map[string]string{"type": "Lowercase"} }

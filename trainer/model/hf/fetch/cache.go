@@ -2,6 +2,7 @@ package fetch
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -40,11 +41,28 @@ func (s *session) ref() string {
 	return filepath.Join(s.root, "refs", strings.ReplaceAll(s.revision, "/", "--"))
 }
 
-// complete returns the folder of a commit if all of it was fetched.
+// complete returns the folder of a commit if all of it was fetched and is still there. done lists the files with their sizes; an empty one, as it
+// was once, says that they were.
 func (s *session) complete(commit string) (string, bool) {
 	dir := filepath.Join(s.root, "snapshots", commit)
-	_, err := os.Stat(filepath.Join(dir, done))
-	return dir, err == nil
+	text, err := os.ReadFile(filepath.Join(dir, done))
+	if err != nil {
+		return dir, false
+	}
+	if len(text) == 0 {
+		return dir, true
+	}
+	var sizes map[string]int64
+	if json.Unmarshal(text, &sizes) != nil {
+		return dir, false
+	}
+	for name, size := range sizes {
+		if info, err := os.Stat(filepath.Join(dir, filepath.FromSlash(name))); err != nil || info.Size() != size {
+			s.log.Warn("a file of the cached model is not what was fetched", "file", filepath.Join(dir, name))
+			return dir, false
+		}
+	}
+	return dir, true
 }
 
 // fetchAll makes the snapshot of a listing complete. Of several processes that want one model, one fetches and the others wait.
@@ -59,12 +77,18 @@ func (s *session) fetchAll(ctx context.Context, l listing) (string, error) {
 	defer func() { _ = lock.Unlock() }() // closing the file unlocks it at the latest
 	dir, ok := s.complete(l.commit)
 	if !ok {
+		sizes := map[string]int64{}
 		for _, f := range l.files {
 			if err := s.fetch(ctx, f, dir); err != nil {
 				return "", fmt.Errorf("fetch %s: %w", f.name, err)
 			}
+			sizes[f.name] = f.size
 		}
-		if err := os.WriteFile(filepath.Join(dir, done), nil, 0o644); err != nil {
+		text, err := json.Marshal(sizes)
+		if err != nil {
+			return "", err
+		}
+		if err := os.WriteFile(filepath.Join(dir, done), text, 0o644); err != nil {
 			return "", err
 		}
 		s.log.Info("model fetched", "model", s.id, "revision", s.revision, "commit", l.commit, "files", len(l.files), "dir", dir)

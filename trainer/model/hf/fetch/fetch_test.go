@@ -37,6 +37,7 @@ type world struct {
 	requests int
 	lie      []byte // what comes in the place of the weights
 	status   int    // of the listing, when not 200
+	second   int    // of the listing with the files' names alone
 }
 
 func newWorld(t *testing.T) *world {
@@ -58,6 +59,10 @@ func (w *world) serve(out http.ResponseWriter, r *http.Request) {
 	case strings.HasPrefix(r.URL.Path, "/api/models/owner/name/revision/main"):
 		if w.status != 0 {
 			http.Error(out, "no", w.status)
+			return
+		}
+		if w.second != 0 && r.URL.RawQuery != "" {
+			http.Error(out, "no", w.second)
 			return
 		}
 		_ = json.NewEncoder(out).Encode(w.listing())
@@ -219,6 +224,12 @@ func TestResolve_offline(t *testing.T) {
 	if got, err := Resolve(t.Context(), "hf:owner/name", o); err != nil || got != dir {
 		t.Errorf("cached, hub out of order: %s, %v", got, err)
 	}
+	w.status = 0
+	for _, w.second = range []int{http.StatusServiceUnavailable, http.StatusTooManyRequests} {
+		if got, err := Resolve(t.Context(), "hf:owner/name", o); err != nil || got != dir {
+			t.Errorf("cached, hub out of order at its second answer, %d: %s, %v", w.second, got, err)
+		}
+	}
 	before := w.requests
 	o.Offline = true
 	if _, err := Resolve(t.Context(), "hf:owner/other", o); err == nil || !strings.Contains(err.Error(), "text.offline") || !strings.Contains(err.Error(), cache) || w.requests != before {
@@ -226,6 +237,36 @@ func TestResolve_offline(t *testing.T) {
 	}
 	if got, err := Resolve(t.Context(), "hf:owner/name", o); err != nil || got != dir || w.requests != before {
 		t.Errorf("cached, told to stay offline: %s, %v", got, err)
+	}
+}
+
+// What a power cut or a clean-up left of a cached model is seen, and fetched again.
+func TestResolve_mendsADamagedCache(t *testing.T) {
+	w, cache := newWorld(t), t.TempDir()
+	o := w.options(t, cache)
+	dir, err := Resolve(t.Context(), "hf:owner/name", o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	weights := filepath.Join(dir, "model.safetensors")
+	for _, ref := range []string{"hf:owner/name", "hf:owner/name@main"} {
+		for about, damage := range map[string]func(string) error{"short": func(p string) error { return os.Truncate(p, 7) }, "gone": os.Remove} {
+			blob, err := filepath.EvalSymlinks(weights)
+			if err := errors.Join(err, damage(blob)); err != nil {
+				t.Fatal(err)
+			}
+			o.Offline = true
+			if _, err := Resolve(t.Context(), ref, o); err == nil {
+				t.Errorf("%s, offline: the damaged model is taken", about)
+			}
+			o.Offline = false
+			if _, err := Resolve(t.Context(), ref, o); err != nil {
+				t.Fatalf("%s: %v", about, err)
+			}
+			if got, err := os.ReadFile(weights); err != nil || !bytes.Equal(got, w.files["model.safetensors"]) {
+				t.Errorf("%s: %d bytes, %v", about, len(got), err)
+			}
+		}
 	}
 }
 
@@ -272,6 +313,12 @@ func TestResolve_refuses(t *testing.T) {
 	if dir, err := Resolve(t.Context(), cache, Options{}); err != nil || dir != cache {
 		t.Errorf("a folder resolves to %s, %v", dir, err)
 	}
+	saved := w.files["tokenizer.json"]
+	delete(w.files, "tokenizer.json")
+	if _, err := Resolve(t.Context(), "hf:owner/name", w.options(t, cache)); err == nil || !strings.Contains(err.Error(), "tokenizer.json") || len(w.ranges) > 0 {
+		t.Errorf("a model without a tokenizer: %v, or its weights were fetched", err)
+	}
+	w.files["tokenizer.json"] = saved
 	delete(w.files, "model.safetensors")
 	if _, err := Resolve(t.Context(), "hf:owner/name", w.options(t, cache)); err == nil || !strings.Contains(err.Error(), "safetensors") {
 		t.Errorf("a model without weights: %v", err)

@@ -51,10 +51,19 @@ func (s *session) fetch(ctx context.Context, f remote, snapshot string) error {
 	if err := f.check(part); err != nil {
 		return errors.Join(err, os.Remove(part)) // going on from wrong bytes would never end well
 	}
-	if err := os.Rename(part, blob); err != nil {
+	if err := errors.Join(onDisk(part), os.Rename(part, blob)); err != nil { // a power cut must not leave a name without its bytes
 		return err
 	}
 	return link(blob, place)
+}
+
+// onDisk returns when a file is there after a power cut.
+func onDisk(path string) error {
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Sync(), f.Close())
 }
 
 // grow downloads until the file has its size, going on after broken connections.

@@ -57,7 +57,7 @@ func (s *session) list(ctx context.Context) (listing, error) {
 	case <-ctx.Done():
 		return listing{}, ctx.Err()
 	case <-time.After(time.Minute):
-		return listing{}, fmt.Errorf("%s did not say within a minute what the model holds", host(s.endpoint))
+		return listing{}, fmt.Errorf("%s did not say within a minute what the model holds: %w", host(s.endpoint), errDown)
 	}
 }
 
@@ -91,10 +91,10 @@ func (s *session) ask() (listing, error) {
 		return listing{}, err
 	}
 	defer func() { _ = os.RemoveAll(tmp) }() // a listing of a few kilobytes
-	repo := hub.New(s.id).WithEndpoint(s.endpoint).WithRevision(s.revision).WithAuth(s.token).WithCacheDir(tmp)
+	repo := hub.New(s.id).WithEndpoint(s.endpoint).WithRevision(url.PathEscape(s.revision)).WithAuth(s.token).WithCacheDir(tmp)
 	repo.Verbosity = 0
-	if err := repo.DownloadInfo(true); err != nil {
-		return listing{}, err
+	if err := repo.DownloadInfo(true); err != nil { // it has let us in a moment ago, and knows the revision
+		return listing{}, fmt.Errorf("%s did not say what the model holds: %w: %w", host(s.endpoint), errDown, err)
 	}
 	info := repo.Info()
 	if !commitID.MatchString(info.CommitHash) {
@@ -143,6 +143,9 @@ func (l *listing) check() error {
 	}
 	if !has(func(n string) bool { return strings.HasSuffix(n, ".safetensors") }) {
 		return errors.New("the model has no weights as model.safetensors, whole or in shards: other formats are not supported")
+	}
+	if !has(func(n string) bool { return n == "tokenizer.json" }) {
+		return errors.New("the model has no tokenizer.json: other forms of tokenizers are not supported")
 	}
 	if has(func(n string) bool { return n == "model.safetensors" }) { // then shards would be a second copy
 		l.files = slices.DeleteFunc(l.files, func(r remote) bool { return shard.MatchString(r.name) })
