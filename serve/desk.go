@@ -104,7 +104,7 @@ func newDesk(texts Texts, cfg Config) (*desk, error) {
 func (d *desk) ask(ctx context.Context, key textKey, live *Live, history []schema.Interaction, within time.Duration) (ranker.Reading, schema.TextState, string) {
 	within = min(within, d.budget)
 	if k, ok := d.readings.Get(key); ok {
-		if k.among == d.texts.Among(live) {
+		if k.among == d.texts.Among() {
 			return found(k.reading, textCached)
 		}
 		d.enqueue(key, live, history, 0)
@@ -291,7 +291,7 @@ func (d *desk) read(ctx context.Context, batch []*job) (time.Duration, error) {
 	for i, j := range batch {
 		histories[i] = j.history
 	}
-	among := d.texts.Among(batch[0].live) // before: a reading may know more than this says, never less
+	among := d.texts.Among() // before: a reading may know more than this says, never less
 	start := time.Now()
 	readings, err := d.protected(ctx, batch[0].live, histories)
 	took := time.Since(start)

@@ -31,7 +31,7 @@ type fakeTexts struct {
 
 func (f *fakeTexts) Under(live *Live) string { return live.version() }
 
-func (f *fakeTexts) Among(*Live) int64 { return f.among.Load() }
+func (f *fakeTexts) Among() int64 { return f.among.Load() }
 
 func (f *fakeTexts) Shown(history []schema.Interaction) uint64 {
 	f.mu.Lock()

@@ -10,7 +10,6 @@ import (
 
 	"github.com/softrec/softrec/schema"
 	"github.com/softrec/softrec/serve/compat"
-	"github.com/softrec/softrec/serve/rules"
 )
 
 type rawInput struct {
@@ -160,11 +159,11 @@ func (s *Server) gorseRecommend(ctx context.Context, in GorseList, category stri
 	if err := schema.CheckUserID(in.User); err != nil {
 		return nil, invalid("path.user", err)
 	}
-	seen, err := rules.ParseSeen("true")
+	own, err := unseen()
 	if err != nil {
 		return nil, err
 	}
-	p := ListParams{N: min(in.N+in.Offset, schema.MaxAnswerItems), Rules: RuleParams{spec: &rules.Spec{FilterSeen: &seen}}}
+	p := ListParams{N: min(in.N+in.Offset, schema.MaxAnswerItems), Rules: own}
 	if category != "" {
 		p.Category = []string{category}
 	}

@@ -13,7 +13,6 @@ import (
 
 	"github.com/softrec/softrec/schema"
 	"github.com/softrec/softrec/serve/rpc"
-	"github.com/softrec/softrec/serve/rules"
 )
 
 // grpcPrefixes are the paths of the calls, of reflection and of the health service.
@@ -76,12 +75,10 @@ func (c calls) Recommend(ctx context.Context, req *connect.Request[rpc.Recommend
 	if err := schema.CheckUserID(req.Msg.GetUserId()); err != nil {
 		return nil, callError(invalid("user_id", err))
 	}
-	if req.Msg.GetWant().GetFilterSeen() { // as a rule, so that it holds beside those of the placement and the arm
-		seen, err := rules.ParseSeen("true")
-		if err != nil {
+	if req.Msg.GetWant().GetFilterSeen() {
+		if p.Rules, err = unseen(); err != nil {
 			return nil, callError(err)
 		}
-		p.Rules.spec = &rules.Spec{FilterSeen: &seen}
 	}
 	q, err := c.s.userQuery(p, req.Msg.GetUserId(), "")
 	if err != nil {

@@ -17,6 +17,12 @@ import (
 // without a query pays nothing for them.
 type RuleParams struct{ spec *rules.Spec }
 
+// unseen are the parameters of a list without what its user had: a rule, which holds beside those of the placement and the arm.
+func unseen() (RuleParams, error) {
+	seen, err := rules.ParseSeen("true")
+	return RuleParams{spec: &rules.Spec{FilterSeen: &seen}}, err
+}
+
 // Resolve reads the parameters. Its errors are *huma.ErrorDetail.
 func (p *RuleParams) Resolve(ctx huma.Context) []error {
 	u := ctx.URL()

@@ -20,7 +20,7 @@ type Texts interface {
 	Under(live *Live) string
 	// Among names the titles among which Read would look for items, if it came now; it is 0 where Score compares a reading with all there
 	// are. Readings of before stay right for what they found.
-	Among(live *Live) int64
+	Among() int64
 	// Shown names the titles that Read would show the model of a history, oldest first, if it came now: another title, or one
 	// that has come, has another name. It is 0 where the history has no title.
 	Shown(history []schema.Interaction) uint64

@@ -80,13 +80,20 @@ func TestForget_aWithdrawnItemKeepsOtherReadings(t *testing.T) {
 	}
 }
 
-// A list of a reading from before the newest titles is an answer, and is not kept: it is made anew when the reading is.
-func TestRecommend_anOlderReadingsListIsNotKept(t *testing.T) {
+// readingShop has a language model that reads what waits, with time to, and a window of anna's.
+func readingShop(t *testing.T) (*stack, *fakeTexts) {
+	t.Helper()
 	f := &fakeTexts{}
 	st := newStack(t, func(c *Config, d *Deps) { d.Texts, c.AnswerBudget = f, time.Minute })
 	st.stock(8).model("m1", names(4)...)
 	st.reading()
 	st.click("anna", "i001")
+	return st, f
+}
+
+// A list of a reading from before the newest titles is an answer, and is not kept: it is made anew when the reading is.
+func TestRecommend_anOlderReadingsListIsNotKept(t *testing.T) {
+	st, f := readingShop(t)
 	ask := func() schema.TextState { return st.recommend("/v1/recommend/anna?n=3").Text }
 	ask()
 	held := make(chan struct{})
@@ -114,11 +121,7 @@ func TestRecommend_withoutALanguageModelSaysNothingOfIt(t *testing.T) {
 
 // A title may be read after the catalogue's version moved: a list from before must not be kept.
 func TestRecommend_aNewTitleMakesTextListsAnew(t *testing.T) {
-	f := &fakeTexts{}
-	st := newStack(t, func(c *Config, d *Deps) { d.Texts, c.AnswerBudget = f, time.Minute })
-	st.stock(8).model("m1", names(4)...)
-	st.reading()
-	st.click("anna", "i001")
+	st, f := readingShop(t)
 	for range 2 {
 		st.recommend("/v1/recommend/anna?n=3")
 	}

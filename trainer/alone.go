@@ -110,9 +110,9 @@ func (w *work) sequenceAlone(n *sequence.Weights) alone {
 	})
 }
 
-// textAlone asks the language model of b.
-func (w *work) textAlone(ctx context.Context, b *ranker.Bundle) alone {
-	readings := w.reader.readings(ctx, b, w.gate)
+// textAlone asks the language model under an adapter.
+func (w *work) textAlone(ctx context.Context, adapter *lora.Adapter) alone {
+	readings := w.reader.under(ctx, adapter, w.gate)
 	usable := make([]bool, len(w.gate))
 	for i := range readings {
 		usable[i] = readings[i] != nil
@@ -129,8 +129,8 @@ func (w *work) textAlone(ctx context.Context, b *ranker.Bundle) alone {
 // readsWindows tests that a part of a network, called by name in the reason, reads windows. Where there is too little to
 // decide on it does not object: the gate's own test does.
 func (r *rounds) readsWindows(name string, a alone) (ok bool, reason string) {
-	d, err := eval.Cluster(a.users, a.other, a.own)
-	if err != nil || d.Users < r.cfg.GateUsers || d.Cases < r.cfg.GateMinimum {
+	d, enough := r.clustered(a)
+	if !enough {
 		return true, ""
 	}
 	p := d.PAbove(0)
@@ -139,23 +139,24 @@ func (r *rounds) readsWindows(name string, a alone) (ok bool, reason string) {
 		name, says(ok, "significantly better", "not significantly better"), d.New, d.Old, p)
 }
 
-// unseen says why the gate could not judge an adapter of the language model, which shows in its lists only where histories have titles and are
-// among trainer.text.questions; it is empty where it could.
-func (r *rounds) unseen(ctx context.Context, w *work, adapter *lora.Adapter) string {
-	a := w.textAlone(ctx, &ranker.Bundle{TextModel: r.text.Model(), Adapter: adapter})
-	users := map[string]bool{}
-	for _, u := range a.users {
-		users[u] = true
-	}
-	if len(a.users) >= r.cfg.GateMinimum && len(users) >= r.cfg.GateUsers {
-		return ""
-	}
-	return fmt.Sprintf("the tuned language model was not put forward: the gate could read %d interactions of %d users with it, trainer.gate_minimum is %d and trainer.gate_users %d",
-		len(a.users), len(users), r.cfg.GateMinimum, r.cfg.GateUsers)
+// clustered compares the two sides of a, and says whether there is enough to decide on.
+func (r *rounds) clustered(a alone) (d eval.Clustered, enough bool) {
+	d, err := eval.Cluster(a.users, a.other, a.own)
+	return d, err == nil && d.Users >= r.cfg.GateUsers && d.Cases >= r.cfg.GateMinimum
 }
 
-// byItself adds to the gate's verdict what the newly tuned parts of the candidate can do by themselves.
-func (r *rounds) byItself(ctx context.Context, w *work, candidate *ranker.Bundle, v *verdict) {
+// unseen says why the gate could not judge an adapter by what it does by itself, which shows in its lists only where histories have titles and are
+// among trainer.text.questions; it is empty where it could.
+func (r *rounds) unseen(a alone) string {
+	if _, enough := r.clustered(a); enough {
+		return ""
+	}
+	return fmt.Sprintf("the tuned language model was not put forward: with it the gate could read %d interactions, and wants trainer.gate_minimum (%d) of trainer.gate_users (%d)",
+		len(a.users), r.cfg.GateMinimum, r.cfg.GateUsers)
+}
+
+// byItself adds to the gate's verdict what the newly tuned parts of the candidate can do by themselves; text is what its adapter can.
+func (r *rounds) byItself(w *work, candidate *ranker.Bundle, text alone, v *verdict) {
 	if !r.cfg.GateWindows || !v.Promote {
 		return
 	}
@@ -171,6 +172,6 @@ func (r *rounds) byItself(ctx context.Context, w *work, candidate *ranker.Bundle
 		check("the network", w.sequenceAlone(n))
 	}
 	if candidate.Adapter != w.kept.Adapter && w.reader != nil {
-		check("the language model", w.textAlone(ctx, candidate))
+		check("the language model", text)
 	}
 }

@@ -144,8 +144,7 @@ const tempMark = ".tmp-"
 func removeLeftovers(dir string) error {
 	entries, err := os.ReadDir(dir)
 	for _, e := range entries {
-		own := strings.HasPrefix(e.Name(), checkpointFile+tempMark) || strings.HasPrefix(e.Name(), checkpointFile+asideMark) && strings.Contains(e.Name(), tempMark)
-		if own {
+		if strings.HasPrefix(e.Name(), checkpointFile+".") && strings.Contains(e.Name(), tempMark) { // of one that was set aside, too
 			err = errors.Join(err, os.Remove(filepath.Join(dir, e.Name())))
 		}
 	}

@@ -116,7 +116,12 @@ func (t *Trainer) scrub(gone []schema.Deletion, items handed) error {
 	if t.deps.Dir == "" {
 		return nil
 	}
-	if err := t.scrubFile(filepath.Join(t.deps.Dir, checkpointFile), gone, items); err != nil {
+	path := filepath.Join(t.deps.Dir, checkpointFile)
+	c, err := t.without(path, gone, items)
+	if err == nil {
+		err = c.saveAs(path)
+	}
+	if err != nil && !errors.Is(err, errNoCheckpoint) {
 		return err
 	}
 	aside, err := fs.Glob(os.DirFS(t.deps.Dir), checkpointFile+asideMark+"*") // the folder's name is no pattern
@@ -134,32 +139,24 @@ func (t *Trainer) scrub(gone []schema.Deletion, items handed) error {
 	return nil
 }
 
-func (t *Trainer) scrubFile(path string, gone []schema.Deletion, items handed) error {
+// without reads the checkpoint of a file and takes users and items out of it.
+func (t *Trainer) without(path string, gone []schema.Deletion, items handed) (checkpoint, error) {
 	c, err := loadFrom(path)
-	if errors.Is(err, errNoCheckpoint) {
-		return nil
+	if err == nil {
+		err = c.forget(t.cfg.Counts, gone, items)
 	}
-	if err != nil {
-		return err
-	}
-	if err := c.forget(t.cfg.Counts, gone, items); err != nil {
-		return err
-	}
-	return c.saveAs(path)
+	return c, err
 }
 
 // scrubAside scrubs a checkpoint that was set aside, and deletes one that cannot be read: nobody can say that it has nothing of the users, and
 // nobody goes on from it.
 func (t *Trainer) scrubAside(path string, gone []schema.Deletion, items handed) error {
-	c, err := loadFrom(path)
-	if errors.Is(err, errNoCheckpoint) {
-		return nil
-	}
-	if err == nil {
-		err = c.forget(t.cfg.Counts, gone, items)
-	}
-	if err == nil {
+	c, err := t.without(path, gone, items)
+	switch {
+	case err == nil:
 		return c.saveAs(path)
+	case errors.Is(err, errNoCheckpoint):
+		return nil
 	}
 	t.log.Warn("a damaged checkpoint that was set aside is deleted: somebody is to be forgotten, who may stand in it", "file", path, "reason", err)
 	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {

@@ -177,13 +177,7 @@ func TestTrainer_confirmsAReceiptThatNamesNobody(t *testing.T) {
 	stop := b.start()
 	b.topic.release(250)
 	until(t, "round 1", b.checkpointed(1))
-	if err := stop(); err != nil {
-		t.Fatal(err)
-	}
-	c, err := loadCheckpoint(b.dir)
-	if err != nil {
-		t.Fatal(err)
-	}
+	c := b.checkpointAfter(stop)
 	c.Deletions = []schema.Deletion{{ID: "d9", Requested: time.Now()}}
 	if err := c.save(b.dir); err != nil {
 		t.Fatal(err)

@@ -221,13 +221,7 @@ func TestTrainer_refusedWhenRepeated(t *testing.T) {
 	b.pub.hung, b.cfg.GateMinimum = nil, 1_000_000
 	stop = b.start()
 	until(t, "round 1", b.checkpointed(1))
-	if err := stop(); err != nil {
-		t.Fatal(err)
-	}
-	c, err := loadCheckpoint(b.dir)
-	if err != nil {
-		t.Fatal(err)
-	}
+	c := b.checkpointAfter(stop)
 	r := b.pub.rounds(t)[1]
 	if r.Verdict != schema.VerdictRefused || r.ModelVersion != live || r.Refresh.ModelVersion != live || c.Live != live {
 		t.Errorf("%s, live after the round %q and %q, by the checkpoint %q, want %q", r.Verdict, r.Refresh.ModelVersion, r.ModelVersion, c.Live, live)

@@ -102,14 +102,19 @@ func (t *Trainer) record(ctx context.Context, r schema.Round) error {
 	})
 }
 
-// followPointer returns the model that is live by the registry, and its version there: an operator may have rolled back or
-// promoted. A version that cannot be loaded is reported, and the model at hand stays the reference.
-func (t *Trainer) followPointer(ctx context.Context, live *liveModel) (_ *liveModel, version string, err error) {
+// pointed is the version that the pointer names, "" for none.
+func (t *Trainer) pointed(ctx context.Context) (version string, err error) {
 	err = t.patiently(ctx, "read the live version", func(ctx context.Context) (err error) {
 		version, err = t.deps.Pointer.Current(ctx)
 		return err
 	})
-	if err != nil {
+	return version, err
+}
+
+// followPointer returns the model that is live by the registry, and its version there: an operator may have rolled back or
+// promoted. A version that cannot be loaded is reported, and the model at hand stays the reference.
+func (t *Trainer) followPointer(ctx context.Context, live *liveModel) (_ *liveModel, version string, err error) {
+	if version, err = t.pointed(ctx); err != nil {
 		return nil, "", err
 	}
 	if version == "" || (live != nil && version == live.Version) {
@@ -309,11 +314,7 @@ const readLiveFor = time.Minute
 // liveAtStart is the model that the pointer names, nil where it names none or one that cannot be read, and the version there. One that is not
 // lost is waited for, and then left where it is: a start must not put another one in its place. The next round that passes its gate does.
 func (t *Trainer) liveAtStart(ctx context.Context) (live *liveModel, version string, err error) {
-	err = t.patiently(ctx, "read the live version", func(ctx context.Context) (err error) {
-		version, err = t.deps.Pointer.Current(ctx)
-		return err
-	})
-	if err != nil || version == "" {
+	if version, err = t.pointed(ctx); err != nil || version == "" {
 		return nil, "", err
 	}
 	p := retry.DefaultPolicy()

@@ -238,8 +238,10 @@ func (r *rounds) renew(ctx context.Context, w *work, reference *liveModel, out *
 	}
 	before := w.network
 	w.network, w.tuned = tuned, true
+	var text alone
 	if r.cfg.GateWindows && r.text != nil && tuned.Adapter != w.kept.Adapter {
-		if why := r.unseen(ctx, w, tuned.Adapter); why != "" {
+		text = w.textAlone(ctx, tuned.Adapter)
+		if why := r.unseen(text); why != "" {
 			if tuned.Sequence == before.Sequence {
 				rec.Verdict, rec.Reason = schema.VerdictRefused, why
 				return ctx.Err()
@@ -256,7 +258,7 @@ func (r *rounds) renew(ctx context.Context, w *work, reference *liveModel, out *
 	if err != nil {
 		return err
 	}
-	r.byItself(ctx, w, candidate, &v)
+	r.byItself(w, candidate, text, &v)
 	if err := ctx.Err(); err != nil {
 		return err
 	}

@@ -323,6 +323,19 @@ func (b *bench) checkpointed(round int) func() bool {
 	}
 }
 
+// checkpointAfter stops a trainer and returns the checkpoint that it leaves.
+func (b *bench) checkpointAfter(stop func() error) checkpoint {
+	b.t.Helper()
+	if err := stop(); err != nil {
+		b.t.Fatal(err)
+	}
+	c, err := loadCheckpoint(b.dir)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return c
+}
+
 func TestTrainer_bootstrapsThenRounds(t *testing.T) {
 	b := newBench(t, stream(t, 1, 1, 20, 40, 700)[0])
 	stop := b.start()
@@ -376,13 +389,7 @@ func TestTrainer_everyInteractionOnce(t *testing.T) {
 			stop = b.start()
 		}
 	}
-	if err := stop(); err != nil {
-		t.Fatal(err)
-	}
-	c, err := loadCheckpoint(b.dir)
-	if err != nil {
-		t.Fatal(err)
-	}
+	c := b.checkpointAfter(stop)
 	learnt := 0
 	for _, r := range b.pub.rounds(t) {
 		if r.Round > 0 {

@@ -49,13 +49,7 @@ func (b *bench) stopAfterRound1() (*liveModel, checkpoint) {
 	until(b.t, "the first answers", b.roundsDone(1))
 	b.topic.release(500)
 	until(b.t, "round 1", b.checkpointed(1))
-	if err := stop(); err != nil {
-		b.t.Fatal(err)
-	}
-	c, err := loadCheckpoint(b.dir)
-	if err != nil {
-		b.t.Fatal(err)
-	}
+	c := b.checkpointAfter(stop)
 	r := releases{store: b.store, pointer: b.reg}
 	live, err := r.load(b.t.Context(), c.Live)
 	if err != nil {

@@ -90,13 +90,18 @@ func (h *history) position(partition int, offset int64) int64 {
 	return offset
 }
 
-// ends returns the position of the next record to be written, by partition, of those of which which likes the span.
-func (h *history) ends(ctx context.Context, which func(span) bool) (map[int]int64, error) {
+// spans are those of all partitions.
+func (h *history) spans(ctx context.Context) (map[int]span, error) {
 	partitions, err := partitionsOf(ctx, h.client, h.topic)
 	if err != nil {
 		return nil, err
 	}
-	spans, err := spansOf(ctx, h.client, h.topic, partitions)
+	return spansOf(ctx, h.client, h.topic, partitions)
+}
+
+// ends returns the position of the next record to be written, by partition, of those of which which likes the span.
+func (h *history) ends(ctx context.Context, which func(span) bool) (map[int]int64, error) {
+	spans, err := h.spans(ctx)
 	if err != nil {
 		return nil, err
 	}

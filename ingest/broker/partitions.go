@@ -169,11 +169,7 @@ func (s *PartitionSource) Ends(ctx context.Context) (map[int]int64, error) {
 // Lag returns, by partition, how many records there are from a position on, from the first one where next has none. Records that are gone,
 // by retention or with the topic that they were of, do not count.
 func (s *PartitionSource) Lag(ctx context.Context, next map[int]int64) (map[int]int64, error) {
-	partitions, err := partitionsOf(ctx, s.client, s.topic)
-	if err != nil {
-		return nil, err
-	}
-	spans, err := spansOf(ctx, s.client, s.topic, partitions)
+	spans, err := s.history.spans(ctx)
 	if err != nil {
 		return nil, err
 	}

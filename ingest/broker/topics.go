@@ -131,10 +131,11 @@ func topicReady(t kafka.Topic) error {
 	return nil
 }
 
-// createTopics asks for all specs at once; that another process was first is as good as success.
 // keepTombstones is for ever. Kafka adds it to the clock, so that the largest number would overflow.
 const keepTombstones = 100 * 365 * 24 * time.Hour
 
+// createTopics asks for all specs at once; that another process was first is as good as success. Where a cluster does not let us keep tombstones,
+// tell hears of it, and the topic is made without.
 func createTopics(ctx context.Context, client *kafka.Client, replicas int, specs []TopicSpec, tell func(error)) error {
 	req := &kafka.CreateTopicsRequest{}
 	for _, s := range specs {

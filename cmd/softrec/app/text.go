@@ -161,7 +161,7 @@ func (t texts) Under(live *serve.Live) string {
 }
 
 // Among names the titles that readings look for items among.
-func (t texts) Among(*serve.Live) int64 { return t.runtime.Among() }
+func (t texts) Among() int64 { return t.runtime.Among() }
 
 // Shown names the titles of a history that the model reads.
 func (t texts) Shown(history []schema.Interaction) uint64 { return t.runtime.Shown(history) }

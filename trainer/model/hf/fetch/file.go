@@ -51,7 +51,10 @@ func (s *session) fetch(ctx context.Context, f remote, snapshot string) error {
 	if err := f.check(part); err != nil {
 		return errors.Join(err, os.Remove(part)) // going on from wrong bytes would never end well
 	}
-	if err := errors.Join(onDisk(part), os.Rename(part, blob)); err != nil { // a power cut must not leave a name without its bytes
+	if err := onDisk(part); err != nil { // a power cut must not leave a name without its bytes
+		return err
+	}
+	if err := os.Rename(part, blob); err != nil {
 		return err
 	}
 	return link(blob, place)
